@@ -1,0 +1,106 @@
+//! One row of the evaluation: a design running a network, with everything a user compares.
+
+/// A value with the range its sources allow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range {
+    /// Lowest value the sources allow.
+    pub low: f64,
+    /// Typical value.
+    pub typical: f64,
+    /// Highest value the sources allow.
+    pub high: f64,
+}
+
+/// Top-1 accuracy in percent, by bit-exact execution of a trained network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeasuredAccuracy {
+    /// The evaluation set's name.
+    pub evaluation_set: String,
+    /// Correctly classified images.
+    pub correct: u64,
+    /// Images evaluated.
+    pub images: u64,
+}
+
+/// Where a request's weights are when it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Regime {
+    /// Weights start in DRAM.
+    Cold,
+    /// Identical requests back to back: weights stay on chip if all of them fit.
+    Steady,
+}
+
+/// What running the network on the design costs, for one batch size and regime.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cost {
+    /// First DRAM command to last output written, whole batch, in seconds.
+    pub latency_s: f64,
+    /// Images per second: batch / latency.
+    pub images_per_s: f64,
+    /// Modelled energy per image in picojoules.
+    pub energy_per_image_pj: Range,
+    /// The same by component, in the order of the report.
+    pub energy_by_component_pj: Vec<(String, Range)>,
+    /// Typical modelled energy over latency, in watts.
+    pub average_power_w: f64,
+    /// Workload efficiency: 2 · MACs / modelled energy, in 10^12 operations per joule.
+    pub tops_per_w: f64,
+    /// Σ(MACs / peak) / cycles, 0 to 1.
+    pub utilization: f64,
+}
+
+/// What a row says beyond the network's name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The design runs the network.
+    Runs(Cost),
+    /// It does not, and why: for example "not supported: pair (uint4,int4)".
+    NotSupported(String),
+}
+
+/// One design × network × regime × batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// Design name.
+    pub design: String,
+    /// Network name.
+    pub network: String,
+    /// Networks of one family may share an accuracy axis.
+    pub family: String,
+    /// Precision policy label: `bf16`, `w8a8`, `mostly-4-bit` …
+    pub precision: String,
+    /// Accuracy, if the network is trained and was executed.
+    pub accuracy: Option<MeasuredAccuracy>,
+    /// Images per request.
+    pub batch: u64,
+    /// Cold or steady.
+    pub regime: Regime,
+    /// Cost, or why there is none.
+    pub outcome: Outcome,
+    /// MACs per image.
+    pub macs: u64,
+    /// AQT's linear cost per image.
+    pub cost_linear: u64,
+    /// AQT's quadratic cost per image (= ACE, BOPS).
+    pub cost_quadratic: u64,
+    /// AQT's memory cost: bits of all weights.
+    pub cost_memory_bits: u64,
+    /// Warnings that belong to the row.
+    pub notes: Vec<String>,
+    /// SHA-256 of the design, network, trace and technology files, hexadecimal.
+    pub checksums: Checksums,
+}
+
+/// SHA-256 of the files behind a row, hexadecimal; empty when there is no such file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checksums {
+    /// Hardware TOML.
+    pub design: String,
+    /// Network TOML.
+    pub network: String,
+    /// Trace.
+    pub trace: String,
+    /// Technology TOML.
+    pub technology: String,
+}

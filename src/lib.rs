@@ -1,0 +1,12 @@
+//! systolab: values, cycles, energy and accuracy of quantized networks on systolic arrays.
+//!
+//! ```text
+//! hw-configs/*.toml ─► hardware ─┐                          ┌─► timing ─────► Counters ─► cost ─┐
+//!                                ├─► mapping ─► Schedule ───┤                                    ├─► explore ─► report ─► cli
+//! workloads/*.toml ──► workload ─┘     (LayerPlan)          └─► functional ─► tensors ───────────┘
+//!            numerics and tensor underneath: what a number, a MAC and a requantization are
+//! ```
+
+pub mod explore;
+pub mod numerics;
+pub mod timing;
