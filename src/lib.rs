@@ -9,4 +9,7 @@
 
 pub mod explore;
 pub mod numerics;
+pub mod source;
+pub mod tensor;
 pub mod timing;
+pub mod workload;

@@ -1,8 +1,16 @@
 //! Numbers without shapes: formats, MAC units, rounding, requantization and quantizers.
 //!
-//! Everything that decides a bit is decided here once; the array, the engines and the checkers
-//! only arrange these operations.
+//! Everything that decides a bit is decided here once; the engines only arrange these operations.
+//! Must not know tensors, layers or hardware.
 
 mod format;
+mod mac;
+mod quantize_aqt;
+mod requantize;
+mod rounding;
 
 pub use format::{IntegerFormat, OperandFormat, OperandPair, Signedness, StoredFormat, UnknownFormat};
+pub use mac::{Bf16Mac, CANONICAL_NAN, IntegerMac, MacSpec, RegisterWidth, StaticBound};
+pub use quantize_aqt::{Grid, QuantizerKind};
+pub use requantize::{Activation, Store, post_process, round_bf16};
+pub use rounding::Rounding;

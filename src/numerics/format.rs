@@ -135,7 +135,10 @@ impl FromStr for OperandFormat {
 
     fn from_str(name: &str) -> Result<Self, UnknownFormat> {
         let integer = |signedness, bits: &str| {
-            bits.parse().ok().filter(|_| bits.len() == 1).and_then(|bits| IntegerFormat::new(signedness, bits))
+            bits.parse()
+                .ok()
+                .filter(|_| bits.len() == 1)
+                .and_then(|bits| IntegerFormat::new(signedness, bits))
         };
         let format = if name == "bf16" {
             Some(Self::Bf16)
@@ -208,7 +211,8 @@ mod tests {
         for bits in 2..=8u8 {
             let signed: OperandFormat = format!("int{bits}").parse().unwrap();
             let unsigned: OperandFormat = format!("uint{bits}").parse().unwrap();
-            let (OperandFormat::Integer(signed), OperandFormat::Integer(unsigned)) = (signed, unsigned) else {
+            let (OperandFormat::Integer(signed), OperandFormat::Integer(unsigned)) = (signed, unsigned)
+            else {
                 panic!("integers expected");
             };
             assert_eq!((signed.min(), signed.max()), (-(1 << bits) / 2, (1 << bits) / 2 - 1));

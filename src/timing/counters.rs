@@ -153,7 +153,10 @@ impl AddAssign<&Counters> for Counters {
     }
 }
 
-fn add_by_key<K: Copy + Ord, V: Copy + Default + AddAssign>(into: &mut BTreeMap<K, V>, from: &BTreeMap<K, V>) {
+fn add_by_key<K: Copy + Ord, V: Copy + Default + AddAssign>(
+    into: &mut BTreeMap<K, V>,
+    from: &BTreeMap<K, V>,
+) {
     for (key, value) in from {
         *into.entry(*key).or_default() += *value;
     }

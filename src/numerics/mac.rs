@@ -1,0 +1,186 @@
+//! MAC units: how products become partial sums, and partial sums an accumulator.
+
+use half::bf16;
+
+use super::format::OperandPair;
+
+/// Canonical quiet NaN: the only NaN a bf16 MAC returns.
+pub const CANONICAL_NAN: f32 = f32::from_bits(0x7fc0_0000);
+
+/// Width of a two's-complement register in bits, 16 to 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegisterWidth(u8);
+
+impl RegisterWidth {
+    /// Accepts 16 to 32 bits.
+    pub fn new(bits: u8) -> Option<Self> {
+        (16..=32).contains(&bits).then_some(Self(bits))
+    }
+
+    /// Width in bits.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Largest value: 2^(bits−1) − 1.
+    pub fn max(self) -> i64 {
+        (1 << (self.0 - 1)) - 1
+    }
+
+    /// Whether `value` is representable.
+    pub fn holds(self, value: i64) -> bool {
+        (-self.max() - 1..=self.max()).contains(&value)
+    }
+
+    /// The low bits of `value`, sign-extended: two's-complement wrapping.
+    pub fn wrap(self, value: i64) -> i64 {
+        let unused = 64 - u32::from(self.0);
+        (value << unused) >> unused
+    }
+
+    /// Width that holds every value of magnitude up to `magnitude`: its bits and a sign.
+    pub fn bits_for_magnitude(magnitude: u64) -> u32 {
+        65 - magnitude.leading_zeros()
+    }
+}
+
+/// Integer MAC: exact products, wrapping partial sums in the array and a wrapping accumulator behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IntegerMac {
+    /// Partial sums inside the array.
+    pub partial_sum: RegisterWidth,
+    /// Accumulator behind the array, to which each fold's sum is added.
+    pub accumulator: RegisterWidth,
+}
+
+/// bfloat16 MAC: f32 partial sums and accumulator, round to nearest even, subnormals kept, the lanes
+/// of a row summed serially. Each fold starts at +0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bf16Mac;
+
+impl Bf16Mac {
+    /// `partial_sum` + activation · weight. The product is exact in f32 unless it leaves f32's range,
+    /// where it is rounded once; the sum is rounded once.
+    pub fn accumulate(self, partial_sum: f32, activation: bf16, weight: bf16) -> f32 {
+        partial_sum + activation.to_f32() * weight.to_f32()
+    }
+
+    /// What leaves a fold or the accumulator: NaN becomes the canonical quiet NaN. NaN persists through
+    /// sums, so canonicalizing at the end equals canonicalizing every step.
+    pub fn canonical(self, sum: f32) -> f32 {
+        if sum.is_nan() { CANONICAL_NAN } else { sum }
+    }
+}
+
+/// The MAC unit that executes a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MacSpec {
+    /// Integer operands.
+    Integer(IntegerMac),
+    /// bfloat16 operands.
+    Bf16(Bf16Mac),
+}
+
+/// Largest magnitudes that the weights of a layer and its activation format allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StaticBound {
+    /// Of any partial sum inside one fold.
+    pub partial_sum: u64,
+    /// Of any accumulator value over all folds.
+    pub accumulator: u64,
+}
+
+impl StaticBound {
+    /// Σ|w|·max|a| over the weights of one output channel in the order of k, folds of `k_per_fold`.
+    /// Prefixes of a sum of magnitudes are largest at its end.
+    pub fn of_channel(weights: impl Iterator<Item = i32>, max_activation: i64, k_per_fold: usize) -> Self {
+        let max_activation = max_activation.unsigned_abs();
+        let (mut bound, mut fold, mut in_fold) = (Self::default(), 0, 0);
+        for weight in weights {
+            if in_fold == k_per_fold {
+                (fold, in_fold) = (0, 0);
+            }
+            let magnitude = u64::from(weight.unsigned_abs()) * max_activation;
+            fold += magnitude;
+            in_fold += 1;
+            bound.accumulator += magnitude;
+            bound.partial_sum = bound.partial_sum.max(fold);
+        }
+        bound
+    }
+
+    /// The same for any weights of `pair` at contraction length `k`.
+    pub fn of_formats(pair: OperandPair, k: u64, k_per_fold: u64) -> Option<Self> {
+        let OperandPair::Integer { activation, weight } = pair else { return None };
+        let product = (activation.max_magnitude() * weight.max_magnitude()).unsigned_abs();
+        Some(Self { partial_sum: k.min(k_per_fold) * product, accumulator: k * product })
+    }
+
+    /// The larger of both, element by element.
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            partial_sum: self.partial_sum.max(other.partial_sum),
+            accumulator: self.accumulator.max(other.accumulator),
+        }
+    }
+
+    /// Whether no sum can leave its register: then any order gives the same integers.
+    pub fn fits(self, mac: IntegerMac) -> bool {
+        self.partial_sum <= mac.partial_sum.max().unsigned_abs()
+            && self.accumulator <= mac.accumulator.max().unsigned_abs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registers_wrap_in_twos_complement() {
+        let width = RegisterWidth::new(16).unwrap();
+        assert_eq!(width.wrap(32_767), 32_767);
+        assert_eq!(width.wrap(32_768), -32_768);
+        assert_eq!(width.wrap(-32_769), 32_767);
+        assert!(width.holds(-32_768) && !width.holds(32_768));
+        assert!(RegisterWidth::new(15).is_none() && RegisterWidth::new(33).is_none());
+    }
+
+    #[test]
+    fn bits_needed_include_the_sign() {
+        // K = 4608, uint8 × int8 of magnitude 127: 149,230,080 needs 29 bits.
+        assert_eq!(RegisterWidth::bits_for_magnitude(4608 * 255 * 127), 29);
+        assert_eq!(RegisterWidth::bits_for_magnitude(4608 * 15 * 7), 20);
+        assert_eq!(RegisterWidth::bits_for_magnitude(0), 1);
+        assert_eq!(RegisterWidth::bits_for_magnitude(32_767), 16);
+        assert_eq!(RegisterWidth::bits_for_magnitude(32_768), 17);
+    }
+
+    #[test]
+    fn the_static_bound_follows_folds() {
+        let bound = StaticBound::of_channel([3, -4, 5].into_iter(), 10, 2);
+        assert_eq!(bound, StaticBound { partial_sum: 70, accumulator: 120 });
+    }
+
+    #[test]
+    fn order_decides_bf16_sums() {
+        let sum = |products: &[(f32, f32)]| {
+            products
+                .iter()
+                .fold(0.0, |sum, &(a, w)| Bf16Mac.accumulate(sum, bf16::from_f32(a), bf16::from_f32(w)))
+        };
+        let big = (4096.0, 4096.0); // 2^24
+        let minus = (4096.0, -4096.0);
+        let one = (1.0, 1.0);
+        assert_eq!(sum(&[big, one, one, minus]), 0.0);
+        assert_eq!(sum(&[one, one, big, minus]), 2.0);
+        assert_eq!(sum(&[big, one, one, one]), 16_777_216.0);
+        assert_eq!(sum(&[big, one]) + sum(&[one, one]), 16_777_218.0);
+    }
+
+    #[test]
+    fn invalid_operations_give_the_canonical_nan() {
+        let infinity = bf16::INFINITY;
+        let sum = Bf16Mac.accumulate(f32::NEG_INFINITY, infinity, bf16::ONE);
+        assert_eq!(Bf16Mac.canonical(sum).to_bits(), 0x7fc0_0000);
+    }
+}

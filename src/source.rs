@@ -1,0 +1,226 @@
+//! The text of a configuration file, and errors that point into it.
+//!
+//! Knows files, TOML and positions. Must not know what any key means.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+/// Larger configuration files are refused before they are read.
+const MAX_TEXT_BYTES: u64 = 16 << 20;
+
+/// A configuration file's name and text.
+#[derive(Clone, Debug)]
+pub struct SourceFile {
+    path: PathBuf,
+    text: Arc<str>,
+}
+
+/// A configuration file that cannot be used: what, where, and what would be accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Missing, unreadable, too large or not UTF-8.
+    #[error("{}: cannot read: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Readable, but not valid.
+    #[error("{}", located(file, span.as_ref(), message))]
+    Invalid {
+        /// The file with its text.
+        file: SourceFile,
+        /// The offending bytes.
+        span: Option<Range<usize>>,
+        /// What is wrong and what would be accepted.
+        message: String,
+    },
+}
+
+impl SourceFile {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, SourceError> {
+        let failed = |reason: String| SourceError::Read { path: path.to_owned(), reason };
+        let metadata = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+        if !metadata.is_file() {
+            return Err(failed("not a regular file".to_owned()));
+        }
+        if metadata.len() > MAX_TEXT_BYTES {
+            return Err(failed(format!("{} bytes; at most {MAX_TEXT_BYTES} are accepted", metadata.len())));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        Ok(Self::embedded(path, &text))
+    }
+
+    /// A text that is already in memory; `path` is for messages.
+    pub fn embedded(path: impl Into<PathBuf>, text: &str) -> Self {
+        Self { path: path.into(), text: text.into() }
+    }
+
+    /// Where the text is from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The file's name without folder and extension.
+    pub fn stem(&self) -> String {
+        self.path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+    }
+
+    /// SHA-256 of the text, hexadecimal.
+    pub fn sha256(&self) -> String {
+        sha256_hex(self.text.as_bytes())
+    }
+
+    /// Parses TOML.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, SourceError> {
+        toml::from_str(&self.text).map_err(|error| SourceError::Invalid {
+            file: self.clone(),
+            span: error.span(),
+            message: error.message().to_owned(),
+        })
+    }
+
+    /// An error at `span`.
+    pub fn error(&self, span: Range<usize>, message: impl Into<String>) -> SourceError {
+        SourceError::Invalid { file: self.clone(), span: Some(span), message: message.into() }
+    }
+
+    /// An error of the file as a whole.
+    pub fn error_in_file(&self, message: impl Into<String>) -> SourceError {
+        SourceError::Invalid { file: self.clone(), span: None, message: message.into() }
+    }
+
+    /// Line and column, from 1; the column counts characters.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let before = &self.text[..self.text.floor_char_boundary(offset)];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+}
+
+/// SHA-256, hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn located(file: &SourceFile, span: Option<&Range<usize>>, message: &str) -> String {
+    let path = file.path.display();
+    let Some(span) = span.filter(|span| span.start < file.text.len()) else {
+        return format!("{path}: {message}");
+    };
+    let (line, column) = file.position(span.start);
+    let excerpt = file.text.lines().nth(line - 1).unwrap_or_default();
+    let marked =
+        file.text.get(span.clone()).map_or(1, |text| text.lines().next().unwrap_or_default().chars().count());
+    let underline = format!("{}{}", " ".repeat(column - 1), "^".repeat(marked.max(1)));
+    let key = key_path(&file.text, span.start).map_or_else(String::new, |key| format!("`{key}`: "));
+    let gutter = " ".repeat(line.to_string().len());
+    format!("{path}:{line}:{column}: {key}{message}\n{gutter} |\n{line} | {excerpt}\n{gutter} | {underline}")
+}
+
+/// Dotted path of the innermost key or value at `offset`; `layer[2].name` inside arrays.
+fn key_path(text: &str, offset: usize) -> Option<String> {
+    let table = toml::de::DeTable::parse(text).ok()?;
+    let mut path = String::new();
+    descend_table(table.get_ref(), offset, &mut path);
+    (!path.is_empty()).then_some(path)
+}
+
+fn descend_table(table: &toml::de::DeTable<'_>, offset: usize, path: &mut String) {
+    for (key, value) in table {
+        if key.span().contains(&offset) || contains(value, offset) {
+            if !path.is_empty() {
+                path.push('.');
+            }
+            path.push_str(&quoted(key.get_ref()));
+            descend_value(value.get_ref(), offset, path);
+            return;
+        }
+    }
+}
+
+fn descend_value(value: &toml::de::DeValue<'_>, offset: usize, path: &mut String) {
+    match value {
+        toml::de::DeValue::Table(table) => descend_table(table, offset, path),
+        toml::de::DeValue::Array(array) => {
+            if let Some(index) = array.iter().position(|element| contains(element, offset)) {
+                let _ = write!(path, "[{index}]");
+                descend_value(array[index].get_ref(), offset, path);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether `offset` lies in the value; a table's own span is only its header, so its entries count too.
+fn contains(value: &toml::Spanned<toml::de::DeValue<'_>>, offset: usize) -> bool {
+    value.span().contains(&offset)
+        || match value.get_ref() {
+            toml::de::DeValue::Table(table) => {
+                table.iter().any(|(key, value)| key.span().contains(&offset) || contains(value, offset))
+            }
+            toml::de::DeValue::Array(array) => array.iter().any(|element| contains(element, offset)),
+            _ => false,
+        }
+}
+
+fn quoted(key: &str) -> String {
+    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if bare { key.to_owned() } else { format!("{key:?}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Raw {
+        #[allow(dead_code, reason = "only the parser reads it")]
+        array: std::collections::BTreeMap<String, u32>,
+    }
+
+    #[test]
+    fn errors_name_file_line_column_and_key() {
+        let file = SourceFile::embedded("a.toml", "# first\n[array]\nrows = 4\ncols = \"x\"\n");
+        let error = file.parse::<Raw>().unwrap_err().to_string();
+        assert!(error.starts_with("a.toml:4:8: `array.cols`: invalid type"), "{error}");
+        assert!(error.contains("4 | cols = \"x\"\n  |        ^^^"), "{error}");
+        let file = SourceFile::embedded("a.toml", "array = {}\nrow = 4\n");
+        let error = file.parse::<Raw>().unwrap_err().to_string();
+        assert!(error.starts_with("a.toml:2:1: `row`: unknown field `row`, expected `array`"), "{error}");
+    }
+
+    #[test]
+    fn syntax_errors_have_a_position_too() {
+        let error = SourceFile::embedded("a.toml", "[array\n").parse::<Raw>().unwrap_err().to_string();
+        assert!(error.starts_with("a.toml:1:"), "{error}");
+    }
+
+    #[test]
+    fn array_elements_are_numbered() {
+        let text = "[[layer]]\nname = \"a\"\n[[layer]]\nname = \"b\"\n";
+        assert_eq!(key_path(text, text.find("\"b\"").unwrap()).as_deref(), Some("layer[1].name"));
+    }
+
+    #[test]
+    fn a_folder_is_not_a_file() {
+        let error = SourceFile::read(Path::new(".")).unwrap_err().to_string();
+        assert_eq!(error, ".: cannot read: not a regular file");
+    }
+}

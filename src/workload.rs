@@ -1,0 +1,21 @@
+//! Networks and what belongs to them: layers, precision, trained parameters, evaluation sets.
+//!
+//! A [`Network`] holds what is static (shapes, formats, requantization, stored formats);
+//! [`Params`] holds values. Must not know hardware, schedules or costs.
+
+mod evaluation_set;
+mod generator;
+mod layer;
+mod network;
+mod params;
+mod precision;
+mod raw;
+mod resnet;
+mod workload_file;
+
+pub use evaluation_set::{EvaluationSet, EvaluationSetError, Normalization};
+pub use layer::{Convolution, FeatureMap, Layer, Operands, Operation, Padding, Size, Window, WindowKind};
+pub use network::{Edge, EdgeId, Network, NetworkBuilder, NetworkError, Quantizer, QuantizerId, Stored};
+pub use params::{LayerParams, Params, ParamsError, Weights};
+pub use precision::{Bits, PrecisionPolicy, UnknownPrecision};
+pub use workload_file::{EvaluationReference, ParameterSource, Workload};

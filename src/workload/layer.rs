@@ -1,0 +1,207 @@
+//! Layers, fused as hardware executes them: dot product, batch norm, add, ReLU, one store.
+
+use crate::numerics::{Activation, IntegerFormat, OperandFormat, OperandPair};
+
+use super::network::{EdgeId, Network, QuantizerId};
+
+/// Shape of one image's feature map, channels innermost (NHWC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FeatureMap {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels.
+    pub channels: usize,
+}
+
+impl FeatureMap {
+    /// Elements per image.
+    pub fn elements(self) -> usize {
+        self.height * self.width * self.channels
+    }
+}
+
+/// A vertical and a horizontal extent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Size {
+    /// Vertical.
+    pub height: usize,
+    /// Horizontal.
+    pub width: usize,
+}
+
+/// Zero operands around the input, per side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Padding {
+    /// Rows above.
+    pub top: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns to the left.
+    pub left: usize,
+    /// Columns to the right.
+    pub right: usize,
+}
+
+impl Padding {
+    /// The same on every side.
+    pub fn all(size: usize) -> Self {
+        Self { top: size, bottom: size, left: size, right: size }
+    }
+}
+
+/// The geometry of a sliding window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Kernel size.
+    pub kernel: Size,
+    /// Step between outputs.
+    pub stride: Size,
+    /// Step between taps.
+    pub dilation: Size,
+    /// Padding per side.
+    pub padding: Padding,
+}
+
+impl Window {
+    /// Number of window positions over `input`, None when the window does not fit.
+    pub fn output(&self, input: FeatureMap) -> Option<Size> {
+        let extent =
+            |input: usize, before: usize, after: usize, kernel: usize, stride: usize, dilation: usize| {
+                let reach = dilation * (kernel - 1) + 1;
+                (input + before + after).checked_sub(reach).map(|rest| rest / stride + 1)
+            };
+        let Padding { top, bottom, left, right } = self.padding;
+        Some(Size {
+            height: extent(
+                input.height,
+                top,
+                bottom,
+                self.kernel.height,
+                self.stride.height,
+                self.dilation.height,
+            )?,
+            width: extent(
+                input.width,
+                left,
+                right,
+                self.kernel.width,
+                self.stride.width,
+                self.dilation.width,
+            )?,
+        })
+    }
+}
+
+/// What the network's author called a layer that runs on the array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WindowKind {
+    /// A 2-D convolution.
+    Convolution,
+    /// A fully connected layer: a window as large as its input.
+    Linear,
+}
+
+/// How a layer's operands are represented in the array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operands {
+    /// Integers: the input on this quantizer's grid, weights of this format.
+    Integer {
+        /// Grid of the input.
+        quantizer: QuantizerId,
+        /// Format of the weights.
+        weight: IntegerFormat,
+    },
+    /// bfloat16 input and weights.
+    Bf16,
+}
+
+/// A convolution or linear layer with everything fused into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// Convolution or linear.
+    pub kind: WindowKind,
+    /// Geometry.
+    pub window: Window,
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+    /// Operand representation.
+    pub operands: Operands,
+    /// A stored edge that is added before the activation.
+    pub shortcut: Option<EdgeId>,
+    /// The fused activation function.
+    pub activation: Activation,
+}
+
+impl Convolution {
+    /// The (activation, weight) pair that the array multiplies.
+    pub fn operand_pair(&self, network: &Network) -> OperandPair {
+        match self.operands {
+            Operands::Integer { quantizer, weight } => {
+                OperandPair::Integer { activation: network.quantizer(quantizer).grid.format(), weight }
+            }
+            Operands::Bf16 => OperandPair::Bf16,
+        }
+    }
+
+    /// Format of the weights.
+    pub fn weight_format(&self) -> OperandFormat {
+        match self.operands {
+            Operands::Integer { weight, .. } => OperandFormat::Integer(weight),
+            Operands::Bf16 => OperandFormat::Bf16,
+        }
+    }
+}
+
+/// What a layer does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Runs on the array; the rest of the fused layer on the vector unit.
+    Convolution(Convolution),
+    /// Mean over height and width, on the vector unit.
+    GlobalAveragePool,
+}
+
+/// One fused layer. Layer i writes the edge after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Unique name; prefix of its tensors in a trace.
+    pub name: String,
+    /// What it reads.
+    pub input: EdgeId,
+    /// What it writes.
+    pub output: EdgeId,
+    /// What it does.
+    pub operation: Operation,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn window_positions_follow_stride_padding_and_dilation() {
+        let map = |size| FeatureMap { height: size, width: size, channels: 1 };
+        let window = |kernel, stride, dilation, padding| Window {
+            kernel: Size { height: kernel, width: kernel },
+            stride: Size { height: stride, width: stride },
+            dilation: Size { height: dilation, width: dilation },
+            padding,
+        };
+        struct Case(usize, Window, Option<usize>);
+        for (index, Case(input, window, expected)) in [
+            Case(28, window(3, 2, 1, Padding::all(1)), Some(14)),
+            Case(7, window(3, 2, 1, Padding::all(1)), Some(4)),
+            Case(56, window(3, 2, 1, Padding { top: 0, bottom: 1, left: 0, right: 1 }), Some(28)),
+            Case(5, window(3, 1, 2, Padding::default()), Some(1)),
+            Case(5, window(1, 7, 1, Padding::default()), Some(1)),
+            Case(2, window(3, 1, 1, Padding::default()), None),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert_eq!(window.output(map(input)).map(|size| size.height), expected, "case {index}");
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! A network's static facts: edges, layers, quantizers and where each tensor is rounded.
+
+use std::collections::BTreeSet;
+
+use crate::numerics::{Grid, IntegerFormat, OperandFormat, QuantizerKind, Signedness, StoredFormat};
+
+use super::layer::{Convolution, FeatureMap, Layer, Operands, Operation, Size, Window, WindowKind};
+use super::precision::{Bits, PrecisionPolicy};
+
+/// Elements one tensor may have: bounds memory before anything is allocated.
+const MAX_ELEMENTS: u64 = 1 << 28;
+
+/// Index of an edge. Edge 0 is the image; layer i writes edge i + 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EdgeId(pub(super) usize);
+
+impl EdgeId {
+    /// Position among the network's edges.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// Index of a quantizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuantizerId(pub(super) usize);
+
+impl QuantizerId {
+    /// Position among the network's quantizers.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// A named grid; its scale is a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantizer {
+    /// Unique name; prefix of its scale in a trace.
+    pub name: String,
+    /// Kind and format.
+    pub grid: Grid,
+}
+
+/// What an edge is rounded to at its point of storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stored {
+    /// All readers take it on this grid.
+    Grid(QuantizerId),
+    /// Readers differ or have no quantizer: the residual format.
+    Bf16,
+    /// Nobody reads it: the network's output.
+    F32,
+}
+
+/// A tensor between layers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// `image`, or the name of the layer that writes it.
+    pub name: String,
+    /// Shape per image.
+    pub shape: FeatureMap,
+    /// Rounding at the point of storage.
+    pub stored: Stored,
+    /// Whether values can be negative.
+    pub signedness: Signedness,
+}
+
+/// A validated network: acyclic, every shape positive and bounded, every name unique.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    edges: Vec<Edge>,
+    layers: Vec<Layer>,
+    quantizers: Vec<Quantizer>,
+}
+
+/// Why layers do not form a network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("layer `{layer}`: {message}")]
+pub struct NetworkError {
+    /// The layer that cannot be added.
+    pub layer: String,
+    /// What is wrong and what would be accepted.
+    pub message: String,
+}
+
+impl Network {
+    /// Edges; the first is the image, the last the output.
+    pub fn edges(&self) -> &[Edge] {
+        &self.edges
+    }
+
+    /// Layers in execution order.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Quantizers.
+    pub fn quantizers(&self) -> &[Quantizer] {
+        &self.quantizers
+    }
+
+    /// An edge.
+    pub fn edge(&self, id: EdgeId) -> &Edge {
+        &self.edges[id.0]
+    }
+
+    /// A quantizer.
+    pub fn quantizer(&self, id: QuantizerId) -> &Quantizer {
+        &self.quantizers[id.0]
+    }
+
+    /// The image.
+    pub fn image(&self) -> &Edge {
+        &self.edges[0]
+    }
+
+    /// The network's output.
+    pub fn output(&self) -> &Edge {
+        &self.edges[self.edges.len() - 1]
+    }
+
+    /// Format in which an edge is stored: bits in scratchpads and DRAM.
+    pub fn stored_format(&self, id: EdgeId) -> StoredFormat {
+        match self.edge(id).stored {
+            Stored::Grid(quantizer) => {
+                StoredFormat::Operand(OperandFormat::Integer(self.quantizer(quantizer).grid.format()))
+            }
+            Stored::Bf16 => StoredFormat::Operand(OperandFormat::Bf16),
+            Stored::F32 => StoredFormat::F32,
+        }
+    }
+
+    /// Whether a layer's integer operand must be quantized when it reads its input.
+    pub fn quantizes_on_read(&self, layer: &Layer) -> Option<QuantizerId> {
+        match &layer.operation {
+            Operation::Convolution(Convolution { operands: Operands::Integer { quantizer, .. }, .. }) => {
+                (self.edge(layer.input).stored != Stored::Grid(*quantizer)).then_some(*quantizer)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A convolution or linear layer before its precision is known.
+#[derive(Clone, Debug)]
+pub struct ConvolutionSpec {
+    pub(super) kind: WindowKind,
+    /// None: as large as the input (linear).
+    pub(super) window: Option<Window>,
+    pub(super) out_channels: usize,
+    pub(super) groups: usize,
+    pub(super) shortcut: Option<EdgeId>,
+    pub(super) activation: crate::numerics::Activation,
+    /// Quantizer name; default `LAYER.input`.
+    pub(super) quantizer: Option<String>,
+    /// Overrides the signedness that follows from the input.
+    pub(super) signed_input: Option<Signedness>,
+}
+
+/// Collects layers in execution order; every method checks what it adds.
+#[derive(Debug)]
+pub struct NetworkBuilder {
+    network: Network,
+    policy: PrecisionPolicy,
+    specs: Vec<Option<ConvolutionSpec>>,
+}
+
+impl NetworkBuilder {
+    /// A network on images of this shape.
+    pub fn new(image: FeatureMap, policy: PrecisionPolicy) -> Result<Self, NetworkError> {
+        let image = Edge {
+            name: "image".to_owned(),
+            shape: image,
+            stored: Stored::F32,
+            signedness: Signedness::Signed,
+        };
+        check_shape(&image.name, image.shape)?;
+        Ok(Self {
+            network: Network { edges: vec![image], layers: vec![], quantizers: vec![] },
+            policy,
+            specs: vec![],
+        })
+    }
+
+    /// The edge before the first layer.
+    pub fn image(&self) -> EdgeId {
+        EdgeId(0)
+    }
+
+    /// The edge of that name.
+    pub fn edge_named(&self, name: &str) -> Option<EdgeId> {
+        self.network.edges.iter().position(|edge| edge.name == name).map(EdgeId)
+    }
+
+    /// Adds a convolution or linear layer.
+    pub fn convolution(
+        &mut self,
+        name: &str,
+        input: EdgeId,
+        spec: ConvolutionSpec,
+    ) -> Result<EdgeId, NetworkError> {
+        let fail = |message: String| NetworkError { layer: name.to_owned(), message };
+        let from = self.network.edge(input).shape;
+        let window = spec.window.unwrap_or(Window {
+            kernel: Size { height: from.height, width: from.width },
+            stride: Size { height: 1, width: 1 },
+            dilation: Size { height: 1, width: 1 },
+            padding: super::layer::Padding::default(),
+        });
+        if spec.groups == 0
+            || !from.channels.is_multiple_of(spec.groups)
+            || !spec.out_channels.is_multiple_of(spec.groups)
+        {
+            return Err(fail(format!(
+                "groups = {} must divide its {} input and {} output channels",
+                spec.groups, from.channels, spec.out_channels
+            )));
+        }
+        let output = window.output(from).ok_or_else(|| {
+            fail(format!(
+                "a {}×{} kernel does not fit its padded {}×{} input",
+                window.kernel.height, window.kernel.width, from.height, from.width
+            ))
+        })?;
+        let shape = FeatureMap { height: output.height, width: output.width, channels: spec.out_channels };
+        let weights =
+            [window.kernel.height, window.kernel.width, from.channels / spec.groups, spec.out_channels];
+        check_elements(name, "its weights", &weights)?;
+        if let Some(shortcut) = spec.shortcut {
+            let other = self.network.edge(shortcut);
+            if other.shape != shape {
+                return Err(fail(format!(
+                    "the shortcut `{}` is {}, but the layer's output is {}",
+                    other.name,
+                    shape_text(other.shape),
+                    shape_text(shape)
+                )));
+            }
+        }
+        let signedness = match spec.activation {
+            crate::numerics::Activation::Relu => Signedness::Unsigned,
+            crate::numerics::Activation::Identity => Signedness::Signed,
+        };
+        let convolution = Convolution {
+            kind: spec.kind,
+            window,
+            groups: spec.groups,
+            operands: Operands::Bf16, // until the policy knows how many layers there are
+            shortcut: spec.shortcut,
+            activation: spec.activation,
+        };
+        self.add(name, input, Operation::Convolution(convolution), shape, signedness, Some(spec))
+    }
+
+    /// Adds a global average pool.
+    pub fn global_average_pool(&mut self, name: &str, input: EdgeId) -> Result<EdgeId, NetworkError> {
+        let Edge { shape, signedness, .. } = *self.network.edge(input);
+        let shape = FeatureMap { height: 1, width: 1, channels: shape.channels };
+        self.add(name, input, Operation::GlobalAveragePool, shape, signedness, None)
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        input: EdgeId,
+        operation: Operation,
+        shape: FeatureMap,
+        signedness: Signedness,
+        spec: Option<ConvolutionSpec>,
+    ) -> Result<EdgeId, NetworkError> {
+        if name.is_empty() || self.edge_named(name).is_some() {
+            let message = "its name is empty or already taken; names must be unique".to_owned();
+            return Err(NetworkError { layer: name.to_owned(), message });
+        }
+        check_shape(name, shape)?;
+        let output = EdgeId(self.network.edges.len());
+        self.network.edges.push(Edge { name: name.to_owned(), shape, stored: Stored::F32, signedness });
+        self.network.layers.push(Layer { name: name.to_owned(), input, output, operation });
+        self.specs.push(spec);
+        Ok(output)
+    }
+
+    /// Applies the precision policy and decides what every edge is rounded to.
+    pub fn finish(mut self) -> Result<Network, NetworkError> {
+        let on_array = self.specs.iter().flatten().count();
+        let unknown = |layer: &str, message: &str| NetworkError {
+            layer: layer.to_owned(),
+            message: message.to_owned(),
+        };
+        if on_array == 0 {
+            return Err(unknown("", "a network needs at least one convolution or linear layer"));
+        }
+        let on_array_names: BTreeSet<&str> = self
+            .network
+            .layers
+            .iter()
+            .zip(&self.specs)
+            .filter(|(_, spec)| spec.is_some())
+            .map(|(layer, _)| layer.name.as_str())
+            .collect();
+        if let Some(name) = self.policy.layers.keys().find(|name| !on_array_names.contains(name.as_str())) {
+            return Err(unknown(
+                name,
+                "named in the precision policy, but no convolution or linear layer has this name",
+            ));
+        }
+        let mut position = 0;
+        for index in 0..self.network.layers.len() {
+            let Some(spec) = &self.specs[index] else { continue };
+            let name = self.network.layers[index].name.clone();
+            let bits = self.policy.bits(&name, position, on_array);
+            position += 1;
+            let operands = match bits {
+                Bits::Bf16 => Operands::Bf16,
+                Bits::Integer { weight, activation } => {
+                    let input = self.network.edge(self.network.layers[index].input);
+                    let signedness = match self.policy.quantizer {
+                        QuantizerKind::AqtLegacy => spec.signed_input.unwrap_or(input.signedness),
+                        QuantizerKind::AqtV2 => Signedness::Signed, // AQT v2 has no unsigned grids
+                    };
+                    let grid = IntegerFormat::new(signedness, activation)
+                        .and_then(|format| Grid::new(self.policy.quantizer, format));
+                    let weight = IntegerFormat::new(Signedness::Signed, weight);
+                    let (Some(grid), Some(weight)) = (grid, weight) else {
+                        return Err(unknown(&name, "operands have 2 to 8 bits"));
+                    };
+                    let quantizer = spec.quantizer.clone().unwrap_or_else(|| format!("{name}.input"));
+                    let quantizer = self.network.intern(&name, quantizer, grid)?;
+                    Operands::Integer { quantizer, weight }
+                }
+            };
+            if let Operation::Convolution(convolution) = &mut self.network.layers[index].operation {
+                convolution.operands = operands;
+            }
+        }
+        self.network.assign_stored_formats();
+        Ok(self.network)
+    }
+}
+
+impl Network {
+    fn intern(&mut self, layer: &str, name: String, grid: Grid) -> Result<QuantizerId, NetworkError> {
+        match self.quantizers.iter().position(|quantizer| quantizer.name == name) {
+            Some(index) if self.quantizers[index].grid == grid => Ok(QuantizerId(index)),
+            Some(index) => Err(NetworkError {
+                layer: layer.to_owned(),
+                message: format!(
+                    "quantizer `{name}` is {} elsewhere and {} here; layers that share one need the same grid",
+                    self.quantizers[index].grid.format(),
+                    grid.format()
+                ),
+            }),
+            None => {
+                self.quantizers.push(Quantizer { name, grid });
+                Ok(QuantizerId(self.quantizers.len() - 1))
+            }
+        }
+    }
+
+    /// An edge whose readers all name one quantizer is stored on its grid; one read on different grids
+    /// or by a reader without a quantizer in the residual format; one that nobody reads in f32.
+    fn assign_stored_formats(&mut self) {
+        let mut readers: Vec<BTreeSet<Option<QuantizerId>>> = vec![BTreeSet::new(); self.edges.len()];
+        for layer in &self.layers {
+            let quantizer = match &layer.operation {
+                Operation::Convolution(convolution) => {
+                    if let Some(shortcut) = convolution.shortcut {
+                        readers[shortcut.0].insert(None);
+                    }
+                    match convolution.operands {
+                        Operands::Integer { quantizer, .. } => Some(quantizer),
+                        Operands::Bf16 => None,
+                    }
+                }
+                Operation::GlobalAveragePool => None,
+            };
+            readers[layer.input.0].insert(quantizer);
+        }
+        for (edge, readers) in self.edges.iter_mut().zip(readers) {
+            edge.stored = match readers.iter().collect::<Vec<_>>()[..] {
+                [] => Stored::F32,
+                [Some(quantizer)] => Stored::Grid(*quantizer),
+                _ => Stored::Bf16,
+            };
+        }
+    }
+}
+
+fn shape_text(shape: FeatureMap) -> String {
+    format!("{}×{}×{}", shape.height, shape.width, shape.channels)
+}
+
+fn check_shape(layer: &str, shape: FeatureMap) -> Result<(), NetworkError> {
+    check_elements(layer, "its output", &[shape.height, shape.width, shape.channels])
+}
+
+fn check_elements(layer: &str, what: &str, sizes: &[usize]) -> Result<(), NetworkError> {
+    let elements = sizes.iter().try_fold(1u64, |product, &size| product.checked_mul(size as u64));
+    match elements {
+        Some(1..=MAX_ELEMENTS) => Ok(()),
+        _ => Err(NetworkError {
+            layer: layer.to_owned(),
+            message: format!("{what} would have {sizes:?} elements; from 1 to {MAX_ELEMENTS} are accepted"),
+        }),
+    }
+}

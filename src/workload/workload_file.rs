@@ -1,0 +1,247 @@
+//! `workloads/NAME.toml`: a network, its precision, and where its parameters and images are.
+
+use std::path::{Path, PathBuf};
+
+use crate::source::{SourceError, SourceFile};
+
+use super::evaluation_set::Normalization;
+use super::generator;
+use super::network::Network;
+use super::raw::{RawEvaluation, RawWorkload};
+
+/// Where a network's parameters come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParameterSource {
+    /// A trained trace.
+    Trace(PathBuf),
+    /// None: only costs can be given.
+    None,
+}
+
+/// The images that measure a network's accuracy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvaluationReference {
+    /// The evaluation set's file.
+    pub path: PathBuf,
+    /// How pixels become the network's input.
+    pub normalization: Normalization,
+}
+
+/// A validated network file.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    name: String,
+    family: String,
+    precision: String,
+    network: Network,
+    parameters: ParameterSource,
+    evaluation: Option<EvaluationReference>,
+    sha256: String,
+}
+
+impl Workload {
+    /// Reads and validates a network file. Paths in it are relative to its folder.
+    pub fn read(path: &Path) -> Result<Self, SourceError> {
+        Self::parse(&SourceFile::read(path)?)
+    }
+
+    /// Validates a network file's text.
+    pub fn parse(file: &SourceFile) -> Result<Self, SourceError> {
+        let raw: RawWorkload = file.parse()?;
+        if *raw.schema_version.get_ref() != 1 {
+            return Err(file.error(raw.schema_version.span(), "expected schema_version = 1"));
+        }
+        if let Some(arch_family) = &raw.arch_family {
+            return Err(file.error(arch_family.span(), "published accuracies: not in this version"));
+        }
+        let name = match &raw.name {
+            Some(name) if name.get_ref().trim().is_empty() => {
+                return Err(file.error(name.span(), "a name is at least one character"));
+            }
+            Some(name) => name.get_ref().clone(),
+            None => file.stem(),
+        };
+        let policy = generator::policy(file, &raw.precision)?;
+        let precision = policy.label();
+        let network = generator::network(file, &raw, policy)?;
+        let folder = file.path().parent().unwrap_or(Path::new(""));
+        let parameters = match (&raw.parameters.trace, &raw.parameters.synthetic_seed) {
+            (_, Some(seed)) => {
+                return Err(file.error(
+                    seed.span(),
+                    "synthetic parameters: not in this version; leave the key out to get costs only",
+                ));
+            }
+            (Some(trace), None) => ParameterSource::Trace(folder.join(trace.get_ref())),
+            (None, None) => ParameterSource::None,
+        };
+        let evaluation = raw
+            .evaluation
+            .as_ref()
+            .map(|evaluation| reference(file, evaluation, &network, folder))
+            .transpose()?;
+        Ok(Self {
+            family: raw.family.unwrap_or_else(|| name.clone()),
+            name,
+            precision,
+            network,
+            parameters,
+            evaluation,
+            sha256: file.sha256(),
+        })
+    }
+
+    /// The network's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Networks of one family may share an accuracy axis.
+    pub fn family(&self) -> &str {
+        &self.family
+    }
+
+    /// The precision policy's label.
+    pub fn precision(&self) -> &str {
+        &self.precision
+    }
+
+    /// Static facts.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Where the parameters come from.
+    pub fn parameters(&self) -> &ParameterSource {
+        &self.parameters
+    }
+
+    /// The images that measure its accuracy.
+    pub fn evaluation(&self) -> Option<&EvaluationReference> {
+        self.evaluation.as_ref()
+    }
+
+    /// SHA-256 of the file, hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+}
+
+fn reference(
+    file: &SourceFile,
+    raw: &RawEvaluation,
+    network: &Network,
+    folder: &Path,
+) -> Result<EvaluationReference, SourceError> {
+    let channels = network.image().shape.channels;
+    let per_channel = |values: &toml::Spanned<Vec<f64>>| -> Result<Vec<f32>, SourceError> {
+        let narrowed: Vec<f32> = values.get_ref().iter().map(|&value| value as f32).collect();
+        if narrowed.len() == channels && narrowed.iter().all(|value| value.is_finite()) {
+            Ok(narrowed)
+        } else {
+            Err(file
+                .error(values.span(), format!("expected one finite number per image channel ({channels})")))
+        }
+    };
+    let (mean, std) = (per_channel(&raw.mean)?, per_channel(&raw.std)?);
+    if std.iter().any(|&value| value <= 0.0) {
+        return Err(file.error(raw.std.span(), "a standard deviation is greater than 0 in f32"));
+    }
+    Ok(EvaluationReference {
+        path: folder.join(raw.set.get_ref()),
+        normalization: Normalization { mean, std },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXPLICIT: &str = r#"
+schema_version = 1
+[input]
+height = 8
+width = 6
+channels = 4
+[[layer]]
+name = "a"
+conv2d = { out_channels = 6, kernel = [3, 1], stride = [2, 1], padding = { top = 1 }, groups = 2 }
+activation = "relu"
+[[layer]]
+name = "b"
+conv2d = { out_channels = 6, kernel = [1, 1] }
+shortcut = "a"
+[[layer]]
+name = "c"
+linear = { out_features = 3 }
+[precision]
+default = "w8a8"
+"#;
+
+    fn parse(text: &str) -> Result<Workload, SourceError> {
+        Workload::parse(&SourceFile::embedded("n.toml", text))
+    }
+
+    #[test]
+    fn explicit_layers_describe_a_network() {
+        let workload = parse(EXPLICIT).unwrap();
+        assert_eq!((workload.name(), workload.family(), workload.precision()), ("n", "n", "w8a8"));
+        let shapes: Vec<_> = workload
+            .network()
+            .edges()
+            .iter()
+            .map(|edge| (edge.shape.height, edge.shape.width, edge.shape.channels))
+            .collect();
+        assert_eq!(shapes, [(8, 6, 4), (4, 6, 6), (4, 6, 6), (1, 1, 3)]);
+    }
+
+    #[test]
+    fn wrong_networks_are_refused_with_their_place() {
+        struct Case(&'static str, &'static str, &'static str);
+        for Case(from, to, expected) in [
+            Case(
+                "schema_version = 1",
+                "schema_version = 2",
+                "n.toml:2:18: `schema_version`: expected schema_version = 1",
+            ),
+            Case("height = 8", "height = 0", "layer `image`: its output would have [0, 6, 4] elements"),
+            Case(
+                "height = 8",
+                "height = -1",
+                "n.toml:4:10: `input.height`: invalid value: integer `-1`, expected usize",
+            ),
+            Case(
+                "shortcut = \"a\"",
+                "shortcut = \"c\"",
+                "n.toml:14:12: `layer[1].shortcut`: `c` is neither `image` nor an earlier layer",
+            ),
+            Case(
+                "shortcut = \"a\"",
+                "shortcut = \"image\"",
+                "the shortcut `image` is 8×6×4, but the layer's output is 4×6×6",
+            ),
+            Case("groups = 2", "groups = 3", "groups = 3 must divide its 4 input and 6 output channels"),
+            Case("kernel = [3, 1]", "kernel = [30, 1]", "a 30×1 kernel does not fit its padded 8×6 input"),
+            Case("kernel = [3, 1]", "kernel = [0, 1]", "kernel, stride and dilation are 1 to 65536"),
+            Case("name = \"b\"", "name = \"a\"", "names must be unique"),
+            Case("linear = {", "max_pool = {", "`max_pool` as a layer of its own: not in this version"),
+            Case("w8a8", "w9a8", "unknown precision `w9a8`"),
+            Case(
+                "default = \"w8a8\"",
+                "default = \"w8a8\"\nlayers = { z = \"w4a4\" }",
+                "layer `z`: named in the precision policy",
+            ),
+            Case(
+                "default = \"w8a8\"",
+                "default = \"w8a8\"\nstore = \"per-consumer\"",
+                "`per-consumer`: not in this version; expected `once`",
+            ),
+            Case("default = \"w8a8\"", "default = \"w8a8\"\nfoo = 1", "unknown field `foo`"),
+            Case("[precision]", "[generator.resnet]\n[precision]", "missing field `depth`"),
+        ] {
+            assert!(EXPLICIT.contains(from), "{from}");
+            let error = parse(&EXPLICIT.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(expected), "expected {expected:?} in:\n{error}");
+        }
+    }
+}
