@@ -1,0 +1,30 @@
+//! Energy of counted actions, and the paper's hardware-agnostic costs.
+//!
+//! Knows action counts, number formats and technology files. Must not know schedules, accelerators,
+//! networks or how a count came about.
+
+#![deny(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
+
+pub mod agnostic;
+
+mod action;
+mod component;
+mod energy;
+mod energy_range;
+mod entry;
+mod error;
+mod formula;
+mod provenance;
+mod source_file;
+mod sram;
+mod technology;
+mod technology_file;
+
+pub use action::Action;
+pub use component::Component;
+pub use energy::{EnergyBreakdown, Macro, Memories, energy};
+pub use energy_range::EnergyRange;
+pub use error::CostError;
+pub use provenance::{EnergyPerAction, Exclusion, Lookup, Provenance, Standing};
+pub use sram::SramAccess;
+pub use technology::{SHIPPED_TECHNOLOGIES, Technology};

@@ -1,0 +1,43 @@
+//! Why a cost could not be computed.
+
+use std::ops::Range;
+
+/// An error of cost accounting.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CostError {
+    /// The technology file cannot be used.
+    #[error("{file}: {message}")]
+    TechnologyFile {
+        /// File name as given to the parser.
+        file: String,
+        /// Bytes of the file that the message is about, where known.
+        span: Option<Range<usize>>,
+        /// What is wrong, naming the key, and what would be accepted.
+        message: String,
+    },
+    /// The technology file neither gives nor excludes the energy of an action that was counted.
+    #[error(
+        "technology `{technology}` says nothing about `{key}`: \
+         give it as `row`, `borrowed` or `derived`, or leave it out with `excluded = \"reason\"`"
+    )]
+    MissingEnergy {
+        /// Name of the technology.
+        technology: String,
+        /// Key path in its file.
+        key: String,
+    },
+    /// The share of a MAC's energy charged for an idle slot is not a share.
+    #[error("idle fraction {0} is not between 0 and 1")]
+    IdleFraction(f64),
+    /// An operand width outside the hardware-agnostic costs.
+    #[error("{operand} width of {bits} bits: the hardware-agnostic costs are defined for 1 to 16 bits")]
+    OperandBits {
+        /// `activation` or `weight`.
+        operand: &'static str,
+        /// The width given.
+        bits: u8,
+    },
+    /// A hardware-agnostic cost exceeds 64 bits.
+    #[error("{0} cost exceeds 64 bits")]
+    Overflow(&'static str),
+}

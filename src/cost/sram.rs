@@ -1,0 +1,164 @@
+//! Energy of one scratchpad access, from a table of SRAM macros.
+
+use std::collections::BTreeMap;
+
+use super::energy_range::factor;
+use super::{EnergyPerAction, EnergyRange, Provenance, Standing};
+
+/// Direction of an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SramAccess {
+    /// Reading one word.
+    Read,
+    /// Writing one word.
+    Write,
+}
+
+/// Energies of one tabulated macro.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct SramPoint {
+    pub(super) read: EnergyRange,
+    pub(super) write: EnergyRange,
+}
+
+impl SramPoint {
+    fn energy(self, access: SramAccess) -> EnergyRange {
+        match access {
+            SramAccess::Read => self.read,
+            SramAccess::Write => self.write,
+        }
+    }
+}
+
+/// Macros by width in bits and size in bytes; at least one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SramTable {
+    points: BTreeMap<u32, BTreeMap<u64, SramPoint>>,
+    source: String,
+    standing: Standing,
+}
+
+impl SramTable {
+    /// An empty table; a lookup needs at least one point.
+    pub(super) fn new(source: String, standing: Standing) -> Self {
+        Self { points: BTreeMap::new(), source, standing }
+    }
+
+    /// Adds a macro; false if one of this width and size is already there.
+    #[must_use]
+    pub(super) fn insert(&mut self, bytes: u64, width_bits: u32, point: SramPoint) -> bool {
+        self.points.entry(width_bits).or_default().insert(bytes, point).is_none()
+    }
+
+    /// Energy of one word of `width_bits` in a macro of `bytes`; None if the table is empty.
+    ///
+    /// Energy is interpolated in log(bytes) between the two neighbors, whose energies are also the
+    /// range; outside the tabulated sizes it is the nearest macro's. A word of an untabulated width
+    /// W costs W / w accesses of the widest tabulated w ≤ W, or one access of the narrowest.
+    pub(super) fn lookup(&self, bytes: u64, width_bits: u32, access: SramAccess) -> Option<EnergyPerAction> {
+        let narrower = self.points.range(..=width_bits).next_back();
+        let (&tabulated, sizes) = narrower.or_else(|| self.points.first_key_value())?;
+        let (one_access, size_note) = at_size(sizes, bytes, access)?;
+        let accesses = (f64::from(width_bits) / f64::from(tabulated)).max(1.0);
+        let width_note = if width_bits == tabulated {
+            None
+        } else {
+            Some(format!("a {width_bits}-bit word as {accesses} accesses of {tabulated} bits"))
+        };
+        let notes: Vec<String> = [size_note, width_note].into_iter().flatten().collect();
+        let derivation = (!notes.is_empty()).then(|| notes.join("; "));
+        let standing = if derivation.is_some() { Standing::Derived } else { self.standing };
+        let provenance = Provenance { standing, source: self.source.clone(), derivation };
+        Some(EnergyPerAction { energy: one_access.times(accesses), provenance })
+    }
+}
+
+/// Energy at a size, and how it was found if the size is not tabulated.
+fn at_size(
+    sizes: &BTreeMap<u64, SramPoint>,
+    bytes: u64,
+    access: SramAccess,
+) -> Option<(EnergyRange, Option<String>)> {
+    let below = sizes.range(..=bytes).next_back();
+    let above = sizes.range(bytes..).next();
+    match (below, above) {
+        (Some((&below, point)), _) if below == bytes => Some((point.energy(access), None)),
+        (Some((&below, lower)), Some((&above, upper))) => {
+            let (lower, upper) = (lower.energy(access), upper.energy(access));
+            let position = (factor(bytes) / factor(below)).ln() / (factor(above) / factor(below)).ln();
+            let typical = lower.typical() + position * (upper.typical() - lower.typical());
+            let note = format!("{bytes} bytes interpolated in log(bytes) between {below} and {above}");
+            Some((lower.spanning(upper, typical), Some(note)))
+        }
+        (Some((&nearest, point)), None) | (None, Some((&nearest, point))) => {
+            let note = format!("{bytes} bytes taken as the nearest tabulated {nearest}");
+            Some((point.energy(access), Some(note)))
+        }
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 64 bits: 8 KiB 4/5 pJ, 32 KiB 8/9 pJ; 256 bits: 8 KiB 10/11 pJ (read/write).
+    fn table() -> SramTable {
+        let mut table = SramTable::new("made up".to_owned(), Standing::User);
+        for (bytes, width_bits, read, write) in
+            [(8192, 64, 4.0, 5.0), (32768, 64, 8.0, 9.0), (8192, 256, 10.0, 11.0)]
+        {
+            let exactly = |pj| EnergyRange::per_action(pj, pj, pj).unwrap();
+            assert!(table.insert(
+                bytes,
+                width_bits,
+                SramPoint { read: exactly(read), write: exactly(write) }
+            ));
+        }
+        table
+    }
+
+    #[test]
+    fn a_tabulated_macro_is_the_tables_own_number() {
+        let read = table().lookup(8192, 64, SramAccess::Read).unwrap();
+        let write = table().lookup(8192, 256, SramAccess::Write).unwrap();
+        assert_eq!((read.energy.typical(), write.energy.typical()), (4.0, 11.0));
+        assert_eq!((read.provenance.standing, read.provenance.derivation), (Standing::User, None));
+    }
+
+    #[test]
+    fn between_sizes_energy_is_linear_in_the_logarithm_and_ranges_over_the_neighbors() {
+        let found = table().lookup(16384, 64, SramAccess::Read).unwrap();
+        assert_eq!((found.energy.low(), found.energy.high()), (4.0, 8.0));
+        assert!((found.energy.typical() - 6.0).abs() < 1e-12);
+        assert_eq!(found.provenance.standing, Standing::Derived);
+        assert!(found.provenance.derivation.unwrap().contains("between 8192 and 32768"));
+    }
+
+    #[test]
+    fn outside_the_sizes_the_nearest_macro_is_taken_and_said() {
+        for (bytes, pj, nearest) in [(1, 4.0, "8192"), (1 << 40, 8.0, "32768")] {
+            let found = table().lookup(bytes, 64, SramAccess::Read).unwrap();
+            assert_eq!(found.energy.typical(), pj);
+            assert!(found.provenance.derivation.unwrap().ends_with(nearest));
+        }
+    }
+
+    #[test]
+    fn an_untabulated_width_costs_accesses_of_the_widest_narrower_one() {
+        for (width_bits, pj) in [(16, 4.0), (96, 6.0), (128, 8.0), (384, 15.0)] {
+            let found = table().lookup(8192, width_bits, SramAccess::Read).unwrap();
+            assert_eq!(found.energy.typical(), pj, "{width_bits} bits");
+            assert_eq!(found.provenance.standing, Standing::Derived);
+        }
+    }
+
+    #[test]
+    fn a_macro_is_tabulated_once_and_an_empty_table_has_none() {
+        let mut table = table();
+        let point = SramPoint { read: EnergyRange::ZERO, write: EnergyRange::ZERO };
+        assert!(!table.insert(8192, 64, point));
+        let empty = SramTable::new(String::new(), Standing::User);
+        assert_eq!(empty.lookup(8192, 64, SramAccess::Read), None);
+    }
+}

@@ -1,0 +1,620 @@
+//! A technology: what each action costs, with its range and source.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
+use super::entry::{Entry, by_action, evaluate, exactly_one};
+use super::formula::AdderLine;
+use super::source_file::SourceFile;
+use super::sram::{SramPoint, SramTable};
+use super::technology_file::{
+    RawEntry, RawExclusion, RawExclusions, RawSram, RawSramPoint, RawTechnology, RawVersion,
+};
+use super::{Action, CostError, EnergyRange, Exclusion, Lookup, SramAccess};
+use crate::timing::Adder;
+
+/// The version of the file format that this program reads.
+const SCHEMA_VERSION: i64 = 1;
+
+/// The key for integer adders of any other width.
+const ANY_WIDTH: &str = "int*";
+
+/// Technology files that come with the program: (name, text).
+pub const SHIPPED_TECHNOLOGIES: [(&str, &str); 1] =
+    [("7nm", include_str!("../../hw-configs/technology/7nm.toml"))];
+
+/// A validated technology file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Technology {
+    name: String,
+    node_nm: u32,
+    description: String,
+    entries: BTreeMap<Action, Lookup>,
+    other_adders: OtherAdders,
+    sram: Sram,
+    sram_leakage: String,
+    exclusions: Vec<Exclusion>,
+}
+
+/// Integer adders without an entry of their own.
+#[derive(Clone, Debug, PartialEq)]
+enum OtherAdders {
+    Missing,
+    Line(AdderLine),
+    Excluded(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Sram {
+    Table(SramTable),
+    Excluded(String),
+}
+
+impl Technology {
+    /// Reads a technology file; `file_name` is what errors call it.
+    pub fn parse(text: &str, file_name: &str) -> Result<Self, CostError> {
+        let file = SourceFile { name: file_name };
+        check_version(file, text)?;
+        let mut raw: RawTechnology = toml::from_str(text).map_err(|error| file.toml(&error))?;
+        if let Some(area) = &raw.area {
+            return Err(file.error(area, "`area` is not in this version: remove the table".to_owned()));
+        }
+        let any_width = raw.energy.adder.remove(ANY_WIDTH);
+        let sram = sram(file, &raw.energy.sram)?;
+        let sram_leakage = sram_leakage(file, &raw.energy.sram_leakage)?;
+        let entries = evaluate(file, &by_action(file, raw.energy)?)?;
+        Ok(Self {
+            name: file.text("name", raw.name.get_ref(), &raw.name)?,
+            node_nm: file.node_nm("node_nm", *raw.node_nm.get_ref(), &raw.node_nm)?,
+            description: raw.description,
+            other_adders: other_adders(file, &entries, any_width.as_ref())?,
+            entries,
+            sram,
+            sram_leakage,
+            exclusions: exclusions(file, &raw.exclusions)?,
+        })
+    }
+
+    /// Name of the technology, for table headers.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Node in nanometers.
+    pub fn node_nm(&self) -> u32 {
+        self.node_nm
+    }
+
+    /// What the file says about itself.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// Parts of the chip that no energy of this technology contains.
+    pub fn exclusions(&self) -> &[Exclusion] {
+        &self.exclusions
+    }
+
+    /// Every entry with a key of its own, in key order, for cost tables.
+    pub fn entries(&self) -> impl Iterator<Item = (&Action, &Lookup)> {
+        self.entries.iter()
+    }
+
+    /// Energy of one action, or why it is left out. An action about which the file says nothing is an
+    /// error.
+    pub fn energy(&self, action: &Action) -> Result<Lookup, CostError> {
+        if let Some(entry) = self.entries.get(action) {
+            return Ok(entry.clone());
+        }
+        if let Action::Accumulate(Adder::Integer(bits)) = action {
+            match &self.other_adders {
+                OtherAdders::Line(line) => {
+                    if let Some(given) = line.at(*bits) {
+                        return Ok(Lookup::Given(given));
+                    }
+                }
+                OtherAdders::Excluded(reason) => return Ok(Lookup::Excluded { reason: reason.clone() }),
+                OtherAdders::Missing => {}
+            }
+        }
+        Err(CostError::MissingEnergy { technology: self.name.clone(), key: action.to_string() })
+    }
+
+    /// Energy of one word of `width_bits` in one bank of `bytes_per_bank`, or why it is left out.
+    ///
+    /// The provenance says `Derived` and how, unless this very macro is in the table.
+    pub fn sram(
+        &self,
+        bytes_per_bank: u64,
+        width_bits: u32,
+        access: SramAccess,
+    ) -> Result<Lookup, CostError> {
+        match &self.sram {
+            Sram::Table(table) => table
+                .lookup(bytes_per_bank, width_bits, access)
+                .map(Lookup::Given)
+                .ok_or_else(|| CostError::MissingEnergy {
+                    technology: self.name.clone(),
+                    key: "energy.sram.rows".to_owned(),
+                }),
+            Sram::Excluded(reason) => Ok(Lookup::Excluded { reason: reason.clone() }),
+        }
+    }
+
+    /// Why SRAM leakage is left out: this version has no way to give it.
+    pub fn sram_leakage_excluded_because(&self) -> &str {
+        &self.sram_leakage
+    }
+}
+
+fn check_version(file: SourceFile<'_>, text: &str) -> Result<(), CostError> {
+    let version: RawVersion = toml::from_str(text).map_err(|error| file.toml(&error))?;
+    match version.schema_version {
+        Some(version) if *version.get_ref() == SCHEMA_VERSION => Ok(()),
+        Some(version) => {
+            let message = format!("`schema_version` is {}: expected {SCHEMA_VERSION}", version.get_ref());
+            Err(file.error(&version, message))
+        }
+        None => {
+            let message =
+                format!("`schema_version` is missing: expected `schema_version = {SCHEMA_VERSION}`");
+            Err(CostError::TechnologyFile { file: file.name.to_owned(), span: None, message })
+        }
+    }
+}
+
+fn exclusions(file: SourceFile<'_>, raw: &RawExclusions) -> Result<Vec<Exclusion>, CostError> {
+    let exclusion = |spanned: &Spanned<RawExclusion>| {
+        let RawExclusion { name, reason } = spanned.get_ref();
+        Ok(Exclusion {
+            what: file.text("exclusions.components.name", name, spanned)?,
+            reason: file.text("exclusions.components.reason", reason, spanned)?,
+        })
+    };
+    raw.components.iter().map(exclusion).collect()
+}
+
+fn other_adders(
+    file: SourceFile<'_>,
+    rows: &BTreeMap<Action, Lookup>,
+    any_width: Option<&Spanned<RawEntry>>,
+) -> Result<OtherAdders, CostError> {
+    const KEY: &str = "energy.adder.\"int*\"";
+    let Some(at) = any_width else { return Ok(OtherAdders::Missing) };
+    match exactly_one(file, KEY, at)? {
+        Entry::Derived(derived) => Ok(OtherAdders::Line(AdderLine::through(file, rows, KEY, derived, at)?)),
+        Entry::Excluded(reason) => {
+            Ok(OtherAdders::Excluded(file.text(&format!("{KEY}.excluded"), reason, at)?))
+        }
+        Entry::Row(_) | Entry::Borrowed(_) => {
+            Err(file.error(at, format!("`{KEY}` is any width: expected `derived` or `excluded`")))
+        }
+    }
+}
+
+fn sram(file: SourceFile<'_>, at: &Spanned<RawSram>) -> Result<Sram, CostError> {
+    const POINTS: &str = "energy.sram.rows.points";
+    let rows = match at.get_ref() {
+        RawSram { rows: Some(rows), excluded: None } => rows,
+        RawSram { rows: None, excluded: Some(reason) } => {
+            return Ok(Sram::Excluded(file.text("energy.sram.excluded", reason, at)?));
+        }
+        _ => {
+            return Err(file.error(at, "`energy.sram` needs exactly one of `rows` and `excluded`".to_owned()));
+        }
+    };
+    if rows.points.is_empty() {
+        return Err(file.error(at, format!("`{POINTS}` is empty: expected at least one macro")));
+    }
+    let mut table =
+        SramTable::new(file.text("energy.sram.rows.source", &rows.source, at)?, rows.standing.into());
+    for spanned in &rows.points {
+        let error = |message: String| file.error(spanned, format!("`{POINTS}`: {message}"));
+        let RawSramPoint { bytes, width_bits, read_pj, write_pj } = *spanned.get_ref();
+        if bytes == 0 || width_bits == 0 {
+            return Err(error("`bytes` and `width_bits` must be at least 1".to_owned()));
+        }
+        let exactly = |pj| EnergyRange::per_action(pj, pj, pj).map_err(error);
+        if !table.insert(bytes, width_bits, SramPoint { read: exactly(read_pj)?, write: exactly(write_pj)? })
+        {
+            return Err(error(format!("{bytes} bytes x {width_bits} bits stands twice")));
+        }
+    }
+    Ok(Sram::Table(table))
+}
+
+fn sram_leakage(file: SourceFile<'_>, at: &Spanned<RawEntry>) -> Result<String, CostError> {
+    const KEY: &str = "energy.sram-leakage";
+    match exactly_one(file, KEY, at)? {
+        Entry::Excluded(reason) => file.text(&format!("{KEY}.excluded"), reason, at),
+        Entry::Row(_) | Entry::Borrowed(_) | Entry::Derived(_) => {
+            let message = format!("giving `{KEY}` is not in this version: expected `excluded = \"reason\"`");
+            Err(file.error(at, message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::{EnergyPerAction, Standing};
+
+    const SMALL: &str = r#"schema_version = 1
+name = "small"
+node_nm = 7
+[energy.multiplier."int8,int8"]
+row = { pj = 0.5, source = "made up", standing = "user" }
+[energy.multiplier."int4,int4"]
+derived = { sum = [{ of = "multiplier.int8,int8", low = 0.2, typical = 0.25, high = 0.5 }], formula = "f", source = "s" }
+[energy.adder.int8]
+row = { pj = 2.0, low_pj = 1.0, high_pj = 4.0, source = "made up", standing = "published" }
+[energy.adder.int32]
+row = { pj = 5.0, source = "made up", standing = "synthesized" }
+[energy.adder."int*"]
+derived = { line_through = ["adder.int32", "adder.int8"], formula = "f", source = "s" }
+[energy.adder.f32]
+excluded = "not built"
+[energy.register.bit]
+borrowed = { pj = 0.2, low_pj = 0.1, high_pj = 0.3, node_nm = 40, scaling = "none", source = "made up" }
+[energy.sram.rows]
+source = "made up"
+standing = "published-secondary"
+points = [{ bytes = 8192, width_bits = 64, read_pj = 4.0, write_pj = 5.0 }]
+[energy.sram-leakage]
+excluded = "unknown"
+[energy.dram."LPDDR4 x32"]
+row = { pj = 11, source = "made up", standing = "user" }
+[exclusions]
+components = [{ name = "clock tree", reason = "unknown" }]
+"#;
+
+    fn small() -> Technology {
+        Technology::parse(SMALL, "small.toml").unwrap()
+    }
+
+    fn given(technology: &Technology, path: &str) -> EnergyPerAction {
+        match technology.energy(&Action::parse(path).unwrap()).unwrap() {
+            Lookup::Given(given) => given,
+            Lookup::Excluded { reason } => panic!("{path} is excluded: {reason}"),
+        }
+    }
+
+    fn bounds(energy: EnergyRange) -> [f64; 3] {
+        [energy.low(), energy.typical(), energy.high()]
+    }
+
+    #[test]
+    fn every_kind_of_entry_has_its_range_and_provenance() {
+        let technology = small();
+        for (path, pj, standing, derivation) in [
+            ("multiplier.int8,int8", [0.5; 3], Standing::User, None),
+            ("adder.int8", [1.0, 2.0, 4.0], Standing::Published, None),
+            ("adder.int32", [5.0; 3], Standing::Synthesized, None),
+            ("multiplier.int4,int4", [0.1, 0.125, 0.25], Standing::Derived, Some("f")),
+            // low 5·16/32 against 1·16/8, high 4·16/8, typical a third of the way from 2 to 5
+            ("adder.int16", [2.0, 3.0, 8.0], Standing::Derived, Some("f")),
+            ("register.bit", [0.1, 0.2, 0.3], Standing::Borrowed, Some("from 40 nm: none")),
+            ("dram.LPDDR4 x32", [11.0; 3], Standing::User, None),
+        ] {
+            let EnergyPerAction { energy, provenance } = given(&technology, path);
+            assert_eq!((bounds(energy), provenance.standing), (pj, standing), "{path}");
+            assert_eq!(provenance.derivation.as_deref(), derivation, "{path}");
+        }
+        let excluded = technology.energy(&Action::Accumulate(Adder::F32)).unwrap();
+        assert_eq!(excluded, Lookup::Excluded { reason: "not built".to_owned() });
+        let sram = technology.sram(8192, 64, SramAccess::Write).unwrap();
+        assert!(matches!(sram, Lookup::Given(given) if bounds(given.energy) == [5.0; 3]));
+        assert_eq!(technology.sram_leakage_excluded_because(), "unknown");
+        assert_eq!(technology.exclusions()[0].what, "clock tree");
+        assert_eq!((technology.name(), technology.node_nm(), technology.description()), ("small", 7, ""));
+    }
+
+    #[test]
+    fn a_changed_row_changes_what_is_derived_from_it() {
+        let text = SMALL
+            .replace("pj = 0.5,", "pj = 5.0,")
+            .replace("row = { pj = 5.0, source", "row = { pj = 50.0, source");
+        let technology = Technology::parse(&text, "small.toml").unwrap();
+        assert_eq!(bounds(given(&technology, "multiplier.int4,int4").energy)[1], 12.5);
+        assert_eq!(bounds(given(&technology, "adder.int16").energy)[1], 18.0);
+    }
+
+    #[test]
+    fn an_action_neither_given_nor_excluded_is_an_error_naming_the_key() {
+        for (path, key) in [
+            ("multiplier.uint8,int8", "energy.multiplier.\"uint8,int8\""),
+            ("adder.int33", "energy.adder.int33"),
+            ("vector.add.f32", "energy.vector.add.f32"),
+            ("dram.HBM2", "energy.dram.HBM2"),
+        ] {
+            let error = small().energy(&Action::parse(path).unwrap()).unwrap_err();
+            let expected = CostError::MissingEnergy { technology: "small".to_owned(), key: key.to_owned() };
+            assert_eq!(error, expected);
+        }
+    }
+
+    #[test]
+    fn the_any_width_adder_and_the_sram_can_be_excluded() {
+        let line =
+            "derived = { line_through = [\"adder.int32\", \"adder.int8\"], formula = \"f\", source = \"s\" }";
+        let (before, rest) = SMALL.split_once("[energy.sram.rows]").unwrap();
+        let (_, after) = rest.split_once("[energy.sram-leakage]").unwrap();
+        let text = format!("{before}[energy.sram]\nexcluded = \"no\"\n[energy.sram-leakage]{after}");
+        let technology = Technology::parse(&text.replace(line, "excluded = \"no\""), "small.toml").unwrap();
+        let no = Lookup::Excluded { reason: "no".to_owned() };
+        assert_eq!(technology.energy(&Action::Accumulate(Adder::Integer(16))), Ok(no.clone()));
+        assert_eq!(technology.sram(8192, 64, SramAccess::Read), Ok(no));
+    }
+
+    /// Each case replaces one text of the small file; the error contains the message, and its span the
+    /// place.
+    #[test]
+    fn a_malformed_file_is_refused_with_key_and_place() {
+        struct Case {
+            replace: &'static str,
+            with: &'static str,
+            message: &'static str,
+            place: &'static str,
+        }
+        let case = |replace, with, message, place| Case { replace, with, message, place };
+        let mut failures = Vec::new();
+        let int8_row = "row = { pj = 0.5, source = \"made up\", standing = \"user\" }";
+        for Case { replace, with, message, place } in [
+            case("name = \"small\"", "name = small", "string values must be quoted", "small"),
+            case("schema_version = 1", "schema_version = 2", "`schema_version` is 2: expected 1", "2"),
+            case("schema_version = 1\n", "", "`schema_version` is missing", ""),
+            case("\"small\"", "\" \"", "`name` is empty", "\" \""),
+            case("node_nm = 7", "node_nm = 0", "`node_nm` is 0: expected 1 to 1000 nm", "0"),
+            case(
+                "node_nm = 40",
+                "node_nm = 0",
+                "register.bit.borrowed.node_nm` is 0",
+                "[energy.register.bit]",
+            ),
+            case("node_nm = 7", "node_nm = 7\nvoltage = 1", "unknown field `voltage`", "voltage"),
+            case(
+                "[exclusions]",
+                "[area]\nmultiplier = 1\n[exclusions]",
+                "`area` is not in this version",
+                "[area]",
+            ),
+            case(
+                int8_row,
+                "",
+                "`energy.multiplier.\"int8,int8\"` needs exactly one of",
+                "[energy.multiplier",
+            ),
+            case(
+                int8_row,
+                "excluded = \"no\"\nrow = { pj = 1.0, source = \"s\", standing = \"user\" }",
+                "needs exactly one of",
+                "[energy.multiplier",
+            ),
+            case(int8_row, "excluded = \"\"", "int8,int8\".excluded` is empty", "[energy.multiplier"),
+            case("pj = 0.5", "pj = nan", "int8,int8\".row`: low energy is NaN pJ", "[energy.multiplier"),
+            case(
+                "pj = 0.5",
+                "pj = -0.5",
+                "low energy is -0.5 pJ: expected more than 0",
+                "[energy.multiplier",
+            ),
+            case("pj = 0.5", "pj = 0", "low energy is 0 pJ", "[energy.multiplier"),
+            case("pj = 0.5", "pj = 5e6", "at most 1000000 pJ", "[energy.multiplier"),
+            case("pj = 0.5", "pj = 0.5, unit = \"pJ\"", "unknown field `unit`", "unit"),
+            case("pj = 0.5", "pj = \"0.5\"", "invalid type: string", "\"0.5\""),
+            case(
+                "\"user\" }\n[energy.multiplier",
+                "\"derived\" }\n[energy.multiplier",
+                "unknown variant `derived`",
+                "\"derived\"",
+            ),
+            case(
+                "low_pj = 1.0",
+                "low_pj = 3.0",
+                "low energy 3 pJ is above the typical 2 pJ",
+                "[energy.adder.int8]",
+            ),
+            case(
+                "high_pj = 4.0",
+                "high_pj = 1.5",
+                "typical energy 2 pJ is above the high 1.5 pJ",
+                "[energy.adder.int8]",
+            ),
+            case("low_pj = 0.1, ", "", "missing field `low_pj`", "{ pj = 0.2"),
+            case(
+                "scaling = \"none\"",
+                "scaling = \" \"",
+                "register.bit.borrowed.scaling` is empty",
+                "[energy.register.bit]",
+            ),
+            case(
+                "\"int8,int8\"]",
+                "\"int8,int9\"]",
+                "unknown key `energy.multiplier.int8,int9`",
+                "[energy.multiplier",
+            ),
+            case(
+                "[energy.register.bit]",
+                "[energy.register.byte]",
+                "unknown key `energy.register.byte`",
+                "[energy.register",
+            ),
+            case("[energy.dram.", "[energy.flash.", "unknown field `flash`", "flash"),
+            case(
+                "of = \"multiplier.int8,int8\"",
+                "of = \"multiplier.bf16,bf16\"",
+                "`energy.multiplier.\"bf16,bf16\"` is neither",
+                "\"multiplier.bf16,bf16\"",
+            ),
+            case(
+                "of = \"multiplier.int8,int8\"",
+                "of = \"multiplier.int4,int4\"",
+                "`energy.multiplier.\"int4,int4\"` is neither",
+                "\"multiplier.int4,int4\"",
+            ),
+            case(
+                "of = \"multiplier.int8,int8\"",
+                "of = \"adder.f32\"",
+                "`energy.adder.f32` is neither",
+                "\"adder.f32\"",
+            ),
+            case(
+                "of = \"multiplier.int8,int8\"",
+                "of = \"multiplier\"",
+                "unknown reference `multiplier`",
+                "\"multiplier\"",
+            ),
+            case(
+                "low = 0.2",
+                "low = -1",
+                "factor `low` is -1: expected 0 to 1000000",
+                "\"multiplier.int8,int8\"",
+            ),
+            case("low = 0.2", "low = inf", "factor `low` is inf", "\"multiplier.int8,int8\""),
+            case(
+                "low = 0.2",
+                "low = 0.3",
+                "low energy 0.15 pJ is above the typical 0.125 pJ",
+                "[energy.multiplier.\"int4,int4\"]",
+            ),
+            case(
+                "formula = \"f\"",
+                "formula = \"\"",
+                "int4,int4\".derived.formula` is empty",
+                "[energy.multiplier.\"int4,int4\"]",
+            ),
+            case(
+                "sum = [{",
+                "line_through = [\"adder.int8\", \"adder.int32\"], sum = [{",
+                "int4,int4\".derived`: expected `sum`",
+                "[energy.multiplier.\"int4,int4\"]",
+            ),
+            case(
+                "\"adder.int32\", \"adder.int8\"",
+                "\"adder.int8\", \"adder.int8\"",
+                "two different widths",
+                "[energy.adder.\"int*\"]",
+            ),
+            case(
+                "\"adder.int32\", \"adder.int8\"",
+                "\"adder.int32\", \"register.bit\"",
+                "`energy.register.bit` is no integer adder",
+                "\"register.bit\"",
+            ),
+            case(
+                "\"adder.int32\", \"adder.int8\"",
+                "\"adder.int32\", \"adder.int4\"",
+                "`energy.adder.int4` is neither",
+                "\"adder.int4\"",
+            ),
+            case(
+                "line_through = [\"adder.int32\", \"adder.int8\"]",
+                "sum = []",
+                "\"int*\".derived`: expected `line_through`",
+                "[energy.adder.\"int*\"]",
+            ),
+            case(
+                "[energy.adder.int8]",
+                "[energy.adder.\"int*\".row]\npj = 1\nsource = \"s\"\nstanding = \"user\"\n[energy.adder.int8]",
+                "needs exactly one of",
+                "[energy.adder.\"int*\"",
+            ),
+            case(
+                "points = [{ bytes = 8192, width_bits = 64, read_pj = 4.0, write_pj = 5.0 }]",
+                "points = []",
+                "`energy.sram.rows.points` is empty",
+                "sram",
+            ),
+            case(
+                "write_pj = 5.0 }",
+                "write_pj = 5.0 }, { bytes = 8192, width_bits = 64, read_pj = 1, write_pj = 1 }",
+                "8192 bytes x 64 bits stands twice",
+                "{ bytes = 8192, width_bits = 64, read_pj = 1,",
+            ),
+            case("width_bits = 64", "width_bits = 0", "must be at least 1", "{ bytes"),
+            case("read_pj = 4.0", "read_pj = nan", "`energy.sram.rows.points`: low energy is NaN", "{ bytes"),
+            case("[energy.sram-leakage]\nexcluded = \"unknown\"", "", "missing field `sram-leakage`", ""),
+            case(
+                "excluded = \"unknown\"",
+                "row = { pj = 1, source = \"s\", standing = \"user\" }",
+                "giving `energy.sram-leakage` is not in this version",
+                "[energy.sram-leakage]",
+            ),
+            case(
+                "reason = \"unknown\"",
+                "reason = \"\"",
+                "`exclusions.components.reason` is empty",
+                "{ name = \"clock tree\"",
+            ),
+        ] {
+            assert!(SMALL.contains(replace), "no `{replace}` to replace");
+            let text = SMALL.replacen(replace, with, 1);
+            let Err(CostError::TechnologyFile { file, span, message: found }) =
+                Technology::parse(&text, "small.toml")
+            else {
+                failures.push(format!("accepted: {with}"));
+                continue;
+            };
+            let found_place = span.map_or("", |span| &text[span]);
+            if file != "small.toml" || !found.contains(message) || !found_place.starts_with(place) {
+                failures.push(format!("{found:?} at {found_place:?}, not {message:?} at {place:?}"));
+            }
+        }
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+    }
+
+    #[test]
+    fn shipped_technologies_are_valid_and_say_where_every_number_comes_from() {
+        for (name, text) in SHIPPED_TECHNOLOGIES {
+            let technology = Technology::parse(text, name).unwrap();
+            assert_eq!(technology.name(), name);
+            for (action, lookup) in technology.entries() {
+                let Lookup::Given(given) = lookup else { panic!("{action} is excluded") };
+                assert!(!given.provenance.source.contains("recalled"), "{action}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_7nm_energies_are_these() {
+        let technology = Technology::parse(SHIPPED_TECHNOLOGIES[0].1, "7nm").unwrap();
+        let expected = [
+            ("multiplier.int8,int8", [0.07; 3]),
+            ("multiplier.uint8,int8", [0.07, 0.07, 0.07 * 81.0 / 64.0]),
+            ("multiplier.int4,int4", [0.01239, 0.01491, 0.0175]),
+            ("multiplier.uint4,int4", [0.01239, 0.01491, 0.0175]),
+            ("multiplier.int8,int4", [0.0245, 0.0294, 0.035]),
+            ("multiplier.uint8,int4", [0.0245, 0.0294, 0.035]),
+            ("multiplier.bf16,bf16", [0.21; 3]),
+            ("adder.int8", [0.007; 3]),
+            ("adder.int32", [0.03; 3]),
+            ("adder.f32", [0.38; 3]),
+            ("register.bit", [0.009 * 0.0935, 0.002752, 0.009]),
+            ("vector.convert.f32", [0.03, 0.38, 0.76]),
+            ("vector.multiply.f32", [1.31; 3]),
+            ("vector.add.f32", [0.38; 3]),
+            ("vector.compare.f32", [0.007, 0.03, 0.06]),
+            ("vector.quantize.f32", [1.31, 1.69, 2.13]),
+            ("vector.round.f32", [0.015, 0.03, 0.06]),
+            ("dram.LPDDR4", [8.0, 11.0, 14.0]),
+            ("dram.HBM2", [250.0 / 64.0, 350.0 / 64.0, 450.0 / 64.0]),
+        ];
+        assert_eq!(technology.entries().count(), expected.len());
+        // Adders between the published ones: 0.007·16/8, on the line, 0.03·16/32.
+        for (path, pj) in expected.into_iter().chain([("adder.int16", [0.014, 0.007 + 0.023 / 3.0, 0.015])]) {
+            for (found, pj) in bounds(given(&technology, path).energy).into_iter().zip(pj) {
+                assert!((found - pj).abs() < 1e-12, "{path}: {found} is not {pj}");
+            }
+        }
+        for (bytes, pj) in [(8192, 7.5), (32768, 8.5), (1 << 20, 14.0)] {
+            for access in [SramAccess::Read, SramAccess::Write] {
+                let found = technology.sram(bytes, 64, access).unwrap();
+                assert!(
+                    matches!(found, Lookup::Given(given) if bounds(given.energy) == [pj; 3]),
+                    "{bytes} bytes"
+                );
+            }
+        }
+    }
+}

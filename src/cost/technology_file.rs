@@ -1,0 +1,160 @@
+//! The technology file as TOML, before any check that looks at more than one key.
+//!
+//! Tables are externally tagged, so that an error's span is the place it is about.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use toml::Spanned;
+
+use super::Standing;
+
+/// Read before everything else, so that a newer file is refused for its version and not for its keys.
+#[derive(Deserialize)]
+pub(super) struct RawVersion {
+    pub(super) schema_version: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTechnology {
+    #[serde(rename = "schema_version")]
+    _schema_version: IgnoredAny,
+    pub(super) name: Spanned<String>,
+    pub(super) node_nm: Spanned<u32>,
+    #[serde(default)]
+    pub(super) description: String,
+    pub(super) energy: RawEnergy,
+    pub(super) exclusions: RawExclusions,
+    pub(super) area: Option<Spanned<IgnoredAny>>,
+}
+
+pub(super) type RawEntries = BTreeMap<String, Spanned<RawEntry>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEnergy {
+    #[serde(default)]
+    pub(super) multiplier: RawEntries,
+    #[serde(default)]
+    pub(super) adder: RawEntries,
+    #[serde(default)]
+    pub(super) register: RawEntries,
+    #[serde(default)]
+    pub(super) vector: BTreeMap<String, RawEntries>,
+    #[serde(default)]
+    pub(super) dram: RawEntries,
+    pub(super) sram: Spanned<RawSram>,
+    #[serde(rename = "sram-leakage")]
+    pub(super) sram_leakage: Spanned<RawEntry>,
+}
+
+/// Exactly one of the four is given.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEntry {
+    pub(super) row: Option<RawRow>,
+    pub(super) borrowed: Option<RawBorrowed>,
+    pub(super) derived: Option<RawDerived>,
+    pub(super) excluded: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRow {
+    pub(super) pj: f64,
+    pub(super) low_pj: Option<f64>,
+    pub(super) high_pj: Option<f64>,
+    pub(super) source: String,
+    pub(super) standing: RawStanding,
+}
+
+/// What a row of its own can claim; `derived` and `borrowed` are entries of their own kind.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawStanding {
+    Published,
+    PublishedSecondary,
+    Synthesized,
+    User,
+}
+
+impl From<RawStanding> for Standing {
+    fn from(raw: RawStanding) -> Self {
+        match raw {
+            RawStanding::Published => Self::Published,
+            RawStanding::PublishedSecondary => Self::PublishedSecondary,
+            RawStanding::Synthesized => Self::Synthesized,
+            RawStanding::User => Self::User,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawBorrowed {
+    pub(super) pj: f64,
+    pub(super) low_pj: f64,
+    pub(super) high_pj: f64,
+    pub(super) node_nm: u32,
+    pub(super) scaling: String,
+    pub(super) source: String,
+}
+
+/// Exactly one of `sum` and `line_through` is given.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDerived {
+    pub(super) sum: Option<Vec<RawTerm>>,
+    pub(super) line_through: Option<[Spanned<String>; 2]>,
+    pub(super) formula: String,
+    pub(super) source: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTerm {
+    pub(super) of: Spanned<String>,
+    pub(super) low: f64,
+    pub(super) typical: f64,
+    pub(super) high: f64,
+}
+
+/// Exactly one of the two is given.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSram {
+    pub(super) rows: Option<RawSramRows>,
+    pub(super) excluded: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSramRows {
+    pub(super) source: String,
+    pub(super) standing: RawStanding,
+    pub(super) points: Vec<Spanned<RawSramPoint>>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSramPoint {
+    pub(super) bytes: u64,
+    pub(super) width_bits: u32,
+    pub(super) read_pj: f64,
+    pub(super) write_pj: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawExclusions {
+    pub(super) components: Vec<Spanned<RawExclusion>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawExclusion {
+    pub(super) name: String,
+    pub(super) reason: String,
+}
