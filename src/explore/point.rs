@@ -92,6 +92,16 @@ pub struct Point {
     pub checksums: Checksums,
 }
 
+impl Point {
+    /// The network's name without its precision: what networks of equal size share.
+    pub fn network_size(&self) -> &str {
+        self.network
+            .strip_suffix(&self.precision)
+            .and_then(|name| name.strip_suffix('-'))
+            .unwrap_or(&self.network)
+    }
+}
+
 /// SHA-256 of the files behind a row, hexadecimal; empty when there is no such file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checksums {
