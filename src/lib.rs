@@ -10,6 +10,7 @@
 pub mod cost;
 pub mod explore;
 pub mod numerics;
+pub mod report;
 pub mod source;
 pub mod tensor;
 pub mod timing;

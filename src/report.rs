@@ -1,0 +1,23 @@
+//! Points and tables as text: printed, Markdown, CSV, JSON and SVG.
+//!
+//! Knows points and how they are written. Must not know models, where files lie, or terminals:
+//! every function returns its text.
+
+mod columns;
+mod csv_text;
+mod error;
+pub mod number;
+mod plot;
+mod points_csv;
+mod points_json;
+mod points_table;
+#[cfg(test)]
+mod samples;
+mod table;
+
+pub use error::ReportError;
+pub use plot::{ParetoPlot, pareto_plots};
+pub use points_csv::points_csv;
+pub use points_json::points_json;
+pub use points_table::{Rows, points_table};
+pub use table::Table;

@@ -1,0 +1,170 @@
+//! The points as a table to read.
+
+use super::columns::{note, regime};
+use super::number::{NOTHING, range, significant};
+use super::table::Table;
+use crate::explore::{Outcome, Point, Regime, wilson};
+
+/// Which points a printed table shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// One image per request, weights starting in DRAM.
+    ColdBatch1,
+    /// Every regime and batch, each in a column.
+    All,
+}
+
+/// The points, with the components that the modelled energy leaves out in the title.
+pub fn points_table(points: &[Point], energy_excluded: &[String], rows: Rows) -> Table {
+    let shown: Vec<&Point> = points
+        .iter()
+        .filter(|p| match rows {
+            Rows::ColdBatch1 => p.regime == Regime::Cold && p.batch == 1,
+            Rows::All => true,
+        })
+        .collect();
+    let columns: Vec<&Column> = COLUMNS.iter().filter(|column| column.shown(rows, &shown)).collect();
+    Table {
+        title: title(energy_excluded, rows),
+        headers: columns.iter().map(|column| column.header.into()).collect(),
+        rows: shown.iter().map(|point| columns.iter().map(|column| (column.cell)(point)).collect()).collect(),
+        notes: Vec::new(),
+    }
+}
+
+fn title(energy_excluded: &[String], rows: Rows) -> String {
+    let rows = match rows {
+        Rows::ColdBatch1 => "cold, batch 1",
+        Rows::All => "all regimes and batches",
+    };
+    let excluded = if energy_excluded.is_empty() {
+        "nothing excluded".into()
+    } else {
+        format!("excluded: {}", energy_excluded.join(", "))
+    };
+    format!("Designs × networks, {rows}. Modelled energy ({excluded}). Accuracy with its 95 % interval.")
+}
+
+struct Column {
+    header: &'static str,
+    visible: Visible,
+    cell: fn(&Point) -> String,
+}
+
+/// When a column is shown.
+enum Visible {
+    Always,
+    WithAllRows,
+    WhenFilled,
+}
+
+impl Column {
+    const fn always(header: &'static str, cell: fn(&Point) -> String) -> Self {
+        Self { header, visible: Visible::Always, cell }
+    }
+
+    fn shown(&self, rows: Rows, points: &[&Point]) -> bool {
+        match self.visible {
+            Visible::Always => true,
+            Visible::WithAllRows => rows == Rows::All,
+            Visible::WhenFilled => points.iter().any(|p| !(self.cell)(p).is_empty()),
+        }
+    }
+}
+
+const COLUMNS: [Column; 14] = [
+    Column::always("design", |p| p.design.clone()),
+    Column::always("network", |p| p.network.clone()),
+    Column::always("precision", |p| p.precision.clone()),
+    Column { header: "regime", visible: Visible::WithAllRows, cell: |p| regime(p.regime).into() },
+    Column { header: "batch", visible: Visible::WithAllRows, cell: |p| p.batch.to_string() },
+    Column::always("top-1\n(%)", top1),
+    Column::always("accuracy", accuracy),
+    Column::always("latency\n(µs)", |p| cost(p, |c| significant(c.latency_s * 1e6, 4))),
+    Column::always("images/s", |p| cost(p, |c| significant(c.images_per_s, 4))),
+    Column::always("modelled energy\nper image (µJ)", |p| cost(p, |c| range(c.energy_per_image_pj, 1e-6))),
+    Column::always("average\npower (mW)", |p| cost(p, |c| significant(c.average_power_w * 1e3, 3))),
+    Column::always("TOPS/W\n(workload)", |p| cost(p, |c| significant(c.tops_per_w, 3))),
+    Column::always("utilization\n(%)", |p| cost(p, |c| significant(c.utilization * 100.0, 3))),
+    Column { header: "note", visible: Visible::WhenFilled, cell: note },
+];
+
+fn cost(point: &Point, text: fn(&crate::explore::Cost) -> String) -> String {
+    match &point.outcome {
+        Outcome::Runs(cost) => text(cost),
+        Outcome::NotSupported(_) => NOTHING.into(),
+    }
+}
+
+fn top1(point: &Point) -> String {
+    match point.accuracy.as_ref().and_then(wilson) {
+        Some(top1) => format!("{:.2} ({:.2}–{:.2})", top1.estimate, top1.low, top1.high),
+        None => NOTHING.into(),
+    }
+}
+
+fn accuracy(point: &Point) -> String {
+    match &point.accuracy {
+        Some(accuracy) if wilson(accuracy).is_some() => format!("measured n={}", accuracy.images),
+        _ => NOTHING.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{point, points, unsupported};
+    use super::*;
+
+    #[test]
+    fn prints_a_row_to_read() {
+        let table =
+            points_table(&[point("edge", 8, "w8a8", 2.0, 9099)], &["clock tree".into()], Rows::ColdBatch1);
+        assert_eq!(
+            table.title,
+            "Designs × networks, cold, batch 1. Modelled energy (excluded: clock tree). Accuracy with its 95 % \
+             interval."
+        );
+        assert_eq!(
+            table.rows,
+            [[
+                "edge",
+                "resnet8-width8-w8a8",
+                "w8a8",
+                "90.99 (90.41–91.54)",
+                "measured n=10000",
+                "40.00",
+                "25000",
+                "2.00 (1.20–3.40)",
+                "50.0",
+                "0.500",
+                "25.0"
+            ]]
+        );
+        assert_eq!(table.headers.len(), table.rows[0].len());
+    }
+
+    #[test]
+    fn an_unsupported_row_says_why() {
+        let table = points_table(&[unsupported(point("edge", 8, "w4a4", 2.0, 9099))], &[], Rows::ColdBatch1);
+        assert_eq!(table.headers.last().unwrap(), "note");
+        assert_eq!(table.rows[0].last().unwrap(), "not supported: pair (uint4,int4)");
+        assert_eq!(table.rows[0][5], "—");
+    }
+
+    #[test]
+    fn other_regimes_are_shown_when_asked() {
+        let mut all = points();
+        all[0].regime = Regime::Steady;
+        all[1].batch = 64;
+        assert_eq!(points_table(&all, &[], Rows::ColdBatch1).rows.len(), 10);
+        let table = points_table(&all, &[], Rows::All);
+        assert_eq!(table.rows.len(), 12);
+        assert_eq!(table.rows[0][3..5], ["steady", "1"]);
+        assert_eq!(table.rows[1][3..5], ["cold", "64"]);
+    }
+
+    #[test]
+    fn no_points_are_an_empty_table() {
+        assert!(points_table(&[], &[], Rows::ColdBatch1).rows.is_empty());
+    }
+}
