@@ -9,6 +9,9 @@
 
 pub mod cost;
 pub mod explore;
+pub mod functional;
+pub mod hardware;
+pub mod mapping;
 pub mod numerics;
 pub mod report;
 pub mod source;

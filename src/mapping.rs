@@ -1,0 +1,10 @@
+//! From a layer and an accelerator to a schedule: how a GEMM is cut into folds, and in which order.
+//!
+//! The order of accumulation is stated here once; timing and the engines only follow it. Must not
+//! know values, cycles or costs.
+
+mod plan;
+mod reduction;
+
+pub use plan::LayerPlan;
+pub use reduction::{Join, ReductionOrder};
