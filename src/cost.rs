@@ -15,10 +15,10 @@ mod entry;
 mod error;
 mod formula;
 mod provenance;
-mod source_file;
 mod sram;
 mod technology;
 mod technology_file;
+mod technology_source;
 
 pub use action::Action;
 pub use component::Component;

@@ -4,11 +4,15 @@
 //! terminals or plots.
 
 mod accuracy;
+mod evaluate;
 mod findings;
 mod pareto;
 mod point;
+mod simulate;
 
 pub use accuracy::{Interval95, newcombe, wilson};
+pub use evaluate::{Design, EvaluateError, Subject, Trained, energy, evaluate, plans};
 pub use findings::findings;
 pub use pareto::pareto_front;
-pub use point::{Checksums, Cost, MeasuredAccuracy, Outcome, Point, Range, Regime};
+pub use point::{Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, Point, Range, Regime};
+pub use simulate::{SimulateError, SimulatedLayer, SimulatedTotals, Simulation, simulate};

@@ -1,3 +1,21 @@
 //! Bit-exact values: executes a network's layers in the order its plans state.
 //!
-//! Knows plans, parameters and tensors. Must not know an accelerator or a cycle.
+//! [`direct_integer`] and [`direct_bf16`] say what a convolution is; `portable` says what a MAC unit
+//! makes of it; `avx2` is the same bits faster. Knows plans, parameters and tensors. Must not know an
+//! accelerator or a cycle.
+
+mod avx2;
+mod convolution;
+mod direct;
+mod error;
+mod float;
+mod geometry;
+mod network;
+mod portable;
+
+pub use convolution::{Bf16Convolution, Engine, IntegerConvolution, Kernels};
+pub use direct::{direct_bf16, direct_integer};
+pub use error::ExecutionError;
+pub use geometry::Geometry;
+pub use network::{Classification, Executable, LayerReport, LayerStatistics, Outputs, Workspace};
+pub use portable::{IntegerSum, bf16_dot, integer_dot};

@@ -1,3 +1,23 @@
 //! Accelerator designs: TOML with positions (raw), then one validated type.
 //!
 //! Knows what a design is made of. Must not know networks, schedules or costs.
+
+mod accelerator;
+mod array;
+mod check;
+mod dataflow;
+mod dram;
+mod mac;
+mod rational;
+mod raw;
+mod scratchpad;
+mod vector;
+
+pub use accelerator::{Accelerator, SHIPPED};
+pub use array::Array;
+pub use dataflow::Dataflow;
+pub use dram::Dram;
+pub use mac::MacUnit;
+pub use rational::Rational;
+pub use scratchpad::Scratchpad;
+pub use vector::VectorUnit;

@@ -7,6 +7,7 @@
 //!            numerics and tensor underneath: what a number, a MAC and a requantization are
 //! ```
 
+pub mod cli;
 pub mod cost;
 pub mod explore;
 pub mod functional;

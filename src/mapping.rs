@@ -3,8 +3,14 @@
 //! The order of accumulation is stated here once; timing and the engines only follow it. Must not
 //! know values, cycles or costs.
 
+mod gemm;
+mod mapper;
 mod plan;
 mod reduction;
+mod schedule;
 
+pub use gemm::Gemm;
+pub use mapper::{MappedLayer, MappingError, accumulator_bits, map_network};
 pub use plan::LayerPlan;
 pub use reduction::{Join, ReductionOrder};
+pub use schedule::{Fold, Schedule};

@@ -13,6 +13,7 @@ mod points_json;
 mod points_table;
 #[cfg(test)]
 mod samples;
+mod simulation;
 mod table;
 
 pub use error::ReportError;
@@ -20,4 +21,5 @@ pub use plot::{ParetoPlot, pareto_plots};
 pub use points_csv::points_csv;
 pub use points_json::points_json;
 pub use points_table::{Rows, points_table};
+pub use simulation::{simulation_json, simulation_table};
 pub use table::Table;

@@ -3,8 +3,16 @@
 //! Knows static facts: shapes, formats, schedules and the accelerator. Must not know parameters,
 //! tensors or any value that a network computes.
 
+#![deny(clippy::cast_possible_truncation)]
+
 mod counters;
+mod memory;
+mod network;
+mod pipelined;
+mod vector;
 
 pub use counters::{
     Accesses, Adder, Additions, Bits, Bytes, Counters, Cycles, Macs, Operations, VectorOperation, Words,
 };
+pub use network::{LayerTiming, NetworkTiming, Regime, time_network};
+pub use pipelined::array_cycles;

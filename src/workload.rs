@@ -11,6 +11,7 @@ mod params;
 mod precision;
 mod raw;
 mod resnet;
+mod shipped;
 mod workload_file;
 
 pub use evaluation_set::{EvaluationSet, EvaluationSetError, Normalization};
@@ -18,4 +19,5 @@ pub use layer::{Convolution, FeatureMap, Layer, Operands, Operation, Padding, Si
 pub use network::{Edge, EdgeId, Network, NetworkBuilder, NetworkError, Quantizer, QuantizerId, Stored};
 pub use params::{LayerParams, Params, ParamsError, Weights};
 pub use precision::{Bits, PrecisionPolicy, UnknownPrecision};
+pub use shipped::SHIPPED;
 pub use workload_file::{EvaluationReference, ParameterSource, Workload};

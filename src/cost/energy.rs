@@ -31,7 +31,7 @@ pub struct Memories {
 }
 
 /// Modelled energy by component, with everything it does not contain.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EnergyBreakdown {
     modelled: BTreeMap<Component, EnergyRange>,
     excluded: BTreeSet<Component>,
@@ -189,12 +189,14 @@ impl<'a> Account<'a> {
 
 #[cfg(test)]
 mod tests {
+    use crate::source::SourceFile;
+
     use super::*;
     use crate::cost::SHIPPED_TECHNOLOGIES;
     use crate::timing::{Additions, Bits, Bytes, Macs, Operations, VectorOperation, Words};
 
     fn seven_nm() -> Technology {
-        Technology::parse(SHIPPED_TECHNOLOGIES[0].1, "7nm.toml").unwrap()
+        Technology::parse(&SourceFile::embedded("7nm.toml", SHIPPED_TECHNOLOGIES[0].1)).unwrap()
     }
 
     fn memories() -> Memories {
@@ -331,7 +333,7 @@ mod tests {
         let text = format!(
             "{before}[energy.vector.quantize.f32]\nexcluded = \"unknown\"\n[energy.vector.round.f32.derived]{after}"
         );
-        let technology = Technology::parse(&text, "7nm.toml").unwrap();
+        let technology = Technology::parse(&SourceFile::embedded("7nm.toml", &text)).unwrap();
         let with = energy(&counters(), &memories(), &technology, 0.0).unwrap();
         assert_pj(with.component(Component::VectorUnit).unwrap(), [13.4, 16.9, 20.7]);
         let excluded = Exclusion {

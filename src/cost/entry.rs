@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::source_file::SourceFile;
+use crate::source::SourceError;
+
 use super::technology_file::{RawBorrowed, RawDerived, RawEnergy, RawEntries, RawEntry, RawRow};
-use super::{Action, CostError, EnergyPerAction, EnergyRange, Lookup, Provenance, Standing, formula};
+use super::technology_source::TechnologySource;
+use super::{Action, EnergyPerAction, EnergyRange, Lookup, Provenance, Standing, formula};
 
 /// Entries under the action their key names.
 pub(super) type KeyedEntries = BTreeMap<Action, Spanned<RawEntry>>;
 
 /// Files every entry of the tables with free keys under its action.
-pub(super) fn by_action(file: SourceFile<'_>, energy: RawEnergy) -> Result<KeyedEntries, CostError> {
+pub(super) fn by_action(file: TechnologySource<'_>, energy: RawEnergy) -> Result<KeyedEntries, SourceError> {
     let mut entries = BTreeMap::new();
     let mut insert = |component: &str, table: RawEntries| {
         for (key, entry) in table {
@@ -36,9 +38,9 @@ pub(super) fn by_action(file: SourceFile<'_>, energy: RawEnergy) -> Result<Keyed
 
 /// Evaluates every entry: first those with numbers of their own, then those derived from them.
 pub(super) fn evaluate(
-    file: SourceFile<'_>,
+    file: TechnologySource<'_>,
     entries: &KeyedEntries,
-) -> Result<BTreeMap<Action, Lookup>, CostError> {
+) -> Result<BTreeMap<Action, Lookup>, SourceError> {
     let mut lookups = BTreeMap::new();
     let mut derived_entries = Vec::new();
     for (action, entry) in entries {
@@ -75,10 +77,10 @@ pub(super) enum Entry<'a> {
 
 /// The rule of every entry.
 pub(super) fn exactly_one<'a>(
-    file: SourceFile<'_>,
+    file: TechnologySource<'_>,
     key: &str,
     entry: &'a Spanned<RawEntry>,
-) -> Result<Entry<'a>, CostError> {
+) -> Result<Entry<'a>, SourceError> {
     match entry.get_ref() {
         RawEntry { row: Some(row), borrowed: None, derived: None, excluded: None } => Ok(Entry::Row(row)),
         RawEntry { row: None, borrowed: Some(borrowed), derived: None, excluded: None } => {
@@ -98,11 +100,11 @@ pub(super) fn exactly_one<'a>(
 }
 
 fn of_row(
-    file: SourceFile<'_>,
+    file: TechnologySource<'_>,
     key: &str,
     row: &RawRow,
     at: &Spanned<RawEntry>,
-) -> Result<EnergyPerAction, CostError> {
+) -> Result<EnergyPerAction, SourceError> {
     let (low, high) = (row.low_pj.unwrap_or(row.pj), row.high_pj.unwrap_or(row.pj));
     let energy = EnergyRange::per_action(low, row.pj, high)
         .map_err(|message| file.error(at, format!("`{key}.row`: {message}")))?;
@@ -114,11 +116,11 @@ fn of_row(
 }
 
 fn of_borrowed(
-    file: SourceFile<'_>,
+    file: TechnologySource<'_>,
     key: &str,
     borrowed: &RawBorrowed,
     at: &Spanned<RawEntry>,
-) -> Result<EnergyPerAction, CostError> {
+) -> Result<EnergyPerAction, SourceError> {
     let key = format!("{key}.borrowed");
     let energy = EnergyRange::per_action(borrowed.low_pj, borrowed.pj, borrowed.high_pj)
         .map_err(|message| file.error(at, format!("`{key}`: {message}")))?;

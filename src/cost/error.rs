@@ -1,20 +1,8 @@
 //! Why a cost could not be computed.
 
-use std::ops::Range;
-
 /// An error of cost accounting.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CostError {
-    /// The technology file cannot be used.
-    #[error("{file}: {message}")]
-    TechnologyFile {
-        /// File name as given to the parser.
-        file: String,
-        /// Bytes of the file that the message is about, where known.
-        span: Option<Range<usize>>,
-        /// What is wrong, naming the key, and what would be accepted.
-        message: String,
-    },
     /// The technology file neither gives nor excludes the energy of an action that was counted.
     #[error(
         "technology `{technology}` says nothing about `{key}`: \

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::source_file::SourceFile;
+use crate::source::SourceError;
+
 use super::technology_file::{RawDerived, RawEntry};
-use super::{Action, CostError, EnergyPerAction, EnergyRange, Lookup, Provenance, Standing};
+use super::technology_source::TechnologySource;
+use super::{Action, EnergyPerAction, EnergyRange, Lookup, Provenance, Standing};
 use crate::timing::Adder;
 
 /// Largest factor of a term.
@@ -17,12 +19,12 @@ type Rows = BTreeMap<Action, Lookup>;
 
 /// Σ factor · row, bound by bound.
 pub(super) fn sum(
-    file: SourceFile<'_>,
+    file: TechnologySource<'_>,
     rows: &Rows,
     key: &str,
     derived: &RawDerived,
     at: &Spanned<RawEntry>,
-) -> Result<EnergyPerAction, CostError> {
+) -> Result<EnergyPerAction, SourceError> {
     let key = format!("{key}.derived");
     let (Some(terms), None) = (&derived.sum, &derived.line_through) else {
         let message = format!("`{key}`: expected `sum` (`line_through` belongs to `energy.adder.\"int*\"`)");
@@ -57,12 +59,12 @@ pub(super) struct AdderLine {
 impl AdderLine {
     /// The line through the two adders that `derived` names.
     pub(super) fn through(
-        file: SourceFile<'_>,
+        file: TechnologySource<'_>,
         rows: &Rows,
         key: &str,
         derived: &RawDerived,
         at: &Spanned<RawEntry>,
-    ) -> Result<Self, CostError> {
+    ) -> Result<Self, SourceError> {
         let key = format!("{key}.derived");
         let (None, Some([first, second])) = (&derived.sum, &derived.line_through) else {
             return Err(file.error(at, format!("`{key}`: expected `line_through` two integer adders")));
@@ -102,10 +104,10 @@ impl AdderLine {
 
 /// The row that a reference such as `adder.int32` names.
 fn row(
-    file: SourceFile<'_>,
+    file: TechnologySource<'_>,
     rows: &Rows,
     reference: &Spanned<String>,
-) -> Result<(Action, EnergyRange), CostError> {
+) -> Result<(Action, EnergyRange), SourceError> {
     let name = reference.get_ref();
     let Some(action) = Action::parse(name) else {
         return Err(file.error(reference, format!("unknown reference `{name}`: {}", Action::EXPECTED)));
@@ -124,11 +126,11 @@ fn row(
 }
 
 fn provenance(
-    file: SourceFile<'_>,
+    file: TechnologySource<'_>,
     key: &str,
     derived: &RawDerived,
     at: &Spanned<RawEntry>,
-) -> Result<Provenance, CostError> {
+) -> Result<Provenance, SourceError> {
     Ok(Provenance {
         standing: Standing::Derived,
         source: file.text(&format!("{key}.source"), &derived.source, at)?,

@@ -6,12 +6,13 @@ use toml::Spanned;
 
 use super::entry::{Entry, by_action, evaluate, exactly_one};
 use super::formula::AdderLine;
-use super::source_file::SourceFile;
 use super::sram::{SramPoint, SramTable};
 use super::technology_file::{
     RawEntry, RawExclusion, RawExclusions, RawSram, RawSramPoint, RawTechnology, RawVersion,
 };
+use super::technology_source::TechnologySource;
 use super::{Action, CostError, EnergyRange, Exclusion, Lookup, SramAccess};
+use crate::source::{SourceError, SourceFile};
 use crate::timing::Adder;
 
 /// The version of the file format that this program reads.
@@ -52,11 +53,11 @@ enum Sram {
 }
 
 impl Technology {
-    /// Reads a technology file; `file_name` is what errors call it.
-    pub fn parse(text: &str, file_name: &str) -> Result<Self, CostError> {
-        let file = SourceFile { name: file_name };
-        check_version(file, text)?;
-        let mut raw: RawTechnology = toml::from_str(text).map_err(|error| file.toml(&error))?;
+    /// Validates a technology file.
+    pub fn parse(source: &SourceFile) -> Result<Self, SourceError> {
+        let file = TechnologySource(source);
+        check_version(file)?;
+        let mut raw: RawTechnology = source.parse()?;
         if let Some(area) = &raw.area {
             return Err(file.error(area, "`area` is not in this version: remove the table".to_owned()));
         }
@@ -148,8 +149,8 @@ impl Technology {
     }
 }
 
-fn check_version(file: SourceFile<'_>, text: &str) -> Result<(), CostError> {
-    let version: RawVersion = toml::from_str(text).map_err(|error| file.toml(&error))?;
+fn check_version(file: TechnologySource<'_>) -> Result<(), SourceError> {
+    let version: RawVersion = file.0.parse()?;
     match version.schema_version {
         Some(version) if *version.get_ref() == SCHEMA_VERSION => Ok(()),
         Some(version) => {
@@ -159,12 +160,12 @@ fn check_version(file: SourceFile<'_>, text: &str) -> Result<(), CostError> {
         None => {
             let message =
                 format!("`schema_version` is missing: expected `schema_version = {SCHEMA_VERSION}`");
-            Err(CostError::TechnologyFile { file: file.name.to_owned(), span: None, message })
+            Err(file.0.error_in_file(message))
         }
     }
 }
 
-fn exclusions(file: SourceFile<'_>, raw: &RawExclusions) -> Result<Vec<Exclusion>, CostError> {
+fn exclusions(file: TechnologySource<'_>, raw: &RawExclusions) -> Result<Vec<Exclusion>, SourceError> {
     let exclusion = |spanned: &Spanned<RawExclusion>| {
         let RawExclusion { name, reason } = spanned.get_ref();
         Ok(Exclusion {
@@ -176,10 +177,10 @@ fn exclusions(file: SourceFile<'_>, raw: &RawExclusions) -> Result<Vec<Exclusion
 }
 
 fn other_adders(
-    file: SourceFile<'_>,
+    file: TechnologySource<'_>,
     rows: &BTreeMap<Action, Lookup>,
     any_width: Option<&Spanned<RawEntry>>,
-) -> Result<OtherAdders, CostError> {
+) -> Result<OtherAdders, SourceError> {
     const KEY: &str = "energy.adder.\"int*\"";
     let Some(at) = any_width else { return Ok(OtherAdders::Missing) };
     match exactly_one(file, KEY, at)? {
@@ -193,7 +194,7 @@ fn other_adders(
     }
 }
 
-fn sram(file: SourceFile<'_>, at: &Spanned<RawSram>) -> Result<Sram, CostError> {
+fn sram(file: TechnologySource<'_>, at: &Spanned<RawSram>) -> Result<Sram, SourceError> {
     const POINTS: &str = "energy.sram.rows.points";
     let rows = match at.get_ref() {
         RawSram { rows: Some(rows), excluded: None } => rows,
@@ -224,7 +225,7 @@ fn sram(file: SourceFile<'_>, at: &Spanned<RawSram>) -> Result<Sram, CostError> 
     Ok(Sram::Table(table))
 }
 
-fn sram_leakage(file: SourceFile<'_>, at: &Spanned<RawEntry>) -> Result<String, CostError> {
+fn sram_leakage(file: TechnologySource<'_>, at: &Spanned<RawEntry>) -> Result<String, SourceError> {
     const KEY: &str = "energy.sram-leakage";
     match exactly_one(file, KEY, at)? {
         Entry::Excluded(reason) => file.text(&format!("{KEY}.excluded"), reason, at),
@@ -237,6 +238,8 @@ fn sram_leakage(file: SourceFile<'_>, at: &Spanned<RawEntry>) -> Result<String, 
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::cost::{EnergyPerAction, Standing};
 
@@ -270,7 +273,7 @@ components = [{ name = "clock tree", reason = "unknown" }]
 "#;
 
     fn small() -> Technology {
-        Technology::parse(SMALL, "small.toml").unwrap()
+        Technology::parse(&SourceFile::embedded("small.toml", SMALL)).unwrap()
     }
 
     fn given(technology: &Technology, path: &str) -> EnergyPerAction {
@@ -315,7 +318,7 @@ components = [{ name = "clock tree", reason = "unknown" }]
         let text = SMALL
             .replace("pj = 0.5,", "pj = 5.0,")
             .replace("row = { pj = 5.0, source", "row = { pj = 50.0, source");
-        let technology = Technology::parse(&text, "small.toml").unwrap();
+        let technology = Technology::parse(&SourceFile::embedded("small.toml", &text)).unwrap();
         assert_eq!(bounds(given(&technology, "multiplier.int4,int4").energy)[1], 12.5);
         assert_eq!(bounds(given(&technology, "adder.int16").energy)[1], 18.0);
     }
@@ -341,7 +344,9 @@ components = [{ name = "clock tree", reason = "unknown" }]
         let (before, rest) = SMALL.split_once("[energy.sram.rows]").unwrap();
         let (_, after) = rest.split_once("[energy.sram-leakage]").unwrap();
         let text = format!("{before}[energy.sram]\nexcluded = \"no\"\n[energy.sram-leakage]{after}");
-        let technology = Technology::parse(&text.replace(line, "excluded = \"no\""), "small.toml").unwrap();
+        let technology =
+            Technology::parse(&SourceFile::embedded("small.toml", &text.replace(line, "excluded = \"no\"")))
+                .unwrap();
         let no = Lookup::Excluded { reason: "no".to_owned() };
         assert_eq!(technology.energy(&Action::Accumulate(Adder::Integer(16))), Ok(no.clone()));
         assert_eq!(technology.sram(8192, 64, SramAccess::Read), Ok(no));
@@ -550,14 +555,17 @@ components = [{ name = "clock tree", reason = "unknown" }]
         ] {
             assert!(SMALL.contains(replace), "no `{replace}` to replace");
             let text = SMALL.replacen(replace, with, 1);
-            let Err(CostError::TechnologyFile { file, span, message: found }) =
-                Technology::parse(&text, "small.toml")
+            let Err(SourceError::Invalid { file, span, message: found }) =
+                Technology::parse(&SourceFile::embedded("small.toml", &text))
             else {
                 failures.push(format!("accepted: {with}"));
                 continue;
             };
             let found_place = span.map_or("", |span| &text[span]);
-            if file != "small.toml" || !found.contains(message) || !found_place.starts_with(place) {
+            if file.path() != Path::new("small.toml")
+                || !found.contains(message)
+                || !found_place.starts_with(place)
+            {
                 failures.push(format!("{found:?} at {found_place:?}, not {message:?} at {place:?}"));
             }
         }
@@ -567,7 +575,7 @@ components = [{ name = "clock tree", reason = "unknown" }]
     #[test]
     fn shipped_technologies_are_valid_and_say_where_every_number_comes_from() {
         for (name, text) in SHIPPED_TECHNOLOGIES {
-            let technology = Technology::parse(text, name).unwrap();
+            let technology = Technology::parse(&SourceFile::embedded(name, text)).unwrap();
             assert_eq!(technology.name(), name);
             for (action, lookup) in technology.entries() {
                 let Lookup::Given(given) = lookup else { panic!("{action} is excluded") };
@@ -578,7 +586,7 @@ components = [{ name = "clock tree", reason = "unknown" }]
 
     #[test]
     fn the_7nm_energies_are_these() {
-        let technology = Technology::parse(SHIPPED_TECHNOLOGIES[0].1, "7nm").unwrap();
+        let technology = Technology::parse(&SourceFile::embedded("7nm", SHIPPED_TECHNOLOGIES[0].1)).unwrap();
         let expected = [
             ("multiplier.int8,int8", [0.07; 3]),
             ("multiplier.uint8,int8", [0.07, 0.07, 0.07 * 81.0 / 64.0]),

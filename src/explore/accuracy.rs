@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     fn measured(correct: u64, images: u64) -> MeasuredAccuracy {
-        MeasuredAccuracy { evaluation_set: "set".into(), correct, images }
+        MeasuredAccuracy { evaluation_set: "set".into(), correct, images, framework: None }
     }
 
     fn assert_close(got: f64, want: f64, tolerance: f64) {

@@ -313,8 +313,12 @@ mod tests {
             tops_per_w: 1.0,
             utilization: 0.5,
         };
-        let accuracy =
-            MeasuredAccuracy { evaluation_set: "fashion-mnist-test".into(), correct, images: 10_000 };
+        let accuracy = MeasuredAccuracy {
+            evaluation_set: "fashion-mnist-test".into(),
+            correct,
+            images: 10_000,
+            framework: None,
+        };
         Point {
             design: design.into(),
             network: format!("resnet8-width{width}-{precision}"),

@@ -1,5 +1,7 @@
 //! One row of the evaluation: a design running a network, with everything a user compares.
 
+pub use crate::timing::Regime;
+
 /// A value with the range its sources allow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
@@ -20,15 +22,17 @@ pub struct MeasuredAccuracy {
     pub correct: u64,
     /// Images evaluated.
     pub images: u64,
+    /// What the training framework predicted for the same images, if its predictions are known.
+    pub framework: Option<FrameworkAgreement>,
 }
 
-/// Where a request's weights are when it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Regime {
-    /// Weights start in DRAM.
-    Cold,
-    /// Identical requests back to back: weights stay on chip if all of them fit.
-    Steady,
+/// The training framework's own predictions, made in floating point with fake quantization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameworkAgreement {
+    /// Images the framework classified correctly.
+    pub correct: u64,
+    /// Images for which its prediction differs from bit-exact execution.
+    pub differing: u64,
 }
 
 /// What running the network on the design costs, for one batch size and regime.
@@ -40,8 +44,10 @@ pub struct Cost {
     pub images_per_s: f64,
     /// Modelled energy per image in picojoules.
     pub energy_per_image_pj: Range,
-    /// The same by component, in the order of the report.
+    /// Modelled energy by component, in the order of the report.
     pub energy_by_component_pj: Vec<(String, Range)>,
+    /// What the energy leaves out; totals with different exclusions never share an axis.
+    pub energy_excluded: Vec<String>,
     /// Typical modelled energy over latency, in watts.
     pub average_power_w: f64,
     /// Workload efficiency: 2 · MACs / modelled energy, in 10^12 operations per joule.

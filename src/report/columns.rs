@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::ReportError;
-use crate::explore::{Cost, Interval95, Outcome, Point, Regime, wilson};
+use crate::explore::{Cost, FrameworkAgreement, Interval95, MeasuredAccuracy, Outcome, Point, wilson};
 
 /// One value of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,7 +76,7 @@ pub(super) fn finite(number: f64, column: &str, point: &Point) -> Result<f64, Re
 }
 
 /// The columns that every table of points starts with.
-pub(super) const COLUMNS: [Column; 27] = [
+pub(super) const COLUMNS: [Column; 29] = [
     Column::new("design", |p| Cell::text(&p.design)),
     Column::new("network", |p| Cell::text(&p.network)),
     Column::new("family", |p| Cell::text(&p.family)),
@@ -91,7 +91,7 @@ pub(super) const COLUMNS: [Column; 27] = [
         _ => Cell::Empty,
     }),
     Column::new("batch", |p| Cell::Count(p.batch)),
-    Column::new("regime", |p| Cell::text(regime(p.regime))),
+    Column::new("regime", |p| Cell::text(p.regime.to_string())),
     Column::new("latency_s", |p| if_runs(p, |cost| cost.latency_s)),
     Column::new("images_per_s", |p| if_runs(p, |cost| cost.images_per_s)),
     Column::new("energy_per_image_uj", |p| if_runs(p, |cost| microjoules(cost.energy_per_image_pj.typical))),
@@ -111,6 +111,10 @@ pub(super) const COLUMNS: [Column; 27] = [
         Some(accuracy) => Cell::text(&accuracy.evaluation_set),
         None => Cell::Empty,
     }),
+    Column::new("framework_top1_percent", |p| {
+        framework(p, |framework, images| percent(100.0 * framework.correct as f64 / images as f64))
+    }),
+    Column::new("framework_differing", |p| framework(p, |framework, _| Cell::Count(framework.differing))),
 ];
 
 /// The checksums that every row ends with.
@@ -121,17 +125,16 @@ pub(super) const CHECKSUMS: [Column; 4] = [
     Column::new("technology_sha256", |p| Cell::text(&p.checksums.technology)),
 ];
 
+fn framework(point: &Point, cell: fn(FrameworkAgreement, u64) -> Cell) -> Cell {
+    match &point.accuracy {
+        Some(MeasuredAccuracy { framework: Some(framework), images, .. }) => cell(*framework, *images),
+        _ => Cell::Empty,
+    }
+}
+
 /// Picojoules in microjoules.
 pub(super) fn microjoules(picojoules: f64) -> f64 {
     picojoules / 1e6
-}
-
-/// The regime's word.
-pub(super) fn regime(regime: Regime) -> &'static str {
-    match regime {
-        Regime::Cold => "cold",
-        Regime::Steady => "steady",
-    }
 }
 
 /// Why there is no cost, and the row's warnings.

@@ -1,9 +1,9 @@
 //! The points as a table to read.
 
-use super::columns::{note, regime};
+use super::columns::note;
 use super::number::{NOTHING, range, significant};
 use super::table::Table;
-use crate::explore::{Outcome, Point, Regime, wilson};
+use crate::explore::{MeasuredAccuracy, Outcome, Point, Regime, wilson};
 
 /// Which points a printed table shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,14 +72,15 @@ impl Column {
     }
 }
 
-const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 15] = [
     Column::always("design", |p| p.design.clone()),
     Column::always("network", |p| p.network.clone()),
     Column::always("precision", |p| p.precision.clone()),
-    Column { header: "regime", visible: Visible::WithAllRows, cell: |p| regime(p.regime).into() },
+    Column { header: "regime", visible: Visible::WithAllRows, cell: |p| p.regime.to_string() },
     Column { header: "batch", visible: Visible::WithAllRows, cell: |p| p.batch.to_string() },
     Column::always("top-1\n(%)", top1),
     Column::always("accuracy", accuracy),
+    Column { header: "framework top-1\n(differing)", visible: Visible::WhenFilled, cell: framework },
     Column::always("latency\n(µs)", |p| cost(p, |c| significant(c.latency_s * 1e6, 4))),
     Column::always("images/s", |p| cost(p, |c| significant(c.images_per_s, 4))),
     Column::always("modelled energy\nper image (µJ)", |p| cost(p, |c| range(c.energy_per_image_pj, 1e-6))),
@@ -100,6 +101,16 @@ fn top1(point: &Point) -> String {
     match point.accuracy.as_ref().and_then(wilson) {
         Some(top1) => format!("{:.2} ({:.2}–{:.2})", top1.estimate, top1.low, top1.high),
         None => NOTHING.into(),
+    }
+}
+
+/// The training framework's own top-1 on the same images, and for how many its prediction differs.
+fn framework(point: &Point) -> String {
+    match &point.accuracy {
+        Some(MeasuredAccuracy { framework: Some(framework), images, .. }) => {
+            format!("{:.2} ({})", 100.0 * framework.correct as f64 / *images as f64, framework.differing)
+        }
+        _ => String::new(),
     }
 }
 
@@ -132,6 +143,7 @@ mod tests {
                 "w8a8",
                 "90.99 (90.41–91.54)",
                 "measured n=10000",
+                "91.00 (7)",
                 "40.00",
                 "25000",
                 "2.00 (1.20–3.40)",

@@ -1,6 +1,6 @@
 //! Realistic points for the tests of this module.
 
-use crate::explore::{Checksums, Cost, MeasuredAccuracy, Outcome, Point, Range, Regime};
+use crate::explore::{Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, Point, Range, Regime};
 
 /// A cold batch-1 point of a trained network over 10000 images.
 pub(super) fn point(design: &str, width: u32, precision: &str, energy_uj: f64, correct: u64) -> Point {
@@ -26,6 +26,7 @@ pub(super) fn point(design: &str, width: u32, precision: &str, energy_uj: f64, c
             evaluation_set: "fashion-mnist-test".into(),
             correct,
             images: 10_000,
+            framework: Some(FrameworkAgreement { correct: correct + 1, differing: 7 }),
         }),
         batch: 1,
         regime: Regime::Cold,

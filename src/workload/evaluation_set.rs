@@ -107,9 +107,28 @@ impl EvaluationSet {
         })
     }
 
+    /// Reads another program's predicted classes of these images: one byte per image, in order.
+    pub fn read_predictions(&self, path: &Path) -> Result<Vec<u16>, EvaluationSetError> {
+        let fail = |message: String| EvaluationSetError::Content { path: path.to_owned(), message };
+        let bytes = std::fs::read(path).map_err(|error| fail(format!("cannot read: {error}")))?;
+        if bytes.len() != self.len() {
+            return Err(fail(format!(
+                "{} bytes; expected {}, one predicted class per image",
+                bytes.len(),
+                self.len()
+            )));
+        }
+        Ok(bytes.into_iter().map(u16::from).collect())
+    }
+
     /// The set's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether a network with this input and so many outputs can use the set.
+    pub fn fits(&self, image: FeatureMap, classes: usize) -> bool {
+        self.shape == image && self.labels.iter().all(|&label| usize::from(label) < classes)
     }
 
     /// Number of images.

@@ -167,6 +167,7 @@ pub(super) struct RawEvaluation {
     pub(super) set: Spanned<String>,
     pub(super) mean: Spanned<Vec<f64>>,
     pub(super) std: Spanned<Vec<f64>>,
+    pub(super) predictions: Option<String>,
 }
 
 fn one() -> usize {

@@ -25,6 +25,8 @@ pub struct EvaluationReference {
     pub path: PathBuf,
     /// How pixels become the network's input.
     pub normalization: Normalization,
+    /// The training framework's predicted classes, one byte per image.
+    pub predictions: Option<PathBuf>,
 }
 
 /// A validated network file.
@@ -150,6 +152,7 @@ fn reference(
     Ok(EvaluationReference {
         path: folder.join(raw.set.get_ref()),
         normalization: Normalization { mean, std },
+        predictions: raw.predictions.as_ref().map(|path| folder.join(path)),
     })
 }
 

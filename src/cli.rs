@@ -1,0 +1,82 @@
+//! The command line: one file per subcommand. Errors become readable here, and only here is printed.
+//!
+//! Exit codes: 0 done; 1 done and the answer is no; 2 could not.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the command line is where systolab prints")]
+
+mod evaluate;
+mod inputs;
+mod output_folder;
+mod simulate;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Exit code for usage, input and I/O errors.
+const COULD_NOT: u8 = 2;
+
+#[derive(Debug, Parser)]
+#[command(name = "systolab", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Evaluate(evaluate::Arguments),
+    Simulate(simulate::Arguments),
+}
+
+/// How a table is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// GitHub's Markdown.
+    Markdown,
+    /// Comma-separated values.
+    Csv,
+    /// JSON.
+    Json,
+}
+
+/// Why a command could not do its work; printed as one message.
+type Failure = Box<dyn std::error::Error>;
+
+/// Runs the command line and returns its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing can be done about a closed terminal.
+            let _ = error.print();
+            return if error.use_stderr() { COULD_NOT } else { 0 };
+        }
+    };
+    let done = match arguments.command {
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
+    };
+    match done {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("error: {error}");
+            COULD_NOT
+        }
+    }
+}
+
+/// Writes data to stdout. A reader that went away, as `| head` does, is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot write to stdout: {error}").into())
+        }
+        _ => Ok(()),
+    }
+}

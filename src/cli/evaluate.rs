@@ -1,0 +1,128 @@
+//! `systolab evaluate`: every design × every network → tables, CSV, JSON, Markdown, Pareto plots.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::explore::{self, Outcome, Point};
+use crate::report::{self, Rows, Table};
+
+use super::output_folder::{self, Replace};
+use super::{Failure, Format, inputs, print};
+
+/// Evaluate every design on every network: accuracy, latency, energy, Pareto plots
+///
+/// Without arguments: all shipped designs × the networks in `workloads/` (or $SYSTOLAB_WORKLOADS),
+/// into reports/latest/. Values are executed bit-exactly over each network's whole evaluation set.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A design: shipped name, file or folder (repeatable; default: all shipped designs)
+    #[arg(long, value_name = "DESIGN")]
+    hw: Vec<String>,
+    /// A network: name in the workloads folder, file or folder (repeatable; default: that folder)
+    #[arg(long, value_name = "NETWORK")]
+    workload: Vec<String>,
+    /// Folder for points.csv, points.json, report.md and the plots; an old report there is replaced
+    #[arg(long, value_name = "DIR", default_value = "reports/latest")]
+    out: PathBuf,
+    /// Replace the output folder even if systolab did not write it
+    #[arg(long)]
+    force: bool,
+    /// Print all requests (cold and steady, batch 1 and 64), not only cold batch 1
+    #[arg(long)]
+    all: bool,
+    /// How the table is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let replace = if arguments.force { Replace::Anything } else { Replace::OnlyOurs };
+    let designs = inputs::designs(&arguments.hw)?;
+    let subjects = inputs::subjects(&arguments.workload)?;
+    output_folder::check(&arguments.out, replace)?;
+    let points = {
+        let bar = ProgressBar::new_spinner().with_style(
+            ProgressStyle::with_template("{spinner} {pos} images executed, {per_sec}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
+        let points = explore::evaluate(&designs, &subjects, |_| bar.inc(1));
+        bar.finish_and_clear();
+        points?
+    };
+    let report = Report::new(&points, if arguments.all { Rows::All } else { Rows::ColdBatch1 }, &designs)?;
+    output_folder::write(&arguments.out, &report.files, replace)?;
+    print(&match arguments.format {
+        Format::Table => format!("{}\n{}\n", report.table.to_text(), report.findings.join("\n")),
+        Format::Markdown => report.markdown(),
+        Format::Csv => report.csv,
+        Format::Json => report.json,
+    })?;
+    eprintln!("report written to {}", arguments.out.display());
+    Ok(())
+}
+
+struct Report {
+    table: Table,
+    findings: Vec<String>,
+    csv: String,
+    json: String,
+    files: Vec<(String, String)>,
+}
+
+impl Report {
+    fn new(points: &[Point], rows: Rows, designs: &[explore::Design]) -> Result<Self, Failure> {
+        let version = env!("CARGO_PKG_VERSION");
+        let excluded = exclusions(points);
+        let technologies: BTreeSet<&str> = designs.iter().map(|design| design.technology.name()).collect();
+        let technology = technologies.into_iter().collect::<Vec<_>>().join(", ");
+        let findings = explore::findings(points);
+        let mut report = Self {
+            table: report::points_table(points, &excluded, rows),
+            csv: report::points_csv(points, version)?,
+            json: report::points_json(points, version, &technology, &excluded, &findings)?,
+            findings,
+            files: vec![],
+        };
+        report.files = vec![
+            ("points.csv".to_owned(), report.csv.clone()),
+            ("points.json".to_owned(), report.json.clone()),
+            ("report.md".to_owned(), report.markdown()),
+        ];
+        // Totals that leave out different things never share an axis.
+        let sets: BTreeSet<Vec<String>> =
+            points.iter().filter_map(|point| point_exclusions(point).cloned()).collect();
+        for (index, set) in sets.iter().enumerate() {
+            let comparable: Vec<Point> =
+                points.iter().filter(|point| point_exclusions(point) == Some(set)).cloned().collect();
+            for plot in report::pareto_plots(&comparable, set)? {
+                let suffix = if index == 0 { String::new() } else { format!("-{}", index + 1) };
+                let name = format!("pareto-{}{suffix}.svg", file_name(&plot.family));
+                report.files.push((name, plot.svg));
+            }
+        }
+        Ok(report)
+    }
+
+    fn markdown(&self) -> String {
+        format!("{}\n{}\n", self.table.to_markdown(), self.findings.join("\n"))
+    }
+}
+
+fn point_exclusions(point: &Point) -> Option<&Vec<String>> {
+    match &point.outcome {
+        Outcome::Runs(cost) => Some(&cost.energy_excluded),
+        Outcome::NotSupported(_) => None,
+    }
+}
+
+fn exclusions(points: &[Point]) -> Vec<String> {
+    let all: BTreeSet<&String> = points.iter().filter_map(point_exclusions).flatten().collect();
+    all.into_iter().cloned().collect()
+}
+
+/// A family's name as part of a file name.
+fn file_name(family: &str) -> String {
+    family.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
+}

@@ -1,0 +1,225 @@
+//! From `--hw` and `--workload` to designs and networks: shipped names, files, folders.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cost::Technology;
+use crate::explore::{Design, Subject, Trained};
+use crate::hardware::{self, Accelerator};
+use crate::source::{SourceError, SourceFile};
+use crate::workload::{self, EvaluationReference, EvaluationSet, ParameterSource, Params, Workload};
+
+use super::Failure;
+
+/// Folder that replaces `workloads/` beside the current directory.
+const WORKLOADS_VARIABLE: &str = "SYSTOLAB_WORKLOADS";
+
+/// The designs named on the command line; all shipped ones when none is.
+pub(super) fn designs(named: &[String]) -> Result<Vec<Design>, Failure> {
+    if named.is_empty() {
+        return hardware::SHIPPED
+            .iter()
+            .map(|(name, text)| design(&SourceFile::embedded(embedded_name(name), text)))
+            .collect();
+    }
+    let mut designs = Vec::new();
+    for name in named {
+        if let Some((name, text)) = hardware::SHIPPED.iter().find(|(shipped, _)| shipped == name) {
+            designs.push(design(&SourceFile::embedded(embedded_name(name), text))?);
+            continue;
+        }
+        let names = || hardware::SHIPPED.map(|(name, _)| name).join(", ");
+        let files = toml_files(Path::new(name)).map_err(|error| {
+            format!("--hw {name}: {error}; expected a file, a folder or a shipped design: {}", names())
+        })?;
+        for file in files {
+            designs.push(design(&SourceFile::read(&file)?)?);
+        }
+    }
+    unique(designs.iter().map(|design| design.accelerator.name()), "design")?;
+    Ok(designs)
+}
+
+/// Where a network's file was found.
+enum Found {
+    File(PathBuf),
+    /// Compiled in: name and text.
+    Shipped(&'static str, &'static str),
+}
+
+/// The networks named on the command line with their trained values; those of `workloads/` when none is.
+pub(super) fn subjects(named: &[String]) -> Result<Vec<Subject>, Failure> {
+    let mut sets = BTreeMap::new();
+    let mut found = Vec::new();
+    let folder = workloads_folder();
+    if !named.is_empty() {
+        for name in named {
+            found.extend(find(name)?);
+        }
+    } else if folder.is_dir() {
+        found.extend(toml_files(&folder)?.into_iter().map(Found::File));
+    } else {
+        found.extend(workload::SHIPPED.iter().map(|(name, text)| Found::Shipped(name, text)));
+    }
+    let subjects: Vec<Subject> = found
+        .into_iter()
+        .map(|found| match found {
+            Found::File(path) => subject(Workload::read(&path)?, &mut sets),
+            Found::Shipped(name, text) => Ok(costs_only(name, text, &folder)?),
+        })
+        .collect::<Result<_, Failure>>()?;
+    unique(subjects.iter().map(|subject| subject.workload.name()), "network")?;
+    Ok(subjects)
+}
+
+/// The network files behind one name on the command line, without their trained values.
+pub(super) fn workloads(name: &str) -> Result<Vec<Workload>, Failure> {
+    find(name)?
+        .into_iter()
+        .map(|found| match found {
+            Found::File(path) => Ok(Workload::read(&path)?),
+            Found::Shipped(name, text) => {
+                Ok(Workload::parse(&SourceFile::embedded(embedded_name(name), text))?)
+            }
+        })
+        .collect()
+}
+
+/// The only one, for commands that take a single design or network.
+pub(super) fn one<T>(mut found: Vec<T>, option: &str, name: &str) -> Result<T, Failure> {
+    match (found.pop(), found.len()) {
+        (Some(only), 0) => Ok(only),
+        (_, others) => Err(format!("{option} {name}: {} files; expected exactly one", others + 1).into()),
+    }
+}
+
+fn find(name: &str) -> Result<Vec<Found>, Failure> {
+    let folder = workloads_folder();
+    let in_folder = folder.join(format!("{name}.toml"));
+    if in_folder.is_file() {
+        return Ok(vec![Found::File(in_folder)]);
+    }
+    if let Some((name, text)) = workload::SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        return Ok(vec![Found::Shipped(name, text)]);
+    }
+    let files = toml_files(Path::new(name)).map_err(|error| {
+        format!(
+            "--workload {name}: {error}; expected a file, a folder or the name of a network in {}",
+            folder.display()
+        )
+    })?;
+    Ok(files.into_iter().map(Found::File).collect())
+}
+
+fn workloads_folder() -> PathBuf {
+    std::env::var_os(WORKLOADS_VARIABLE).map_or_else(|| PathBuf::from("workloads"), PathBuf::from)
+}
+
+fn embedded_name(name: &str) -> String {
+    format!("{name}.toml (shipped)")
+}
+
+/// A file, or the TOML files of a folder in the order of their names.
+fn toml_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !path.is_dir() {
+        return if path.exists() { Ok(vec![path.to_owned()]) } else { Err("no such file or folder".into()) };
+    }
+    let mut files: Vec<PathBuf> = std::fs::read_dir(path)
+        .map_err(|error| format!("cannot read: {error}"))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("cannot read: {error}"))?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml") && file.is_file());
+    files.sort();
+    if files.is_empty() { Err("no .toml file in this folder".into()) } else { Ok(files) }
+}
+
+fn unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<(), Failure> {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(format!(
+                "two {what}s are named `{name}`; names tell rows apart, so give one of them another `name`"
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+fn design(file: &SourceFile) -> Result<Design, Failure> {
+    let accelerator = Accelerator::parse(file)?;
+    let (technology, technology_sha256) = technology(file.path(), accelerator.technology())?;
+    Ok(Design { accelerator, technology, technology_sha256 })
+}
+
+/// A shipped family's name, or a path relative to the design's folder.
+fn technology(design: &Path, name: &str) -> Result<(Technology, String), Failure> {
+    let file = match crate::cost::SHIPPED_TECHNOLOGIES.iter().find(|(shipped, _)| *shipped == name) {
+        Some((name, text)) => SourceFile::embedded(embedded_name(name), text),
+        None if name.ends_with(".toml") => {
+            SourceFile::read(&design.parent().unwrap_or(Path::new("")).join(name))
+                .map_err(|error| format!("{}: `technology`: {error}", design.display()))?
+        }
+        None => {
+            let shipped = crate::cost::SHIPPED_TECHNOLOGIES.map(|(name, _)| name).join(", ");
+            return Err(format!(
+                "{}: `technology`: unknown family `{name}`; expected a path ending in .toml or a shipped family: {shipped}",
+                design.display()
+            )
+            .into());
+        }
+    };
+    Ok((Technology::parse(&file)?, file.sha256()))
+}
+
+fn subject(workload: Workload, sets: &mut BTreeMap<PathBuf, Arc<EvaluationSet>>) -> Result<Subject, Failure> {
+    let trained = match (workload.parameters(), workload.evaluation()) {
+        (ParameterSource::Trace(trace), Some(evaluation)) => {
+            Some(trained(&workload, trace, evaluation, sets)?)
+        }
+        (ParameterSource::Trace(trace), None) => {
+            Params::read(trace, workload.network())?;
+            None
+        }
+        (ParameterSource::None, _) => None,
+    };
+    let notes = match (&trained, workload.parameters()) {
+        (Some(_), _) => vec![],
+        (None, ParameterSource::Trace(_)) => vec!["no evaluation set: costs only".to_owned()],
+        (None, ParameterSource::None) => vec!["no trace: costs only".to_owned()],
+    };
+    Ok(Subject { workload, trained, notes })
+}
+
+fn costs_only(name: &str, text: &str, folder: &Path) -> Result<Subject, SourceError> {
+    let workload = Workload::parse(&SourceFile::embedded(embedded_name(name), text))?;
+    let note = format!(
+        "costs only: traces not found in {}; run beside the repository's `workloads` folder or set {WORKLOADS_VARIABLE} to it",
+        folder.display()
+    );
+    Ok(Subject { workload, trained: None, notes: vec![note] })
+}
+
+fn trained(
+    workload: &Workload,
+    trace: &Path,
+    evaluation: &EvaluationReference,
+    sets: &mut BTreeMap<PathBuf, Arc<EvaluationSet>>,
+) -> Result<Trained, Failure> {
+    let params = Params::read(trace, workload.network())?;
+    let image = workload.network().image().shape;
+    let classes = workload.network().output().shape.elements();
+    let images = match sets.get(&evaluation.path) {
+        Some(set) if set.fits(image, classes) => Arc::clone(set),
+        _ => {
+            let set = Arc::new(EvaluationSet::read(&evaluation.path, image, classes)?);
+            sets.insert(evaluation.path.clone(), Arc::clone(&set));
+            set
+        }
+    };
+    let framework_predictions =
+        evaluation.predictions.as_ref().map(|path| images.read_predictions(path)).transpose()?;
+    Ok(Trained { params, images, normalization: evaluation.normalization.clone(), framework_predictions })
+}

@@ -1,0 +1,296 @@
+//! A convolution ready to run: its kernel chosen and its weights packed once.
+
+use std::ops::Range;
+
+use half::bf16;
+
+use crate::mapping::ReductionOrder;
+use crate::numerics::{Bf16Mac, IntegerFormat, IntegerMac, StaticBound};
+
+use super::avx2::{Avx2, Bf16Panels, IntegerPanels};
+use super::geometry::Geometry;
+use super::portable;
+
+/// Elements of gathered rows held at a time: half a MiB of i16, so that they stay in a core's cache.
+const ROWS_ELEMENTS: usize = 1 << 18;
+/// Rows gathered at a time, at most: a multiple of both register tiles.
+const MAX_ROWS: usize = 48;
+/// With fewer output channels per group a SIMD panel would be mostly padding.
+const MIN_PANEL_CHANNELS: usize = 4;
+
+/// Which kernels may be used. Bits never depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernels {
+    /// The fastest that this processor has.
+    Fastest,
+    /// The definition only.
+    Portable,
+}
+
+/// What executes a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// The definition, product by product, counting overflows.
+    Ordered,
+    /// Plain loops: the definition for bf16; integers that cannot overflow.
+    Portable,
+    /// AVX2 tiles.
+    Avx2,
+}
+
+impl Kernels {
+    fn avx2(self, geometry: &Geometry) -> Option<Avx2> {
+        match self {
+            Self::Fastest if geometry.out_channels_per_group() >= MIN_PANEL_CHANNELS => Avx2::detect(),
+            Self::Fastest | Self::Portable => None,
+        }
+    }
+}
+
+fn blocks(geometry: &Geometry) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
+    let rows = (ROWS_ELEMENTS / geometry.k()).clamp(1, MAX_ROWS);
+    let (groups, pixels) = (geometry.groups(), geometry.pixels());
+    (0..groups).flat_map(move |group| {
+        (0..pixels).step_by(rows).map(move |first| (group, first..(first + rows).min(pixels)))
+    })
+}
+
+#[derive(Clone, Debug)]
+enum IntegerKernel {
+    Ordered { mac: IntegerMac, k_per_fold: usize, weights: Vec<i16> },
+    Portable { weights: Vec<i16> },
+    Avx2 { groups: Vec<IntegerPanels> },
+}
+
+/// An integer convolution ready to run.
+#[derive(Clone, Debug)]
+pub struct IntegerConvolution {
+    geometry: Geometry,
+    bound: StaticBound,
+    kernel: IntegerKernel,
+}
+
+/// Scratch memory of one thread.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    integer_rows: Vec<i16>,
+    integer_sums: Vec<i32>,
+    bf16_rows: Vec<bf16>,
+    f32_rows: Vec<f32>,
+    f32_sums: Vec<f32>,
+}
+
+impl IntegerConvolution {
+    /// Prepares weights [cout, kh, kw, cin/groups]. None when their number is not the geometry's, a
+    /// fold is empty, or there is no order and these weights can overflow the accumulator.
+    pub fn new(
+        geometry: Geometry,
+        weights: &[i8],
+        activation: IntegerFormat,
+        mac: IntegerMac,
+        order: Option<ReductionOrder>,
+        kernels: Kernels,
+    ) -> Option<Self> {
+        let k = geometry.k();
+        let k_per_fold = order.map_or(k, |order| order.k_per_fold);
+        if weights.len() != k * geometry.output().channels || k_per_fold == 0 {
+            return None;
+        }
+        let bound = weights.chunks_exact(k).fold(StaticBound::default(), |bound, channel| {
+            let channel = channel.iter().map(|&weight| i32::from(weight));
+            bound.max(StaticBound::of_channel(channel, activation.max_magnitude(), k_per_fold))
+        });
+        let widened = || weights.iter().map(|&weight| i16::from(weight)).collect();
+        let kernel = if order.is_some() && !bound.fits(mac) {
+            IntegerKernel::Ordered { mac, k_per_fold, weights: widened() }
+        } else if bound.accumulator > mac.accumulator.max().unsigned_abs() {
+            return None;
+        } else if let Some(avx2) = kernels.avx2(&geometry) {
+            let group = k * geometry.out_channels_per_group();
+            let groups =
+                weights.chunks_exact(group).map(|group| IntegerPanels::new(avx2, group, k)).collect();
+            IntegerKernel::Avx2 { groups }
+        } else {
+            IntegerKernel::Portable { weights: widened() }
+        };
+        Some(Self { geometry, bound, kernel })
+    }
+
+    /// What executes it.
+    pub fn engine(&self) -> Engine {
+        match self.kernel {
+            IntegerKernel::Ordered { .. } => Engine::Ordered,
+            IntegerKernel::Portable { .. } => Engine::Portable,
+            IntegerKernel::Avx2 { .. } => Engine::Avx2,
+        }
+    }
+
+    /// Largest sums that these weights allow.
+    pub fn static_bound(&self) -> StaticBound {
+        self.bound
+    }
+
+    /// Accumulators of one image, NHWC, and the number of overflows.
+    ///
+    /// # Panics
+    /// When `input` does not have the geometry's size.
+    pub fn accumulators(&self, input: &[i16]) -> (Vec<i32>, u64) {
+        let mut output = vec![0; self.geometry.output().elements()];
+        let channels = self.geometry.output().channels;
+        let mut copy = |pixels, first, sums: &[i32]| scatter(&mut output, channels, pixels, first, sums);
+        let overflows = self.run(input, &mut Scratch::default(), &mut copy);
+        (output, overflows)
+    }
+
+    /// Calls `emit(pixels, first channel, sums[pixel][channel])` for every block of outputs; returns
+    /// the number of overflows.
+    pub(super) fn run(
+        &self,
+        input: &[i16],
+        scratch: &mut Scratch,
+        mut emit: impl FnMut(Range<usize>, usize, &[i32]),
+    ) -> u64 {
+        let Scratch { integer_rows: rows, integer_sums: sums, .. } = scratch;
+        let (k, n) = (self.geometry.k(), self.geometry.out_channels_per_group());
+        let mut overflows = 0;
+        for (group, pixels) in blocks(&self.geometry) {
+            let row_length = match &self.kernel {
+                IntegerKernel::Avx2 { groups } => groups[group].row_length(),
+                IntegerKernel::Ordered { .. } | IntegerKernel::Portable { .. } => k,
+            };
+            self.geometry.gather(input, group, pixels.clone(), row_length, rows, |value| value);
+            sums.clear();
+            sums.resize(pixels.len() * n, 0);
+            match &self.kernel {
+                IntegerKernel::Ordered { mac, k_per_fold, weights } => {
+                    let weights = &weights[group * n * k..][..n * k];
+                    each_dot(rows, weights, k, sums, |row, channel| {
+                        let sum = portable::integer_dot(row, channel, *mac, *k_per_fold);
+                        overflows += sum.overflows;
+                        sum.accumulator
+                    });
+                }
+                IntegerKernel::Portable { weights } => {
+                    let weights = &weights[group * n * k..][..n * k];
+                    each_dot(rows, weights, k, sums, portable::integer_dot_unordered);
+                }
+                IntegerKernel::Avx2 { groups } => groups[group].multiply(rows, sums),
+            }
+            emit(pixels, group * n, sums);
+        }
+        overflows
+    }
+}
+
+/// Every row of activations times every channel's weights.
+fn each_dot<A, S>(rows: &[A], weights: &[A], k: usize, sums: &mut [S], mut dot: impl FnMut(&[A], &[A]) -> S) {
+    let pairs =
+        rows.chunks_exact(k).flat_map(|row| weights.chunks_exact(k).map(move |channel| (row, channel)));
+    for (sum, (row, channel)) in sums.iter_mut().zip(pairs) {
+        *sum = dot(row, channel);
+    }
+}
+
+/// Writes a block of outputs to where it belongs in NHWC.
+fn scatter<T: Copy>(output: &mut [T], channels: usize, pixels: Range<usize>, first: usize, sums: &[T]) {
+    let n = sums.len() / pixels.len();
+    for (pixel, sums) in pixels.zip(sums.chunks_exact(n)) {
+        output[pixel * channels + first..][..n].copy_from_slice(sums);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Bf16Kernel {
+    Portable { weights: Vec<bf16> },
+    Avx2 { groups: Vec<Bf16Panels> },
+}
+
+/// A bf16 convolution ready to run.
+#[derive(Clone, Debug)]
+pub struct Bf16Convolution {
+    geometry: Geometry,
+    mac: Bf16Mac,
+    k_per_fold: usize,
+    kernel: Bf16Kernel,
+}
+
+impl Bf16Convolution {
+    /// Prepares weights [cout, kh, kw, cin/groups]. None when their number is not the geometry's or a
+    /// fold is empty.
+    pub fn new(
+        geometry: Geometry,
+        weights: &[bf16],
+        mac: Bf16Mac,
+        order: ReductionOrder,
+        kernels: Kernels,
+    ) -> Option<Self> {
+        let k = geometry.k();
+        if weights.len() != k * geometry.output().channels || order.k_per_fold == 0 {
+            return None;
+        }
+        let kernel = match kernels.avx2(&geometry) {
+            Some(avx2) => {
+                let group = k * geometry.out_channels_per_group();
+                let groups =
+                    weights.chunks_exact(group).map(|group| Bf16Panels::new(avx2, group, k)).collect();
+                Bf16Kernel::Avx2 { groups }
+            }
+            None => Bf16Kernel::Portable { weights: weights.to_vec() },
+        };
+        Some(Self { geometry, mac, k_per_fold: order.k_per_fold, kernel })
+    }
+
+    /// What executes it.
+    pub fn engine(&self) -> Engine {
+        match self.kernel {
+            Bf16Kernel::Portable { .. } => Engine::Portable,
+            Bf16Kernel::Avx2 { .. } => Engine::Avx2,
+        }
+    }
+
+    /// Accumulators of one image, NHWC.
+    ///
+    /// # Panics
+    /// When `input` does not have the geometry's size.
+    pub fn accumulators(&self, input: &[bf16]) -> Vec<f32> {
+        let mut output = vec![0.0; self.geometry.output().elements()];
+        let channels = self.geometry.output().channels;
+        let mut copy = |pixels, first, sums: &[f32]| scatter(&mut output, channels, pixels, first, sums);
+        self.run(input, &mut Scratch::default(), &mut copy);
+        output
+    }
+
+    /// Calls `emit(pixels, first channel, sums[pixel][channel])` for every block of outputs.
+    pub(super) fn run(
+        &self,
+        input: &[bf16],
+        scratch: &mut Scratch,
+        mut emit: impl FnMut(Range<usize>, usize, &[f32]),
+    ) {
+        let Scratch { bf16_rows, f32_rows, f32_sums: sums, .. } = scratch;
+        let (k, n) = (self.geometry.k(), self.geometry.out_channels_per_group());
+        for (group, pixels) in blocks(&self.geometry) {
+            sums.clear();
+            sums.resize(pixels.len() * n, 0.0);
+            match &self.kernel {
+                Bf16Kernel::Portable { weights } => {
+                    self.geometry.gather(input, group, pixels.clone(), k, bf16_rows, |value| value);
+                    let weights = &weights[group * n * k..][..n * k];
+                    each_dot(bf16_rows, weights, k, sums, |row, channel| {
+                        portable::bf16_dot(row, channel, self.mac, self.k_per_fold)
+                    });
+                }
+                Bf16Kernel::Avx2 { groups } => {
+                    // A bf16 is the upper half of an f32.
+                    let widen = |value: bf16| f32::from_bits(u32::from(value.to_bits()) << 16);
+                    self.geometry.gather(input, group, pixels.clone(), k, f32_rows, widen);
+                    groups[group].multiply(f32_rows, self.k_per_fold, sums);
+                    for sum in sums.iter_mut() {
+                        *sum = self.mac.canonical(*sum);
+                    }
+                }
+            }
+            emit(pixels, group * n, sums);
+        }
+    }
+}

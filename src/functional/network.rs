@@ -1,0 +1,446 @@
+//! A network ready to execute, image by image.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use half::bf16;
+use rayon::prelude::*;
+
+use crate::mapping::LayerPlan;
+use crate::numerics::{Grid, MacSpec, RegisterWidth, StaticBound, Store};
+use crate::tensor::Tensor;
+use crate::workload::{
+    Convolution, EdgeId, EvaluationSet, FeatureMap, Layer, Network, Normalization, Operands, Operation,
+    Params, QuantizerId, Stored as StoredAs, Weights,
+};
+
+use super::convolution::{Bf16Convolution, Engine, IntegerConvolution, Kernels, Scratch};
+use super::error::ExecutionError;
+use super::float::{PostProcess, Stored, global_average_pool, quantize};
+use super::geometry::Geometry;
+
+/// How one convolution or linear layer is executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerReport {
+    /// The layer.
+    pub name: String,
+    /// What executes it.
+    pub engine: Engine,
+    /// Largest magnitudes that its weights allow; None for bf16.
+    pub static_bound: Option<StaticBound>,
+    /// Accumulator bits that its weights need, sign included; None for bf16.
+    pub bits_needed: Option<u32>,
+}
+
+/// What was seen while a layer executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LayerStatistics {
+    /// Integer additions whose exact result left its register.
+    pub overflows: u64,
+    /// Largest magnitude of a finished integer accumulator; 0 for bf16 and pools.
+    pub largest_accumulator: u64,
+}
+
+impl LayerStatistics {
+    fn merge(self, other: Self) -> Self {
+        Self {
+            overflows: self.overflows + other.overflows,
+            largest_accumulator: self.largest_accumulator.max(other.largest_accumulator),
+        }
+    }
+}
+
+/// The result of one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outputs {
+    /// The network's output in f32, row-major; any NaN is the canonical one.
+    pub logits: Vec<f32>,
+    /// Per layer of the network.
+    pub statistics: Vec<LayerStatistics>,
+}
+
+impl Outputs {
+    /// Top-1: the lowest index among the largest logits; NaN is never the largest.
+    pub fn top1(&self) -> usize {
+        let mut best = (0, f32::NEG_INFINITY);
+        for (index, &logit) in self.logits.iter().enumerate() {
+            if logit > best.1 {
+                best = (index, logit);
+            }
+        }
+        best.0
+    }
+}
+
+/// The result of an evaluation set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Classification {
+    /// Top-1 class per image.
+    pub predictions: Vec<u16>,
+    /// Images whose prediction is their label.
+    pub correct: u64,
+    /// Per layer of the network, over all images.
+    pub statistics: Vec<LayerStatistics>,
+}
+
+/// How an integer convolution gets its operands.
+#[derive(Clone, Copy, Debug)]
+enum Read {
+    /// Its input is stored on its grid.
+    Stored,
+    /// Its input is stored in bf16 and quantized when read.
+    Quantized(Grid, f32),
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Integer { convolution: IntegerConvolution, read: Read, post: PostProcess },
+    Bf16 { convolution: Bf16Convolution, post: PostProcess },
+    GlobalAveragePool { channels: usize },
+}
+
+#[derive(Clone, Debug)]
+struct Prepared {
+    name: String,
+    input: usize,
+    output: usize,
+    shortcut: Option<usize>,
+    step: Step,
+}
+
+#[derive(Clone, Debug)]
+struct PreparedEdge {
+    name: String,
+    shape: FeatureMap,
+    store: Store,
+}
+
+/// A network with its parameters and plans, checked and packed once.
+#[derive(Clone, Debug)]
+pub struct Executable {
+    edges: Vec<PreparedEdge>,
+    layers: Vec<Prepared>,
+}
+
+/// Memory in which one thread executes images; reused from image to image.
+#[derive(Debug)]
+pub struct Workspace {
+    edges: Vec<Stored>,
+    operands: Vec<i16>,
+    scratch: Scratch,
+}
+
+impl Executable {
+    /// Prepares `network` with parameters that were read for it and one plan per layer, None for
+    /// layers without a dot product. Uses the fastest kernels of this processor.
+    pub fn new(
+        network: &Network,
+        params: &Params,
+        plans: &[Option<LayerPlan>],
+    ) -> Result<Self, ExecutionError> {
+        Self::with_kernels(network, params, plans, Kernels::Fastest)
+    }
+
+    /// The same with a choice of kernels.
+    pub fn with_kernels(
+        network: &Network,
+        params: &Params,
+        plans: &[Option<LayerPlan>],
+        kernels: Kernels,
+    ) -> Result<Self, ExecutionError> {
+        let expected = network.layers().len();
+        if plans.len() != expected {
+            return Err(ExecutionError::PlanCount { expected, found: plans.len() });
+        }
+        let edges = network.edges().iter().map(|edge| {
+            let store = match edge.stored {
+                StoredAs::Grid(id) => Store::Grid(network.quantizer(id).grid, params.scale(id)),
+                StoredAs::Bf16 => Store::Bf16,
+                StoredAs::F32 => Store::F32,
+            };
+            PreparedEdge { name: edge.name.clone(), shape: edge.shape, store }
+        });
+        let layers = network.layers().iter().zip(plans).enumerate().map(|(index, (layer, plan))| {
+            let preparation = Preparation { network, params, kernels, layer };
+            let (step, shortcut) = match &layer.operation {
+                Operation::Convolution(convolution) => {
+                    let step = preparation.convolution(index, convolution, *plan)?;
+                    (step, convolution.shortcut.map(|edge| preparation.bf16(edge)).transpose()?)
+                }
+                Operation::GlobalAveragePool => {
+                    preparation.bf16(layer.input)?;
+                    let channels = network.edge(layer.input).shape.channels;
+                    (Step::GlobalAveragePool { channels }, None)
+                }
+            };
+            Ok(Prepared {
+                name: layer.name.clone(),
+                input: layer.input.index(),
+                output: layer.output.index(),
+                shortcut,
+                step,
+            })
+        });
+        Ok(Self { edges: edges.collect(), layers: layers.collect::<Result<_, _>>()? })
+    }
+
+    /// How each convolution and linear layer is executed, in order.
+    pub fn reports(&self) -> Vec<LayerReport> {
+        let report = |layer: &Prepared| {
+            let (engine, static_bound) = match &layer.step {
+                Step::Integer { convolution, .. } => (convolution.engine(), Some(convolution.static_bound())),
+                Step::Bf16 { convolution, .. } => (convolution.engine(), None),
+                Step::GlobalAveragePool { .. } => return None,
+            };
+            let bits_needed = static_bound.map(|bound| RegisterWidth::bits_for_magnitude(bound.accumulator));
+            Some(LayerReport { name: layer.name.clone(), engine, static_bound, bits_needed })
+        };
+        self.layers.iter().filter_map(report).collect()
+    }
+
+    /// Memory for [`run_in`](Self::run_in) of this executable.
+    pub fn workspace(&self) -> Workspace {
+        let edges = self.edges.iter().map(|edge| Stored::new(edge.store, edge.shape.elements()));
+        Workspace { edges: edges.collect(), operands: vec![], scratch: Scratch::default() }
+    }
+
+    /// Executes one normalized image, NHWC.
+    pub fn run(&self, image: &[f32]) -> Result<Outputs, ExecutionError> {
+        self.run_in(&mut self.workspace(), image)
+    }
+
+    /// Executes one normalized image and also returns every edge as stored, [1, height, width,
+    /// channels], in the order of the network's edges.
+    pub fn run_with_edges(&self, image: &[f32]) -> Result<(Outputs, Vec<Tensor>), ExecutionError> {
+        let mut workspace = self.workspace();
+        let outputs = self.run_in(&mut workspace, image)?;
+        let stored = workspace.edges.iter().zip(&self.edges);
+        Ok((outputs, stored.filter_map(|(stored, edge)| stored.tensor(edge.shape)).collect()))
+    }
+
+    /// Executes one normalized image, NHWC, in memory made by [`workspace`](Self::workspace).
+    ///
+    /// # Panics
+    /// When the workspace is another executable's.
+    pub fn run_in(&self, workspace: &mut Workspace, image: &[f32]) -> Result<Outputs, ExecutionError> {
+        check_length("image", self.edges[0].shape.elements(), image.len())?;
+        if let Some(index) = workspace.edges[0].store(0, image.iter().copied()) {
+            return Err(self.not_a_number("image", 0, index));
+        }
+        let statistics =
+            self.layers.iter().map(|layer| self.layer(layer, workspace)).collect::<Result<_, _>>()?;
+        let logits = match workspace.edges.last() {
+            Some(Stored::F32(logits)) => logits.clone(),
+            _ => vec![], // the output edge has no reader, so it is stored in f32
+        };
+        Ok(Outputs { logits, statistics })
+    }
+
+    fn layer(&self, layer: &Prepared, workspace: &mut Workspace) -> Result<LayerStatistics, ExecutionError> {
+        let Workspace { edges, operands, scratch } = workspace;
+        let (before, rest) = edges.split_at_mut(layer.output); // a layer's output follows its inputs
+        let output = &mut rest[0];
+        let shortcut = layer.shortcut.map(|edge| bf16_values(&before[edge]));
+        let mut statistics = LayerStatistics::default();
+        let mut nan: Option<usize> = None;
+        let mut note = |found: Option<usize>| nan = nan.into_iter().chain(found).min();
+        match &layer.step {
+            Step::Integer { convolution, read, post } => {
+                let input = match (&before[layer.input], read) {
+                    (stored, Read::Stored) => grid_values(stored),
+                    (stored, Read::Quantized(grid, scale)) => {
+                        let values = bf16_values(stored);
+                        operands.clear();
+                        operands.resize(values.len(), 0);
+                        let values = values.iter().map(|value| value.to_f32());
+                        if let Some(index) = quantize(*grid, *scale, values, operands) {
+                            return Err(self.not_a_number(&layer.name, layer.input, index));
+                        }
+                        operands.as_slice()
+                    }
+                };
+                let largest = &mut statistics.largest_accumulator;
+                statistics.overflows = convolution.run(input, scratch, |pixels, first, sums| {
+                    let block = sums.iter().map(|sum| sum.unsigned_abs()).max().map_or(0, u64::from);
+                    *largest = block.max(*largest);
+                    note(post.block(pixels, first, sums, |sum| sum as f32, shortcut, output));
+                });
+            }
+            Step::Bf16 { convolution, post } => {
+                convolution.run(bf16_values(&before[layer.input]), scratch, |pixels, first, sums| {
+                    note(post.block(pixels, first, sums, |sum| sum, shortcut, output));
+                });
+            }
+            Step::GlobalAveragePool { channels } => {
+                let means = global_average_pool(bf16_values(&before[layer.input]), *channels);
+                note(output.store(0, means));
+            }
+        }
+        match nan {
+            Some(index) => Err(self.not_a_number(&layer.name, layer.output, index)),
+            None => Ok(statistics),
+        }
+    }
+
+    fn not_a_number(&self, layer: &str, edge: usize, index: usize) -> ExecutionError {
+        ExecutionError::NotANumber { layer: layer.to_owned(), edge: self.edges[edge].name.clone(), index }
+    }
+
+    /// Classifies every image of a set on all threads of the current rayon pool; the result does not
+    /// depend on their number. `progress` is told how many images are done, after each.
+    pub fn classify(
+        &self,
+        set: &EvaluationSet,
+        normalization: &Normalization,
+        progress: impl Fn(usize) + Sync,
+    ) -> Result<Classification, ExecutionError> {
+        let image = self.edges[0].shape;
+        check_length("mean", image.channels, normalization.mean.len())?;
+        check_length("standard deviation", image.channels, normalization.std.len())?;
+        let classes = self.edges.last().map_or(0, |edge| edge.shape.elements());
+        if classes > 1 << 16 {
+            return Err(ExecutionError::Classes(classes));
+        }
+        let done = AtomicUsize::new(0);
+        let outputs: Vec<_> = (0..set.len())
+            .into_par_iter()
+            .map_init(
+                || self.workspace(),
+                |workspace, index| {
+                    let outputs = self.run_in(workspace, &normalization.apply(set.image(index)))?;
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+                    Ok((outputs.top1() as u16, outputs.statistics)) // below 65,536
+                },
+            )
+            .collect();
+        let mut classification = Classification {
+            predictions: Vec::with_capacity(set.len()),
+            correct: 0,
+            statistics: vec![LayerStatistics::default(); self.layers.len()],
+        };
+        for (index, image) in outputs.into_iter().enumerate() {
+            let (prediction, statistics) = image.map_err(|source: ExecutionError| ExecutionError::Image {
+                index,
+                source: Box::new(source),
+            })?;
+            classification.correct += u64::from(prediction == set.label(index));
+            classification.predictions.push(prediction);
+            for (total, layer) in classification.statistics.iter_mut().zip(statistics) {
+                *total = total.merge(layer);
+            }
+        }
+        Ok(classification)
+    }
+}
+
+fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), ExecutionError> {
+    if expected == found { Ok(()) } else { Err(ExecutionError::InputShape { what, expected, found }) }
+}
+
+/// Elements of an edge that [`Preparation::bf16`] checked.
+fn bf16_values(stored: &Stored) -> &[bf16] {
+    match stored {
+        Stored::Bf16(values) => values,
+        Stored::Grid { .. } | Stored::F32(_) => unreachable!("checked when the network was prepared"),
+    }
+}
+
+/// Elements of an edge that [`Preparation::read`] checked.
+fn grid_values(stored: &Stored) -> &[i16] {
+    match stored {
+        Stored::Grid { values, .. } => values,
+        Stored::Bf16(_) | Stored::F32(_) => unreachable!("checked when the network was prepared"),
+    }
+}
+
+/// Checks and packs one layer.
+struct Preparation<'a> {
+    network: &'a Network,
+    params: &'a Params,
+    kernels: Kernels,
+    layer: &'a Layer,
+}
+
+impl Preparation<'_> {
+    fn plan_error(&self, message: &'static str) -> ExecutionError {
+        ExecutionError::Plan { layer: self.layer.name.clone(), message }
+    }
+
+    fn unreadable(&self, edge: EdgeId) -> ExecutionError {
+        let edge = self.network.edge(edge).name.clone();
+        ExecutionError::Unreadable { layer: self.layer.name.clone(), edge }
+    }
+
+    fn foreign_params(&self) -> ExecutionError {
+        ExecutionError::Params { layer: self.layer.name.clone() }
+    }
+
+    /// The index of an edge that is stored in bf16.
+    fn bf16(&self, edge: EdgeId) -> Result<usize, ExecutionError> {
+        match self.network.edge(edge).stored {
+            StoredAs::Bf16 => Ok(edge.index()),
+            StoredAs::Grid(_) | StoredAs::F32 => Err(self.unreadable(edge)),
+        }
+    }
+
+    fn read(&self, quantizer: QuantizerId) -> Result<Read, ExecutionError> {
+        match self.network.edge(self.layer.input).stored {
+            StoredAs::Grid(stored) if stored == quantizer => Ok(Read::Stored),
+            StoredAs::Bf16 => {
+                Ok(Read::Quantized(self.network.quantizer(quantizer).grid, self.params.scale(quantizer)))
+            }
+            StoredAs::Grid(_) | StoredAs::F32 => Err(self.unreadable(self.layer.input)),
+        }
+    }
+
+    fn convolution(
+        &self,
+        index: usize,
+        convolution: &Convolution,
+        plan: Option<LayerPlan>,
+    ) -> Result<Step, ExecutionError> {
+        let plan = plan.ok_or_else(|| self.plan_error("has no plan"))?;
+        if plan.reduction.is_some_and(|order| order.k_per_fold == 0) {
+            return Err(self.plan_error("its plan has empty folds"));
+        }
+        let params = self.params.layer(index).ok_or_else(|| self.foreign_params())?;
+        let (input, output) =
+            (self.network.edge(self.layer.input).shape, self.network.edge(self.layer.output).shape);
+        let geometry = Geometry::of_layer(input, output, convolution).ok_or_else(|| self.foreign_params())?;
+        let elements = geometry.k() * output.channels;
+        let post = PostProcess {
+            multiplier: params.multiplier.clone(),
+            bias: params.bias.clone(),
+            activation: convolution.activation,
+        };
+        if [post.multiplier.len(), post.bias.len()] != [output.channels; 2] {
+            return Err(self.foreign_params());
+        }
+        match (convolution.operands, &params.weights, plan.mac) {
+            (Operands::Integer { quantizer, .. }, Weights::Integer(weights), MacSpec::Integer(mac)) => {
+                if weights.len() != elements {
+                    return Err(self.foreign_params());
+                }
+                let format = self.network.quantizer(quantizer).grid.format();
+                let convolution =
+                    IntegerConvolution::new(geometry, weights, format, mac, plan.reduction, self.kernels)
+                        .ok_or_else(|| self.plan_error("can overflow, but its plan states no order"))?;
+                Ok(Step::Integer { convolution, read: self.read(quantizer)?, post })
+            }
+            (Operands::Bf16, Weights::Bf16(weights), MacSpec::Bf16(mac)) => {
+                self.bf16(self.layer.input)?;
+                let order =
+                    plan.reduction.ok_or_else(|| self.plan_error("is bf16, but its plan states no order"))?;
+                let convolution = Bf16Convolution::new(geometry, weights, mac, order, self.kernels)
+                    .ok_or_else(|| self.foreign_params())?;
+                Ok(Step::Bf16 { convolution, post })
+            }
+            (Operands::Integer { .. }, Weights::Integer(_), MacSpec::Bf16(_))
+            | (Operands::Bf16, Weights::Bf16(_), MacSpec::Integer(_)) => {
+                Err(self.plan_error("its plan's MAC takes other operands"))
+            }
+            (Operands::Integer { .. }, Weights::Bf16(_), _) | (Operands::Bf16, Weights::Integer(_), _) => {
+                Err(self.foreign_params())
+            }
+        }
+    }
+}

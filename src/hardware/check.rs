@@ -1,0 +1,62 @@
+//! Checks that the sections of a design file share: ranges, and values of later versions.
+
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+
+use crate::source::{SourceError, SourceFile};
+
+/// An integer of the given range.
+pub(super) fn integer<T: TryFrom<i64>>(
+    file: &SourceFile,
+    value: &Spanned<i64>,
+    accepted: RangeInclusive<i64>,
+) -> Result<T, SourceError> {
+    let number = *value.get_ref();
+    let converted = accepted.contains(&number).then(|| T::try_from(number).ok()).flatten();
+    converted.ok_or_else(|| {
+        let message = format!("{number}: expected {} to {}", accepted.start(), accepted.end());
+        file.error(value.span(), message)
+    })
+}
+
+/// A text that is not blank.
+pub(super) fn text<'a>(file: &SourceFile, value: &'a Spanned<String>) -> Result<&'a str, SourceError> {
+    match value.get_ref().as_str() {
+        blank if blank.trim().is_empty() => {
+            Err(file.error(value.span(), "expected at least one character that is not blank"))
+        }
+        text => Ok(text),
+    }
+}
+
+/// Accepts one value; the values of later versions are refused by name.
+pub(super) fn only(
+    file: &SourceFile,
+    value: Option<&Spanned<String>>,
+    accepted: &str,
+    later: &[&str],
+) -> Result<(), SourceError> {
+    let Some(value) = value else { return Ok(()) };
+    let given = value.get_ref().as_str();
+    if given == accepted {
+        Ok(())
+    } else if later.contains(&given) {
+        Err(file.error(value.span(), format!("`{given}`: not in this version; expected `{accepted}`")))
+    } else {
+        Err(file.error(value.span(), format!("unknown value `{given}`: expected `{accepted}`")))
+    }
+}
+
+/// Accepts 1; larger numbers are refused as of later versions.
+pub(super) fn only_one(file: &SourceFile, value: Option<&Spanned<i64>>) -> Result<(), SourceError> {
+    match value {
+        Some(value) if *value.get_ref() > 1 => {
+            Err(file.error(value.span(), format!("{}: not in this version; expected 1", value.get_ref())))
+        }
+        Some(value) if *value.get_ref() < 1 => {
+            Err(file.error(value.span(), format!("{}: expected 1", value.get_ref())))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,96 @@
+//! The DRAM channel.
+
+use crate::source::{SourceError, SourceFile};
+
+use super::check::{integer, text};
+use super::rational::Rational;
+use super::raw::RawDram;
+
+const MIN_BYTES_PER_S: i64 = 1_000_000;
+const MAX_BYTES_PER_S: i64 = 1_000_000_000_000_000;
+const MAX_LATENCY_CYCLES: i64 = 1_000_000;
+const MAX_BURST_BYTES: i64 = 65_536;
+/// Efficiencies are whole millionths.
+const EFFICIENCY_UNIT: u32 = 1_000_000;
+
+/// One DRAM channel, which serves transfers one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dram {
+    part: String,
+    bytes_per_cycle: Rational,
+    latency_cycles: u64,
+    burst_bytes: u64,
+}
+
+impl Dram {
+    pub(super) fn new(file: &SourceFile, raw: &RawDram, frequency_hz: u64) -> Result<Self, SourceError> {
+        let bytes_per_s: u64 = integer(file, &raw.bytes_per_s, MIN_BYTES_PER_S..=MAX_BYTES_PER_S)?;
+        let efficiency = *raw.efficiency.get_ref();
+        let millionths = millionths(efficiency).ok_or_else(|| {
+            let message = format!(
+                "{efficiency}: expected a decimal above 0 and at most 1 with at most 6 digits after the point"
+            );
+            file.error(raw.efficiency.span(), message)
+        })?;
+        let burst_bytes: u64 = integer(file, &raw.burst_bytes, 1..=MAX_BURST_BYTES)?;
+        if !burst_bytes.is_power_of_two() {
+            let message = format!("{burst_bytes}: expected a power of two from 1 to {MAX_BURST_BYTES}");
+            return Err(file.error(raw.burst_bytes.span(), message));
+        }
+        let bytes_per_cycle = Rational::new(
+            u128::from(bytes_per_s) * u128::from(millionths),
+            u128::from(frequency_hz) * u128::from(EFFICIENCY_UNIT),
+        );
+        Ok(Self {
+            part: text(file, &raw.part)?.to_owned(),
+            bytes_per_cycle: bytes_per_cycle
+                .ok_or_else(|| file.error(raw.bytes_per_s.span(), "expected a positive rate"))?,
+            latency_cycles: integer(file, &raw.latency_cycles, 0..=MAX_LATENCY_CYCLES)?,
+            burst_bytes,
+        })
+    }
+
+    /// The part's name, as technology files call it.
+    pub fn part(&self) -> &str {
+        &self.part
+    }
+
+    /// Sustained rate: nominal bandwidth times efficiency over the array's clock, exactly.
+    pub fn bytes_per_cycle(&self) -> Rational {
+        self.bytes_per_cycle
+    }
+
+    /// Cycles of the array's clock from a transfer's end on the channel to its data being usable.
+    pub fn latency_cycles(&self) -> u64 {
+        self.latency_cycles
+    }
+
+    /// Every contiguous run is rounded up to whole bursts of this size, a power of two.
+    pub fn burst_bytes(&self) -> u64 {
+        self.burst_bytes
+    }
+}
+
+/// The decimal n / 10^6, 1 ≤ n ≤ 10^6, whose nearest f64 is `efficiency`. Division rounds correctly, so
+/// comparing afterwards proves that nothing was lost.
+fn millionths(efficiency: f64) -> Option<u32> {
+    let unit = f64::from(EFFICIENCY_UNIT);
+    let scaled = (efficiency * unit).round();
+    ((1.0..=unit).contains(&scaled) && scaled / unit == efficiency).then_some(scaled as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn efficiencies_are_exact_decimals() {
+        for (efficiency, expected) in [(1.0, 1_000_000), (0.7, 700_000), (0.000001, 1), (0.123457, 123_457)] {
+            assert_eq!(millionths(efficiency), Some(expected), "{efficiency}");
+        }
+        for efficiency in [0.0, -0.5, 1.000001, 0.0000001, 0.1234567, f64::NAN, f64::INFINITY] {
+            assert_eq!(millionths(efficiency), None, "{efficiency}");
+        }
+        assert!((1..=EFFICIENCY_UNIT).all(|n| millionths(f64::from(n) / 1e6) == Some(n)));
+    }
+}

@@ -1,0 +1,106 @@
+//! MAC units: one per operand pair, with the lanes a PE has for it.
+
+use std::ops::Range;
+
+use toml::Spanned;
+
+use crate::numerics::{
+    Bf16Mac, IntegerMac, MacSpec, OperandFormat, OperandPair, RegisterWidth, UnknownFormat,
+};
+use crate::source::{SourceError, SourceFile};
+
+use super::check::{integer, only};
+use super::raw::RawMac;
+
+const MAX_LANES: i64 = 64;
+
+/// What every PE does with one operand pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MacUnit {
+    pair: OperandPair,
+    lanes: u64,
+    spec: MacSpec,
+}
+
+impl MacUnit {
+    pub(super) fn new(file: &SourceFile, raw: &Spanned<RawMac>) -> Result<Self, SourceError> {
+        let (table, raw) = (raw.span(), raw.get_ref());
+        let activation = format(file, &raw.activation)?;
+        let weight = format(file, &raw.weight)?;
+        let Some(pair) = OperandPair::new(activation, weight) else {
+            let message = format!("({activation},{weight}): expected a pair of two integers or (bf16,bf16)");
+            return Err(file.error(raw.weight.span(), message));
+        };
+        only(file, Some(&raw.lanes.along), "k", &["n"])?;
+        only(file, raw.lane_sum.as_ref(), "serial", &["first", "block"])?;
+        only(file, raw.join.as_ref(), "per-fold", &["chained"])?;
+        Ok(Self {
+            pair,
+            lanes: integer(file, &raw.lanes.count, 1..=MAX_LANES)?,
+            spec: match pair {
+                OperandPair::Integer { .. } => MacSpec::Integer(integer_mac(file, table, raw)?),
+                OperandPair::Bf16 => MacSpec::Bf16(bf16_mac(file, raw)?),
+            },
+        })
+    }
+
+    /// Formats of the operands.
+    pub fn pair(&self) -> OperandPair {
+        self.pair
+    }
+
+    /// Multiplications per PE and cycle, at least 1, at consecutive k, summed serially: lane l of row r
+    /// takes k0 + r · lanes + l.
+    pub fn lanes(&self) -> u64 {
+        self.lanes
+    }
+
+    /// How products become sums.
+    pub fn spec(&self) -> MacSpec {
+        self.spec
+    }
+}
+
+fn format(file: &SourceFile, name: &Spanned<String>) -> Result<OperandFormat, SourceError> {
+    name.get_ref().parse().map_err(|error: UnknownFormat| file.error(name.span(), error.to_string()))
+}
+
+fn integer_mac(file: &SourceFile, table: Range<usize>, raw: &RawMac) -> Result<IntegerMac, SourceError> {
+    let names = [&raw.partial_sum, &raw.accumulator, &raw.rounding, &raw.subnormals];
+    if let Some(foreign) = names.into_iter().flatten().next() {
+        let message = "a key of the pair (bf16,bf16); an integer pair has `partial_sum_bits`, \
+                       `accumulator_bits`, `overflow` and `bias`";
+        return Err(file.error(foreign.span(), message));
+    }
+    only(file, raw.overflow.as_ref(), "wrap", &["saturate"])?;
+    only(file, raw.bias.as_ref(), "after-last-fold", &["preload"])?;
+    let width = |value: &Option<Spanned<i64>>, key: &str| -> Result<RegisterWidth, SourceError> {
+        let Some(value) = value else {
+            return Err(file.error(table.clone(), format!("an integer pair needs `{key}`, 16 to 32")));
+        };
+        let bits: i64 = *value.get_ref();
+        u8::try_from(bits)
+            .ok()
+            .and_then(RegisterWidth::new)
+            .ok_or_else(|| file.error(value.span(), format!("{bits}: expected 16 to 32")))
+    };
+    Ok(IntegerMac {
+        partial_sum: width(&raw.partial_sum_bits, "partial_sum_bits")?,
+        accumulator: width(&raw.accumulator_bits, "accumulator_bits")?,
+    })
+}
+
+fn bf16_mac(file: &SourceFile, raw: &RawMac) -> Result<Bf16Mac, SourceError> {
+    let bits = [&raw.partial_sum_bits, &raw.accumulator_bits].into_iter().flatten().map(Spanned::span);
+    let names = [&raw.overflow, &raw.bias].into_iter().flatten().map(Spanned::span);
+    if let Some(foreign) = bits.chain(names).next() {
+        let message = "a key of integer pairs; the pair (bf16,bf16) has `partial_sum`, `accumulator`, \
+                       `rounding` and `subnormals`";
+        return Err(file.error(foreign, message));
+    }
+    only(file, raw.partial_sum.as_ref(), "f32", &["bf16"])?;
+    only(file, raw.accumulator.as_ref(), "f32", &[])?;
+    only(file, raw.rounding.as_ref(), "rne", &["rtz", "rto"])?;
+    only(file, raw.subnormals.as_ref(), "keep", &["flush"])?;
+    Ok(Bf16Mac)
+}

@@ -1,0 +1,35 @@
+//! The vector unit behind the accumulators: element-wise f32 operations.
+
+use crate::source::{SourceError, SourceFile};
+
+use super::check::integer;
+use super::raw::RawVector;
+
+const MAX_LANES: i64 = 65_536;
+const MAX_OPS_PER_CYCLE: i64 = 64;
+
+/// Post-processing, pooling and quantization on read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VectorUnit {
+    lanes: u64,
+    ops_per_cycle: u64,
+}
+
+impl VectorUnit {
+    pub(super) fn new(file: &SourceFile, raw: &RawVector) -> Result<Self, SourceError> {
+        Ok(Self {
+            lanes: integer(file, &raw.lanes, 1..=MAX_LANES)?,
+            ops_per_cycle: integer(file, &raw.ops_per_cycle, 1..=MAX_OPS_PER_CYCLE)?,
+        })
+    }
+
+    /// Elements worked on at once, at least 1.
+    pub fn lanes(&self) -> u64 {
+        self.lanes
+    }
+
+    /// Operations per lane and cycle, at least 1.
+    pub fn ops_per_cycle(&self) -> u64 {
+        self.ops_per_cycle
+    }
+}

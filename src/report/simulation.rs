@@ -1,0 +1,170 @@
+//! A simulation as a table and as JSON.
+
+use serde_json::{Map, Value, json};
+
+use crate::explore::{Range, SimulatedLayer, Simulation};
+
+use super::error::ReportError;
+use super::number::significant;
+use super::table::Table;
+
+/// One row per layer and one for the request.
+pub fn simulation_table(simulation: &Simulation) -> Table {
+    let headers = [
+        "layer",
+        "op",
+        "m",
+        "n",
+        "k",
+        "groups",
+        "activation",
+        "weight",
+        "MACs",
+        "cycles",
+        "compute cycles",
+        "stall cycles",
+        "utilization (%)",
+        "mapping utilization (%)",
+        "energy (µJ)",
+        "energy low (µJ)",
+        "energy high (µJ)",
+        "DRAM read (B)",
+        "DRAM write (B)",
+    ];
+    let uj = |pj: f64| significant(pj * 1e-6, 4);
+    let percent = |share: f64| significant(share * 100.0, 3);
+    let mut rows: Vec<Vec<String>> = simulation
+        .layers
+        .iter()
+        .map(|layer| {
+            let energy = layer_energy(layer);
+            vec![
+                layer.name.clone(),
+                layer.op.to_owned(),
+                layer.m.to_string(),
+                layer.n.to_string(),
+                layer.k.to_string(),
+                layer.groups.to_string(),
+                layer.activation_format.clone(),
+                layer.weight_format.clone(),
+                layer.macs.to_string(),
+                layer.cycles.to_string(),
+                layer.compute_cycles.to_string(),
+                layer.stall_cycles.to_string(),
+                percent(layer.utilization),
+                percent(layer.mapping_utilization),
+                uj(energy.typical),
+                uj(energy.low),
+                uj(energy.high),
+                layer.dram_read_bytes.to_string(),
+                layer.dram_write_bytes.to_string(),
+            ]
+        })
+        .collect();
+    let totals = &simulation.totals;
+    let mut total = vec![String::new(); headers.len()];
+    for (column, text) in [
+        (0, "total".to_owned()),
+        (8, totals.macs.to_string()),
+        (9, totals.cycles.to_string()),
+        (10, totals.compute_cycles.to_string()),
+        (11, totals.stall_cycles.to_string()),
+        (12, percent(totals.utilization)),
+        (14, uj(totals.energy_pj.typical)),
+        (15, uj(totals.energy_pj.low)),
+        (16, uj(totals.energy_pj.high)),
+        (17, simulation.layers.iter().map(|layer| layer.dram_read_bytes).sum::<u64>().to_string()),
+        (18, simulation.layers.iter().map(|layer| layer.dram_write_bytes).sum::<u64>().to_string()),
+    ] {
+        total[column] = text;
+    }
+    rows.push(total);
+    let mut notes = vec![
+        format!(
+            "latency {} µs, {} images/s, average power {} mW",
+            significant(totals.latency_s * 1e6, 4),
+            significant(totals.images_per_s, 4),
+            significant(totals.average_power_w * 1e3, 4)
+        ),
+        format!("energy is modelled energy; left out: {}", simulation.energy_excluded.join("; ")),
+    ];
+    notes.extend(simulation.energy_notes.iter().cloned());
+    Table {
+        title: format!(
+            "{} on {}, {}, batch {}",
+            simulation.workload, simulation.hardware, simulation.regime, simulation.batch
+        ),
+        headers: headers.map(str::to_owned).to_vec(),
+        rows,
+        notes,
+    }
+}
+
+/// Names are added in later versions, never renamed.
+pub fn simulation_json(simulation: &Simulation, tool_version: &str) -> Result<String, ReportError> {
+    let totals = &simulation.totals;
+    let document = json!({
+        "schema_version": 1,
+        "tool_version": tool_version,
+        "hardware": simulation.hardware,
+        "workload": simulation.workload,
+        "timing": "pipelined",
+        "batch": simulation.batch,
+        "regime": simulation.regime.to_string(),
+        "totals": {
+            "cycles": totals.cycles,
+            "compute_cycles": totals.compute_cycles,
+            "stall_cycles": totals.stall_cycles,
+            "latency_s": totals.latency_s,
+            "images_per_s": totals.images_per_s,
+            "energy_pj": totals.energy_pj.typical,
+            "energy_low_pj": totals.energy_pj.low,
+            "energy_high_pj": totals.energy_pj.high,
+            "energy_per_image_pj": totals.energy_per_image_pj,
+            "average_power_w": totals.average_power_w,
+            "macs": totals.macs,
+            "utilization": totals.utilization,
+        },
+        "energy_excluded": simulation.energy_excluded,
+        "energy_notes": simulation.energy_notes,
+        "layers": simulation.layers.iter().map(layer_json).collect::<Vec<_>>(),
+    });
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+fn layer_json(layer: &SimulatedLayer) -> Value {
+    let energy: Map<String, Value> = layer
+        .energy_pj
+        .iter()
+        .map(|(component, range)| {
+            (component.clone(), json!({ "low": range.low, "typical": range.typical, "high": range.high }))
+        })
+        .collect();
+    json!({
+        "name": layer.name,
+        "op": layer.op,
+        "m": layer.m,
+        "n": layer.n,
+        "k": layer.k,
+        "groups": layer.groups,
+        "activation_format": layer.activation_format,
+        "weight_format": layer.weight_format,
+        "macs": layer.macs,
+        "cycles": layer.cycles,
+        "compute_cycles": layer.compute_cycles,
+        "stall_cycles": layer.stall_cycles,
+        "utilization": layer.utilization,
+        "mapping_utilization": layer.mapping_utilization,
+        "energy_pj": energy,
+        "dram_read_bytes": layer.dram_read_bytes,
+        "dram_write_bytes": layer.dram_write_bytes,
+    })
+}
+
+fn layer_energy(layer: &SimulatedLayer) -> Range {
+    layer.energy_pj.iter().fold(Range { low: 0.0, typical: 0.0, high: 0.0 }, |sum, (_, range)| Range {
+        low: sum.low + range.low,
+        typical: sum.typical + range.typical,
+        high: sum.high + range.high,
+    })
+}

@@ -1,0 +1,462 @@
+//! Which properties hold for every input?
+
+use std::path::Path;
+
+use half::bf16;
+use nalgebra::DMatrix;
+use proptest::prelude::*;
+use rustc_apfloat::{Float, ieee::Single};
+use safetensors::{Dtype, tensor::TensorView};
+use systolab::functional::{
+    Bf16Convolution, Engine, Executable, ExecutionError, Geometry, IntegerConvolution, Kernels, direct_bf16,
+    direct_integer,
+};
+use systolab::mapping::{Join, LayerPlan, ReductionOrder};
+use systolab::numerics::{
+    Bf16Mac, CANONICAL_NAN, IntegerFormat, IntegerMac, MacSpec, OperandPair, RegisterWidth, Signedness,
+};
+use systolab::source::SourceFile;
+use systolab::tensor::{Data, TensorFile};
+use systolab::workload::{
+    EvaluationSet, FeatureMap, Network, Normalization, Operation, Padding, Params, Size, Window, Workload,
+};
+
+/// SplitMix64 (Steele, Lea and Flood, 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn bits16(&mut self) -> u16 {
+        (self.next() >> 48) as u16
+    }
+
+    fn pick<T: Copy>(&mut self, values: &[T]) -> T {
+        values[(self.next() % values.len() as u64) as usize]
+    }
+}
+
+/// What a tensor is filled with.
+#[derive(Clone, Copy, Debug)]
+enum Fill {
+    Random,
+    Extremes,
+    Smallest,
+    Largest,
+}
+
+fn fill() -> impl Strategy<Value = Fill> {
+    prop_oneof![Just(Fill::Random), Just(Fill::Extremes), Just(Fill::Smallest), Just(Fill::Largest)]
+}
+
+fn integers(random: &mut Random, fill: Fill, count: usize, min: i16, max: i16) -> Vec<i16> {
+    let range = u64::from((max - min).unsigned_abs()) + 1;
+    (0..count)
+        .map(|_| match fill {
+            Fill::Random => min + (random.next() % range) as i16,
+            Fill::Extremes => random.pick(&[min, max, 0, 1]),
+            Fill::Smallest => min,
+            Fill::Largest => max,
+        })
+        .collect()
+}
+
+fn bf16s(random: &mut Random, fill: Fill, count: usize) -> Vec<bf16> {
+    // ±0, ±subnormals, ±smallest normal, ±1, 1 + 2^-7, ±largest, ±inf; NaN is met in random patterns.
+    let finite = [
+        0x0000, 0x8000, 0x0001, 0x8001, 0x007f, 0x807f, 0x0080, 0x8080, 0x3f80, 0xbf80, 0x3f81, 0x4b80,
+        0xcb80, 0x7f7f, 0xff7f, 0x1f80, 0x9f81,
+    ];
+    let special = [0x7f80, 0xff80, 0x7fc0, 0xffff, 0x3f80, 0x0000, 0x8000, 0x7f7f];
+    (0..count)
+        .map(|_| {
+            bf16::from_bits(match fill {
+                Fill::Random => 0x3c00 + random.bits16() % 0x0800 + (random.bits16() & 0x8000),
+                Fill::Extremes => random.pick(&finite),
+                Fill::Smallest => random.pick(&special),
+                Fill::Largest => random.bits16(),
+            })
+        })
+        .collect()
+}
+
+fn geometry() -> impl Strategy<Value = Geometry> {
+    let size = |range: std::ops::RangeInclusive<usize>| {
+        (range.clone(), range).prop_map(|(height, width)| Size { height, width })
+    };
+    let padding = (0..3usize, 0..3usize, 0..3usize, 0..3usize)
+        .prop_map(|(top, bottom, left, right)| Padding { top, bottom, left, right });
+    let window = (size(1..=3), size(1..=5), size(1..=2), padding)
+        .prop_map(|(kernel, stride, dilation, padding)| Window { kernel, stride, dilation, padding });
+    (size(1..=7), 1..=5usize, 1..=36usize, 1..=3usize, window).prop_filter_map(
+        "the window does not fit",
+        |(input, depth, channels, groups, window)| {
+            let input = FeatureMap { height: input.height, width: input.width, channels: depth * groups };
+            Geometry::new(input, channels * groups, window, groups)
+        },
+    )
+}
+
+fn width(bits: u8) -> RegisterWidth {
+    RegisterWidth::new(bits).unwrap()
+}
+
+const INT32: fn() -> IntegerMac = || IntegerMac { partial_sum: width(32), accumulator: width(32) };
+
+fn order(k_per_fold: usize) -> ReductionOrder {
+    ReductionOrder { k_per_fold, join: Join::PerFold }
+}
+
+fn activation(signedness: Signedness) -> IntegerFormat {
+    IntegerFormat::new(signedness, 8).unwrap()
+}
+
+fn dense(k: usize, n: usize, pixels: usize) -> Geometry {
+    let one = Size { height: 1, width: 1 };
+    let window = Window { kernel: one, stride: one, dilation: one, padding: Padding::default() };
+    Geometry::new(FeatureMap { height: pixels, width: 1, channels: k }, n, window, 1).unwrap()
+}
+
+fn to_i8(values: Vec<i16>) -> Vec<i8> {
+    values.into_iter().map(|value| i8::try_from(value).unwrap()).collect()
+}
+
+fn check_integer(geometry: Geometry, signedness: Signedness, fills: [Fill; 2], seed: u64) {
+    let mut random = Random(seed);
+    let format = activation(signedness);
+    let (min, max) = (format.min() as i16, format.max() as i16);
+    let input = integers(&mut random, fills[0], geometry.input().elements(), min, max);
+    let count = geometry.k() * geometry.output().channels;
+    let weights = to_i8(integers(&mut random, fills[1], count, -128, 127));
+    let expected = direct_integer(&geometry, &input, &weights);
+    for kernels in [Kernels::Portable, Kernels::Fastest] {
+        for order in [None, Some(order(3))] {
+            let convolution =
+                IntegerConvolution::new(geometry, &weights, format, INT32(), order, kernels).unwrap();
+            let (sums, overflows) = convolution.accumulators(&input);
+            let sums: Vec<i64> = sums.into_iter().map(i64::from).collect();
+            assert_eq!((sums, overflows), (expected.clone(), 0), "{geometry:?} {kernels:?}");
+        }
+    }
+}
+
+fn check_bf16(geometry: Geometry, fills: [Fill; 2], k_per_fold: usize, seed: u64) {
+    let mut random = Random(seed);
+    let input = bf16s(&mut random, fills[0], geometry.input().elements());
+    let weights = bf16s(&mut random, fills[1], geometry.k() * geometry.output().channels);
+    let bits = |sums: Vec<f32>| sums.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+    let expected = bits(direct_bf16(&geometry, &input, &weights, k_per_fold));
+    for kernels in [Kernels::Portable, Kernels::Fastest] {
+        let convolution =
+            Bf16Convolution::new(geometry, &weights, Bf16Mac, order(k_per_fold), kernels).unwrap();
+        assert_eq!(bits(convolution.accumulators(&input)), expected, "{geometry:?} {kernels:?}");
+    }
+}
+
+fn signedness() -> impl Strategy<Value = Signedness> {
+    prop_oneof![Just(Signedness::Signed), Just(Signedness::Unsigned)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn integer_kernels_equal_direct_convolution(
+        geometry in geometry(), signedness in signedness(), a in fill(), w in fill(), seed: u64,
+    ) {
+        check_integer(geometry, signedness, [a, w], seed);
+    }
+
+    #[test]
+    fn integer_kernels_equal_direct_products_of_odd_sizes(
+        k in 1..600usize, n in 1..40usize, m in 1..60usize, a in fill(), w in fill(), seed: u64,
+    ) {
+        check_integer(dense(k, n, m), Signedness::Unsigned, [a, w], seed);
+    }
+
+    #[test]
+    fn bf16_kernels_equal_direct_convolution(
+        geometry in geometry(), a in fill(), w in fill(), k_per_fold in 1..20usize, seed: u64,
+    ) {
+        check_bf16(geometry, [a, w], k_per_fold, seed);
+    }
+
+    #[test]
+    fn bf16_kernels_equal_direct_products_of_odd_sizes(
+        k in 1..300usize, n in 1..40usize, m in 1..60usize, k_per_fold in 1..400usize, seed: u64,
+    ) {
+        check_bf16(dense(k, n, m), [Fill::Random, Fill::Random], k_per_fold, seed);
+    }
+
+    #[test]
+    fn registers_wrap_and_count_as_modular_arithmetic_says(
+        k in 1..200usize, n in 1..6usize, k_per_fold in 1..64usize,
+        partial_sum in 16..=32u8, accumulator in 16..=32u8, a in fill(), w in fill(), seed: u64,
+    ) {
+        let mut random = Random(seed);
+        let input = integers(&mut random, a, k, 0, 255);
+        let weights = to_i8(integers(&mut random, w, k * n, -128, 127));
+        let mut overflows = 0u64;
+        let mut add = |bits: u8, left: i64, right: i64| {
+            let half = 1i64 << (bits - 1);
+            let wrapped = (left + right + half).rem_euclid(2 * half) - half;
+            overflows += u64::from(wrapped != left + right);
+            wrapped
+        };
+        let mut expected = vec![];
+        for channel in weights.chunks(k) {
+            let (mut total, mut fold) = (0, 0);
+            for index in 0..k {
+                fold = add(partial_sum, fold, i64::from(input[index]) * i64::from(channel[index]));
+                if (index + 1) % k_per_fold == 0 || index + 1 == k {
+                    total = add(accumulator, total, fold);
+                    fold = 0;
+                }
+            }
+            expected.push(total as i32);
+        }
+        let mac = IntegerMac { partial_sum: width(partial_sum), accumulator: width(accumulator) };
+        for kernels in [Kernels::Portable, Kernels::Fastest] {
+            let convolution = IntegerConvolution::new(
+                dense(k, n, 1), &weights, activation(Signedness::Unsigned), mac, Some(order(k_per_fold)), kernels,
+            ).unwrap();
+            prop_assert_eq!(convolution.accumulators(&input), (expected.clone(), overflows));
+        }
+    }
+
+    #[test]
+    fn integer_products_equal_nalgebra(m in 1..30usize, k in 1..80usize, n in 1..40usize, seed: u64) {
+        let mut random = Random(seed);
+        let input = integers(&mut random, Fill::Random, m * k, -128, 127);
+        let weights = to_i8(integers(&mut random, Fill::Random, n * k, -128, 127));
+        let left = DMatrix::from_row_iterator(m, k, input.iter().map(|&value| i32::from(value)));
+        let right = DMatrix::from_column_slice(k, n, &weights).map(i32::from);
+        let expected: Vec<i32> = (left * right).transpose().as_slice().to_vec();
+        let format = activation(Signedness::Signed);
+        let convolution =
+            IntegerConvolution::new(dense(k, n, m), &weights, format, INT32(), None, Kernels::Fastest).unwrap();
+        prop_assert_eq!(convolution.accumulators(&input).0, expected);
+    }
+}
+
+#[test]
+fn a_16_bit_register_overflows_in_the_ordered_engine() {
+    let mac = IntegerMac { partial_sum: width(16), accumulator: width(32) };
+    let new = |order| {
+        let format = activation(Signedness::Unsigned);
+        IntegerConvolution::new(dense(5, 4, 1), &[127; 20], format, mac, order, Kernels::Fastest).unwrap()
+    };
+    let convolution = new(Some(order(4)));
+    assert_eq!(convolution.engine(), Engine::Ordered);
+    // 255 · 127 = 32,385; after 2: −766, 3: 31,619, 4: −1,532; the second fold adds 32,385.
+    assert_eq!(convolution.accumulators(&[255; 5]), (vec![30_853; 4], 8));
+    assert_ne!(new(Some(order(1))).engine(), Engine::Ordered);
+}
+
+#[test]
+fn fold_boundaries_change_bf16_bits() {
+    let values = |values: [f32; 4]| values.map(bf16::from_f32);
+    let (input, weights) = (values([4096.0, 1.0, 1.0, 4096.0]), values([4096.0, 1.0, 1.0, -4096.0]));
+    for kernels in [Kernels::Portable, Kernels::Fastest] {
+        for (k_per_fold, expected) in [(4, 0.0), (2, 1.0)] {
+            let weights = weights.repeat(4);
+            let convolution =
+                Bf16Convolution::new(dense(4, 4, 1), &weights, Bf16Mac, order(k_per_fold), kernels).unwrap();
+            assert_eq!(convolution.accumulators(&input), [expected; 4]);
+        }
+    }
+}
+
+/// rustc_apfloat is a translation of LLVM's software floating point.
+#[test]
+fn bf16_accumulation_equals_software_floating_point() {
+    let mut random = Random(1);
+    for case in 0..200_000u32 {
+        let mut operand = || match case % 4 {
+            0 => random.bits16(),
+            1 => random.bits16() & 0x80ff, // subnormal and least normal
+            2 => random.bits16() & 0xa0ff, // products around the least f32
+            _ => random.bits16() | 0x3000,
+        };
+        let (activation, weight) = (operand(), operand());
+        let sum = match case % 3 {
+            0 => random.next() as u32,
+            1 => random.next() as u32 & 0x80ff_ffff,
+            _ => (random.next() as u32 & 0x007f_ffff) | 0x3f80_0000,
+        };
+        let wide = |bits: u16| Single::from_bits(u128::from(bits) << 16);
+        let product = (wide(activation) * wide(weight)).value;
+        let exact = (Single::from_bits(u128::from(sum)) + product).value;
+        let expected = if exact.is_nan() { CANONICAL_NAN.to_bits() } else { exact.to_bits() as u32 };
+        let found =
+            Bf16Mac.accumulate(f32::from_bits(sum), bf16::from_bits(activation), bf16::from_bits(weight));
+        let found = Bf16Mac.canonical(found).to_bits();
+        assert_eq!(found, expected, "{sum:#010x} + {activation:#06x} · {weight:#06x}");
+    }
+}
+
+/// AQT legacy w4a4: 3×3, stride 2, SAME = (0, 1), 1×4×4×2 to 1×2×2×2. The integers are what AQT
+/// (PyPI aqtp 0.9.0) quantizes the example's tensors to; weights in HWIO order.
+#[test]
+fn aqt_example_gives_its_accumulators() {
+    let input =
+        [11, 0, 2, 5, 0, 2, 2, 0, 7, 5, 0, 1, 5, 1, 1, 0, 5, 2, 3, 0, 11, 3, 0, 13, 2, 0, 0, 0, 7, 0, 0, 7];
+    let hwio: [i8; 36] = [
+        -6, 2, -7, -2, -4, 5, 6, -1, 3, -1, 2, -2, -6, -6, 1, 7, 1, -2, 6, 1, 0, 1, 0, -1, -5, 2, 0, 4, -1,
+        -6, 0, 5, -1, -3, -4, -3,
+    ];
+    let weights: Vec<i8> = (0..2).flat_map(|channel| hwio.into_iter().skip(channel).step_by(2)).collect();
+    let expected = [-122, -21, -105, 80, -29, -1, -9, -32];
+    let window = Window {
+        kernel: Size { height: 3, width: 3 },
+        stride: Size { height: 2, width: 2 },
+        dilation: Size { height: 1, width: 1 },
+        padding: Padding { top: 0, bottom: 1, left: 0, right: 1 },
+    };
+    let geometry = Geometry::new(FeatureMap { height: 4, width: 4, channels: 2 }, 2, window, 1).unwrap();
+    let format = IntegerFormat::new(Signedness::Unsigned, 4).unwrap();
+    let convolution =
+        IntegerConvolution::new(geometry, &weights, format, INT32(), None, Kernels::Fastest).unwrap();
+    assert_eq!(convolution.accumulators(&input), (expected.to_vec(), 0));
+    assert_eq!(direct_integer(&geometry, &input, &weights), expected.map(i64::from));
+}
+
+fn small_network(precision: &str) -> (Network, Params) {
+    let text = format!(
+        "schema_version = 1\nname = \"small\"\nfamily = \"small\"\n[generator.resnet]\ndepth = 8\n\
+         variant = \"cifar\"\nwidth = 4\nstem_stride = 2\ninput = {{ height = 8, width = 8, channels = 1 }}\n\
+         classes = 5\npadding = \"torch\"\n[precision]\ndefault = \"{precision}\"\n\
+         quantizer = \"aqt-legacy\"\nresidual_format = \"bf16\"\n"
+    );
+    let network = Workload::parse(&SourceFile::embedded("small.toml", &text)).unwrap().network().clone();
+    let mut random = Random(7);
+    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = vec![];
+    let floats = |values: Vec<f32>| values.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>();
+    for layer in network.layers() {
+        let Operation::Convolution(convolution) = &layer.operation else { continue };
+        let cout = network.edge(layer.output).shape.channels;
+        let Size { height, width } = convolution.window.kernel;
+        let cin = network.edge(layer.input).shape.channels / convolution.groups;
+        let (shape, count) = (vec![cout, height, width, cin], cout * height * width * cin);
+        let (dtype, bytes, multiplier) = match convolution.operand_pair(&network) {
+            OperandPair::Integer { weight, .. } => {
+                let max = weight.max() as i16;
+                let values = integers(&mut random, Fill::Random, count, -max, max);
+                (Dtype::I8, values.into_iter().map(|value| value as u8).collect(), 1e-3)
+            }
+            OperandPair::Bf16 => {
+                let values = bf16s(&mut random, Fill::Random, count);
+                (Dtype::BF16, values.into_iter().flat_map(|value| value.to_le_bytes()).collect(), 1.0)
+            }
+        };
+        tensors.push((format!("{}.weight", layer.name), dtype, shape, bytes));
+        let multipliers = floats(vec![multiplier; cout]);
+        tensors.push((format!("{}.multiplier", layer.name), Dtype::F32, vec![cout], multipliers));
+        let bias = (0..cout).map(|channel| channel as f32 * 0.125 - 0.25).collect();
+        tensors.push((format!("{}.bias", layer.name), Dtype::F32, vec![cout], floats(bias)));
+    }
+    for quantizer in network.quantizers() {
+        tensors.push((format!("{}.scale", quantizer.name), Dtype::F32, vec![1], floats(vec![40.0])));
+    }
+    let params = Params::from_file(&file(&tensors), &network).unwrap();
+    (network, params)
+}
+
+fn file(tensors: &[(String, Dtype, Vec<usize>, Vec<u8>)]) -> TensorFile {
+    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+        (name.clone(), TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+    });
+    TensorFile::parse(Path::new("memory"), safetensors::serialize(views, None).unwrap()).unwrap()
+}
+
+fn plans(network: &Network, mac: IntegerMac, k_per_fold: usize) -> Vec<Option<LayerPlan>> {
+    let plan = |operation: &Operation| match operation {
+        Operation::Convolution(convolution) => Some(LayerPlan {
+            mac: match convolution.operand_pair(network) {
+                OperandPair::Integer { .. } => MacSpec::Integer(mac),
+                OperandPair::Bf16 => MacSpec::Bf16(Bf16Mac),
+            },
+            reduction: Some(order(k_per_fold)),
+        }),
+        Operation::GlobalAveragePool => None,
+    };
+    network.layers().iter().map(|layer| plan(&layer.operation)).collect()
+}
+
+#[test]
+fn classification_does_not_depend_on_threads_or_kernels() {
+    let mut random = Random(3);
+    let pixels: Vec<u8> = (0..23 * 64).map(|_| random.next() as u8).collect();
+    let labels: Vec<u8> = (0..23).map(|index| index % 5).collect();
+    let set = file(&[
+        ("images".to_owned(), Dtype::U8, vec![23, 8, 8, 1], pixels),
+        ("labels".to_owned(), Dtype::U8, vec![23], labels),
+    ]);
+    let normalization = Normalization { mean: vec![100.0], std: vec![60.0] };
+    let narrow = IntegerMac { partial_sum: width(16), accumulator: width(16) };
+    for (precision, mac) in [("w8a8", INT32()), ("w8a8", narrow), ("bf16", INT32())] {
+        let (network, params) = small_network(precision);
+        let set = EvaluationSet::from_file(&set, network.image().shape, 5).unwrap();
+        let plans = plans(&network, mac, 16);
+        let classify = |kernels, threads| {
+            let executable = Executable::with_kernels(&network, &params, &plans, kernels).unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| executable.classify(&set, &normalization, |_| ())).unwrap()
+        };
+        let expected = classify(Kernels::Portable, 1);
+        assert!(expected.predictions.iter().any(|&class| class != expected.predictions[0]), "{precision}");
+        assert_eq!(expected.statistics.iter().any(|layer| layer.overflows > 0), mac == narrow);
+        for threads in [1, 2, 5] {
+            assert_eq!(classify(Kernels::Fastest, threads), expected, "{precision}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn every_edge_is_returned_as_stored() {
+    let (network, params) = small_network("w8a8");
+    let executable = Executable::new(&network, &params, &plans(&network, INT32(), 16)).unwrap();
+    let (outputs, edges) = executable.run_with_edges(&[0.5; 64]).unwrap();
+    assert_eq!(edges.len(), network.edges().len());
+    for (edge, tensor) in network.edges().iter().zip(&edges) {
+        let FeatureMap { height, width, channels } = edge.shape;
+        assert_eq!(tensor.shape(), [1, height, width, channels]);
+    }
+    assert_eq!(edges[0].data(), &Data::I8(vec![20; 64]));
+    assert_eq!(edges.last().unwrap().data(), &Data::F32(outputs.logits.clone()));
+    assert_eq!(executable.run(&[0.5; 64]).unwrap(), outputs);
+    let reports = executable.reports();
+    assert!(reports.iter().all(|report| report.static_bound.is_some() && report.bits_needed < Some(32)));
+}
+
+#[test]
+fn what_cannot_be_executed_is_an_error() {
+    let (network, params) = small_network("w8a8");
+    let mut plans = plans(&network, INT32(), 16);
+    let executable = Executable::new(&network, &params, &plans).unwrap();
+    let mut image = [0.5; 64];
+    image[9] = f32::NAN;
+    let error = executable.run(&image).unwrap_err();
+    let expected =
+        ExecutionError::NotANumber { layer: "image".to_owned(), edge: "image".to_owned(), index: 9 };
+    assert_eq!(error, expected);
+    let error = executable.run(&image[1..]).unwrap_err().to_string();
+    assert_eq!(error, "image: 63 elements; the network takes 64");
+    let error = Executable::new(&network, &params, &plans[1..]).unwrap_err();
+    assert!(matches!(error, ExecutionError::PlanCount { expected, found } if expected == found + 1));
+    let stem = plans[0].unwrap();
+    for (plan, message) in [
+        (None, "has no plan"),
+        (Some(LayerPlan { reduction: Some(order(0)), ..stem }), "its plan has empty folds"),
+        (Some(LayerPlan { mac: MacSpec::Bf16(Bf16Mac), ..stem }), "its plan's MAC takes other operands"),
+    ] {
+        plans[0] = plan;
+        let error = Executable::new(&network, &params, &plans).unwrap_err().to_string();
+        assert_eq!(error, format!("layer `{}`: {message}", network.layers()[0].name));
+    }
+}
