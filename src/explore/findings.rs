@@ -309,6 +309,7 @@ mod tests {
                 high: energy_uj * 2e6,
             },
             energy_by_component_pj: Vec::new(),
+            energy_excluded: Vec::new(),
             average_power_w: 0.1,
             tops_per_w: 1.0,
             utilization: 0.5,

@@ -183,8 +183,8 @@ impl Executable {
         Ok(Self { edges: edges.collect(), layers: layers.collect::<Result<_, _>>()? })
     }
 
-    /// How each convolution and linear layer is executed, in order.
-    pub fn reports(&self) -> Vec<LayerReport> {
+    /// How each layer of the network is executed, in order; None for pools.
+    pub fn reports(&self) -> Vec<Option<LayerReport>> {
         let report = |layer: &Prepared| {
             let (engine, static_bound) = match &layer.step {
                 Step::Integer { convolution, .. } => (convolution.engine(), Some(convolution.static_bound())),
@@ -194,7 +194,7 @@ impl Executable {
             let bits_needed = static_bound.map(|bound| RegisterWidth::bits_for_magnitude(bound.accumulator));
             Some(LayerReport { name: layer.name.clone(), engine, static_bound, bits_needed })
         };
-        self.layers.iter().filter_map(report).collect()
+        self.layers.iter().map(report).collect()
     }
 
     /// Memory for [`run_in`](Self::run_in) of this executable.

@@ -232,7 +232,7 @@ ops_per_cycle = 1
         OperandPair::new(activation.parse().unwrap(), weight.parse().unwrap()).unwrap()
     }
 
-    fn lanes(design: &Accelerator, activation: &str, weight: &str) -> usize {
+    fn lanes(design: &Accelerator, activation: &str, weight: &str) -> u64 {
         design.mac(pair(activation, weight)).unwrap().lanes()
     }
 
@@ -335,7 +335,7 @@ ops_per_cycle = 1
                     assert_eq!(mac.lanes(), lanes(&design, "int8", "int8"));
                 }
                 let MacSpec::Integer(spec) = mac.spec() else { continue };
-                let k_per_fold = (design.array().rows() * mac.lanes()) as u64;
+                let k_per_fold = design.array().rows() * mac.lanes();
                 let bound = StaticBound::of_formats(mac.pair(), k_per_fold, k_per_fold).unwrap();
                 assert!(bound.partial_sum <= spec.partial_sum.max().unsigned_abs(), "{}", mac.pair());
                 assert_eq!(spec.partial_sum.bits(), if weight.bits() == 8 { 24 } else { 20 });
@@ -346,7 +346,7 @@ ops_per_cycle = 1
 
     #[test]
     fn the_documented_example_is_valid() {
-        let page = include_str!("../../docs/formats-hardware.md");
+        let page = include_str!("../../docs/formats.md").split("## 4. Design").nth(1).unwrap();
         let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
         assert_eq!(parse(example).unwrap().name(), "example");
     }

@@ -13,6 +13,7 @@ pub(super) fn point(design: &str, width: u32, precision: &str, energy_uj: f64, c
             ("multiplier".into(), range(energy_uj * 0.25)),
             ("DRAM".into(), range(energy_uj * 0.75)),
         ],
+        energy_excluded: vec!["clock tree".into()],
         average_power_w: 0.05,
         tops_per_w: 0.5,
         utilization: 0.25,

@@ -3,6 +3,7 @@
     train.py --next             the first run of the plan that is missing; "nothing left" when done
     train.py --hold-out         the comparison that fixed recipe.toml (last 5,000 training images)
     train.py --smoke            one epoch on 6,000 images; fails unless the loss falls
+    train.py --networks         writes the network files of the finished runs again
 
 A run can be interrupted anywhere: it continues from its last finished epoch. Several processes
 may run side by side; each takes another run. A run is finished when its log exists, which is
@@ -162,7 +163,7 @@ class Training:
                 write_atomically(checkpoint, buffer.getvalue())
 
 
-def network_toml(run: Run, trace: str) -> str:
+def network_toml(run: Run) -> str:
     policy = {
         "bf16": 'default = "bf16"',
         "w8a8": 'default = "w8a8"',
@@ -170,6 +171,7 @@ def network_toml(run: Run, trace: str) -> str:
     }[run.precision]
     to_workloads = os.path.relpath(WORKLOADS, run.folder)
     evaluation_set = os.path.normpath(os.path.join(to_workloads, "fashion-mnist-test.safetensors"))
+    predictions = os.path.normpath(os.path.join(to_workloads, f"training/runs/{run.name}.predictions"))
     return f"""\
 # ResNet-{run.depth}, width {run.width}, {run.precision}: trained on Fashion-MNIST, seed {run.seed} (training/README.md).
 schema_version = 1
@@ -191,25 +193,27 @@ quantizer = "aqt-legacy"
 residual_format = "bf16"
 
 [parameters]
-trace = "{trace}"
+trace = "{run.name}.safetensors"
 
 [evaluation]
 set = "{evaluation_set}"
 mean = [{RECIPE["mean"]}]
 std = [{RECIPE["std"]}]
+predictions = "{predictions}"
 """
 
 
 def complete(run: Run, training: Training) -> None:
     """Evaluates once on the test images and writes trace, network, predictions and, last, the log."""
-    test_images, test_labels = map(torch.from_numpy, (fashion_mnist.load("t10k")[0].copy(), fashion_mnist.load("t10k")[1].copy()))
+    test_images, test_labels = fashion_mnist.load("t10k")
+    test_labels = torch.from_numpy(test_labels.astype(numpy.int64))
     started = time.process_time()
-    predictions = predict(training.model, normalize(test_images.numpy()), run.width)
+    predictions = predict(training.model, normalize(test_images), run.width)
     fixed_train = predict(training.model, training.images[:10000], run.width)
     evaluation_seconds = time.process_time() - started
     trace = save(trace_tensors(training.model))
     write_atomically(run.folder / f"{run.name}.safetensors", trace)
-    write_atomically(run.folder / f"{run.name}.toml", network_toml(run, f"{run.name}.safetensors").encode())
+    write_atomically(run.folder / f"{run.name}.toml", network_toml(run).encode())
     predicted = predictions.to(torch.uint8).numpy().tobytes()
     write_atomically(RUNS / f"{run.name}.predictions", predicted)
     log = {
@@ -235,11 +239,14 @@ def training_set() -> tuple[torch.Tensor, torch.Tensor]:
     return normalize(images), torch.from_numpy(labels.astype(numpy.int64))
 
 
+def plan() -> list[Run]:
+    with open(HERE / "plan.csv", newline="") as rows:
+        return [Run(int(row["depth"]), int(row["width"]), row["precision"], int(row["seed"])) for row in csv.DictReader(rows)]
+
+
 def next_run() -> bool:
-    with open(HERE / "plan.csv", newline="") as plan:
-        runs = [Run(int(row["depth"]), int(row["width"]), row["precision"], int(row["seed"])) for row in csv.DictReader(plan)]
     CHECKPOINTS.mkdir(exist_ok=True)
-    for run in runs:
+    for run in plan():
         if run.log.exists():
             continue
         with open(CHECKPOINTS / f"{run.name}.lock", "w") as lock:
@@ -297,11 +304,16 @@ def main() -> None:
     action.add_argument("--next", action="store_true")
     action.add_argument("--hold-out", action="store_true")
     action.add_argument("--smoke", action="store_true")
+    action.add_argument("--networks", action="store_true")
     arguments = parser.parse_args()
     if arguments.hold_out:
         hold_out()
     elif arguments.smoke:
         smoke()
+    elif arguments.networks:
+        for run in plan():
+            if run.log.exists():
+                write_atomically(run.folder / f"{run.name}.toml", network_toml(run).encode())
     elif not next_run():
         print("nothing left")
 
