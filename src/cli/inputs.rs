@@ -120,7 +120,7 @@ fn embedded_name(name: &str) -> String {
     format!("{name}.toml (shipped)")
 }
 
-/// A file, or the TOML files of a folder in the order of their names.
+/// A file, or the TOML files of a folder in the order of their names, `width4` before `width16`.
 fn toml_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
         return if path.exists() { Ok(vec![path.to_owned()]) } else { Err("no such file or folder".into()) };
@@ -131,8 +131,18 @@ fn toml_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
         .collect::<Result<_, _>>()
         .map_err(|error| format!("cannot read: {error}"))?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "toml") && file.is_file());
-    files.sort();
+    files.sort_by_cached_key(|file| natural_order(&file.to_string_lossy()));
     if files.is_empty() { Err("no .toml file in this folder".into()) } else { Ok(files) }
+}
+
+/// A key that orders runs of digits by their value.
+fn natural_order(name: &str) -> Vec<(u64, String)> {
+    let mut key = Vec::new();
+    for run in name.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let digits = run.trim_end_matches(|c: char| !c.is_ascii_digit());
+        key.push((digits.parse().unwrap_or(0), run[digits.len()..].to_owned()));
+    }
+    key
 }
 
 fn unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<(), Failure> {
@@ -222,4 +232,16 @@ fn trained(
     let framework_predictions =
         evaluation.predictions.as_ref().map(|path| images.read_predictions(path)).transpose()?;
     Ok(Trained { params, images, normalization: evaluation.normalization.clone(), framework_predictions })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_names_are_ordered_by_value() {
+        let mut names = ["r-width16-bf16", "r-width4-w8a8", "r-width8-bf16", "r-width4-bf16", "a"];
+        names.sort_by_cached_key(|name| natural_order(name));
+        assert_eq!(names, ["a", "r-width4-bf16", "r-width4-w8a8", "r-width8-bf16", "r-width16-bf16"]);
+    }
 }

@@ -208,3 +208,112 @@ fn simulated_layer(
 fn range(energy: EnergyRange) -> Range {
     Range { low: energy.low(), typical: energy.typical(), high: energy.high() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::{SHIPPED_TECHNOLOGIES, Technology};
+    use crate::hardware::Accelerator;
+    use crate::source::SourceFile;
+
+    const DESIGN: &str = r#"
+schema_version = 1
+frequency_hz = 1_000_000_000
+technology = "7nm"
+[array]
+rows = 4
+cols = 4
+dataflows = ["ws"]
+[[mac]]
+activation = "int8"
+weight = "int8"
+lanes = { along = "k", count = 1 }
+partial_sum_bits = 24
+accumulator_bits = 32
+[scratchpad]
+activation = { bytes = 8192, width_bits = 64 }
+weight = { bytes = 8192, width_bits = 64 }
+accumulator = { bytes = 8192, width_bits = 64 }
+[dram]
+part = "HBM2"
+bytes_per_s = 32_000_000_000
+efficiency = 1.0
+latency_cycles = 10
+burst_bytes = 32
+[vector]
+lanes = 4
+ops_per_cycle = 1
+"#;
+
+    const NETWORK: &str = r#"
+schema_version = 1
+input = { height = 1, width = 3, channels = 6 }
+[[layer]]
+name = "a"
+conv2d = { out_channels = 5, kernel = [1, 1] }
+[precision]
+default = "w8a8"
+"#;
+
+    fn design() -> Design {
+        let technology = SourceFile::embedded("7nm.toml", SHIPPED_TECHNOLOGIES[0].1);
+        Design {
+            accelerator: Accelerator::parse(&SourceFile::embedded("d.toml", DESIGN)).unwrap(),
+            technology: Technology::parse(&technology).unwrap(),
+            technology_sha256: technology.sha256(),
+        }
+    }
+
+    /// M×N×K = 3×5×6 on 4×4 PEs: folds of ρ×nc = 4×4, 2×4, 4×1, 2×1, each streaming 3 vectors.
+    ///
+    /// - array 21 cycles (see `timing::pipelined`); vector unit 45 operations / 4 = 12 cycles; DRAM
+    ///   192 B / 32 = 6 cycles; the longest plus a latency of 10: 31.
+    /// - registers: (48·32 + 20·4·8) + (24·32 + 6·4·8) + (12·32 + 20·8) + (6·32 + 6·8) = 3920 bits.
+    /// - activation words: 12 streamed + 8 for DRAM read; 3 of the image + 8 of the output written.
+    /// - weight words: 4 + 2 + 4 + 2 read, 240 bits = 4 written.
+    /// - accumulator words: 3·(2 + 2 + 1 + 1) = 18 written, as many read.
+    /// - DRAM bytes in bursts of 32: image 18 → 32, weights 30 → 32, multipliers and biases 40 → 64,
+    ///   output 60 → 64.
+    #[test]
+    fn a_hand_computed_four_by_four() {
+        let workload = Workload::parse(&SourceFile::embedded("n.toml", NETWORK)).unwrap();
+        let simulation = simulate(&design(), &workload, 1, Regime::Cold).unwrap();
+        let [layer] = &simulation.layers[..] else { panic!("one layer") };
+        assert_eq!((layer.m, layer.n, layer.k, layer.macs), (3, 5, 6, 90));
+        assert_eq!((layer.cycles, layer.compute_cycles, layer.stall_cycles), (31, 21, 10));
+        assert_eq!((layer.dram_read_bytes, layer.dram_write_bytes), (128, 64));
+        assert_eq!(layer.utilization, 90.0 / 16.0 / 31.0);
+        assert_eq!(layer.mapping_utilization, (5.0 / 8.0) * (6.0 / 8.0));
+        let register = 0.009 * 0.0935f64.sqrt();
+        for (component, pj) in [
+            ("multiplier", 90.0 * 0.07),
+            ("MAC adder", 90.0 * (0.007 + 16.0 * 0.023 / 24.0) + 30.0 * 0.03),
+            ("PE registers", 3920.0 * register),
+            ("activation scratchpad", 31.0 * 7.5),
+            ("weight scratchpad", 16.0 * 7.5),
+            ("accumulator scratchpad", 36.0 * 7.5),
+            ("vector unit", 15.0 * (0.38 + 1.31 + 0.38)),
+            ("DRAM", 192.0 * 8.0 * 350.0 / 64.0),
+        ] {
+            let found = layer.energy_pj.iter().find(|(name, _)| name == component);
+            let found = found.unwrap_or_else(|| panic!("{component} in {:?}", layer.energy_pj)).1.typical;
+            assert!((found - pj).abs() < 1e-3 * pj, "{component}: {found} pJ, by hand {pj}");
+        }
+        assert_eq!(simulation.totals.latency_s, 31e-9);
+    }
+
+    #[test]
+    fn steady_requests_find_the_weights_on_chip() {
+        let workload = Workload::parse(&SourceFile::embedded("n.toml", NETWORK)).unwrap();
+        let steady = simulate(&design(), &workload, 1, Regime::Steady).unwrap();
+        assert_eq!(steady.layers[0].dram_read_bytes, 32);
+    }
+
+    #[test]
+    fn a_missing_pair_is_named() {
+        let network = NETWORK.replace("w8a8", "w4a4");
+        let workload = Workload::parse(&SourceFile::embedded("n.toml", &network)).unwrap();
+        let error = simulate(&design(), &workload, 1, Regime::Cold).unwrap_err().to_string();
+        assert_eq!(error, "n cannot run on d: pair (int4,int4) of layer `a` (the design takes (int8,int8))");
+    }
+}

@@ -69,7 +69,7 @@ mod tests {
     const HEADER: &str = "design,network,family,precision,accuracy_kind,accuracy_source,top1_percent,top1_low,\
         top1_high,n,batch,regime,latency_s,images_per_s,energy_per_image_uj,energy_low_uj,energy_high_uj,\
         average_power_w,tops_per_w,utilization,area_mm2,macs,cost_linear,cost_quadratic,cost_memory_bits,note,\
-        evaluation_set";
+        evaluation_set,framework_top1_percent,framework_differing";
 
     #[test]
     fn writes_the_documented_columns() {
@@ -79,8 +79,8 @@ mod tests {
              technology_sha256"
         );
         let row = "edge,resnet8-width8-w8a8,resnet8,w8a8,measured,bit-exact execution,90.99,90.413,91.5356,10000,1,\
-            cold,0.00004,25000,2,1.2,3.4,0.05,0.5,0.25,,1000000,8000000,64000000,80000,,fashion-mnist-test,0.5,1.5,\
-            1.2.3,d1,e2,f3,a4";
+            cold,0.00004,25000,2,1.2,3.4,0.05,0.5,0.25,,1000000,8000000,64000000,80000,,fashion-mnist-test,91,7,0.5,\
+            1.5,1.2.3,d1,e2,f3,a4";
         assert_eq!(text, format!("{header}\n{row}\n"));
     }
 
@@ -90,7 +90,10 @@ mod tests {
         let text = points_csv(&points, "1.2.3").unwrap();
         let row = text.lines().nth(2).unwrap();
         assert!(row.contains(",cold,,,,,,,,,,1000000,"), "{row}");
-        assert!(row.contains(",\"not supported: pair (uint4,int4)\",fashion-mnist-test,,,1.2.3,"), "{row}");
+        assert!(
+            row.contains(",\"not supported: pair (uint4,int4)\",fashion-mnist-test,90.01,7,,,1.2.3,"),
+            "{row}"
+        );
     }
 
     #[test]

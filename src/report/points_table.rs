@@ -160,7 +160,7 @@ mod tests {
         let table = points_table(&[unsupported(point("edge", 8, "w4a4", 2.0, 9099))], &[], Rows::ColdBatch1);
         assert_eq!(table.headers.last().unwrap(), "note");
         assert_eq!(table.rows[0].last().unwrap(), "not supported: pair (uint4,int4)");
-        assert_eq!(table.rows[0][5], "—");
+        assert_eq!(table.rows[0][6], "—");
     }
 
     #[test]
