@@ -138,7 +138,7 @@ pub(super) fn microjoules(picojoules: f64) -> f64 {
 }
 
 /// Why there is no cost, and the row's warnings.
-pub(super) fn note(point: &Point) -> String {
+fn note(point: &Point) -> String {
     let reason = match &point.outcome {
         Outcome::Runs(_) => None,
         Outcome::NotSupported(reason) => Some(reason),

@@ -1,6 +1,7 @@
 //! The points as a table to read.
 
-use super::columns::note;
+use std::collections::BTreeSet;
+
 use super::number::{NOTHING, range, significant};
 use super::table::Table;
 use crate::explore::{MeasuredAccuracy, Outcome, Point, Regime, wilson};
@@ -23,12 +24,17 @@ pub fn points_table(points: &[Point], energy_excluded: &[String], rows: Rows) ->
             Rows::All => true,
         })
         .collect();
+    let footnotes: Vec<&String> =
+        shown.iter().flat_map(|p| &p.notes).collect::<BTreeSet<_>>().into_iter().collect();
     let columns: Vec<&Column> = COLUMNS.iter().filter(|column| column.shown(rows, &shown)).collect();
     Table {
         title: title(energy_excluded, rows),
         headers: columns.iter().map(|column| column.header.into()).collect(),
-        rows: shown.iter().map(|point| columns.iter().map(|column| (column.cell)(point)).collect()).collect(),
-        notes: Vec::new(),
+        rows: shown
+            .iter()
+            .map(|point| columns.iter().map(|column| column.text(point, &footnotes)).collect())
+            .collect(),
+        notes: footnotes.iter().enumerate().map(|(index, note)| format!("({}) {note}", index + 1)).collect(),
     }
 }
 
@@ -48,7 +54,15 @@ fn title(energy_excluded: &[String], rows: Rows) -> String {
 struct Column {
     header: &'static str,
     visible: Visible,
-    cell: fn(&Point) -> String,
+    content: Content,
+}
+
+/// What a column holds.
+enum Content {
+    /// A text of the point alone.
+    Cell(fn(&Point) -> String),
+    /// Why the design cannot run the network, and numbers of the notes below the table.
+    Notes,
 }
 
 /// When a column is shown.
@@ -60,14 +74,24 @@ enum Visible {
 
 impl Column {
     const fn always(header: &'static str, cell: fn(&Point) -> String) -> Self {
-        Self { header, visible: Visible::Always, cell }
+        Self { header, visible: Visible::Always, content: Content::Cell(cell) }
+    }
+
+    fn text(&self, point: &Point, footnotes: &[&String]) -> String {
+        match &self.content {
+            Content::Cell(cell) => cell(point),
+            Content::Notes => note(point, footnotes),
+        }
     }
 
     fn shown(&self, rows: Rows, points: &[&Point]) -> bool {
         match self.visible {
             Visible::Always => true,
             Visible::WithAllRows => rows == Rows::All,
-            Visible::WhenFilled => points.iter().any(|p| !(self.cell)(p).is_empty()),
+            Visible::WhenFilled => points.iter().any(|p| match &self.content {
+                Content::Cell(cell) => !cell(p).is_empty(),
+                Content::Notes => !p.notes.is_empty() || matches!(p.outcome, Outcome::NotSupported(_)),
+            }),
         }
     }
 }
@@ -76,19 +100,44 @@ const COLUMNS: [Column; 15] = [
     Column::always("design", |p| p.design.clone()),
     Column::always("network", |p| p.network.clone()),
     Column::always("precision", |p| p.precision.clone()),
-    Column { header: "regime", visible: Visible::WithAllRows, cell: |p| p.regime.to_string() },
-    Column { header: "batch", visible: Visible::WithAllRows, cell: |p| p.batch.to_string() },
+    Column {
+        header: "regime",
+        visible: Visible::WithAllRows,
+        content: Content::Cell(|p| p.regime.to_string()),
+    },
+    Column {
+        header: "batch",
+        visible: Visible::WithAllRows,
+        content: Content::Cell(|p| p.batch.to_string()),
+    },
     Column::always("top-1\n(%)", top1),
     Column::always("accuracy", accuracy),
-    Column { header: "framework top-1\n(differing)", visible: Visible::WhenFilled, cell: framework },
+    Column {
+        header: "framework top-1\n(differing)",
+        visible: Visible::WhenFilled,
+        content: Content::Cell(framework),
+    },
     Column::always("latency\n(µs)", |p| cost(p, |c| significant(c.latency_s * 1e6, 4))),
     Column::always("images/s", |p| cost(p, |c| significant(c.images_per_s, 4))),
     Column::always("modelled energy\nper image (µJ)", |p| cost(p, |c| range(c.energy_per_image_pj, 1e-6))),
     Column::always("average\npower (mW)", |p| cost(p, |c| significant(c.average_power_w * 1e3, 3))),
     Column::always("TOPS/W\n(workload)", |p| cost(p, |c| significant(c.tops_per_w, 3))),
     Column::always("utilization\n(%)", |p| cost(p, |c| significant(c.utilization * 100.0, 3))),
-    Column { header: "note", visible: Visible::WhenFilled, cell: note },
+    Column { header: "note", visible: Visible::WhenFilled, content: Content::Notes },
 ];
+
+fn note(point: &Point, footnotes: &[&String]) -> String {
+    let reason = match &point.outcome {
+        Outcome::Runs(_) => None,
+        Outcome::NotSupported(reason) => Some(reason.clone()),
+    };
+    let numbers = footnotes
+        .iter()
+        .enumerate()
+        .filter(|(_, note)| point.notes.contains(note))
+        .map(|(index, _)| format!("({})", index + 1));
+    reason.into_iter().chain(numbers).collect::<Vec<_>>().join(" ")
+}
 
 fn cost(point: &Point, text: fn(&crate::explore::Cost) -> String) -> String {
     match &point.outcome {
@@ -161,6 +210,18 @@ mod tests {
         assert_eq!(table.headers.last().unwrap(), "note");
         assert_eq!(table.rows[0].last().unwrap(), "not supported: pair (uint4,int4)");
         assert_eq!(table.rows[0][6], "—");
+    }
+
+    #[test]
+    fn notes_stand_once_below_the_table() {
+        let mut noted = points();
+        for point in &mut noted[..2] {
+            point.notes = vec!["array too large".into()];
+        }
+        let table = points_table(&noted, &[], Rows::ColdBatch1);
+        assert_eq!(table.notes, ["(1) array too large"]);
+        assert_eq!(table.rows[1].last().unwrap(), "(1)");
+        assert_eq!(table.rows[2].last().unwrap(), "");
     }
 
     #[test]
