@@ -5,13 +5,15 @@
 
 mod accuracy;
 mod evaluate;
+mod execution;
 mod findings;
 mod pareto;
 mod point;
 mod simulate;
 
 pub use accuracy::{Interval95, newcombe, wilson};
-pub use evaluate::{Design, EvaluateError, Subject, Trained, energy, evaluate, plans};
+pub use evaluate::{Design, EvaluateError, Evaluation, Subject, energy, evaluate};
+pub use execution::{ExecutedLayer, Execution, Trained, plans};
 pub use findings::findings;
 pub use pareto::pareto_front;
 pub use point::{Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, Point, Range, Regime};

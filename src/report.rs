@@ -6,6 +6,7 @@
 mod columns;
 mod csv_text;
 mod error;
+mod executions;
 pub mod number;
 mod plot;
 mod points_csv;
@@ -17,6 +18,7 @@ mod simulation;
 mod table;
 
 pub use error::ReportError;
+pub use executions::executions_table;
 pub use plot::{ParetoPlot, pareto_plots};
 pub use points_csv::points_csv;
 pub use points_json::points_json;

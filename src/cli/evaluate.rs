@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::explore::{self, Outcome, Point};
+use crate::explore::{self, Evaluation, Outcome, Point};
 use crate::report::{self, Rows, Table};
 
 use super::output_folder::{self, Replace};
@@ -42,16 +42,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let designs = inputs::designs(&arguments.hw)?;
     let subjects = inputs::subjects(&arguments.workload)?;
     output_folder::check(&arguments.out, replace)?;
-    let points = {
+    let evaluation = {
         let bar = ProgressBar::new_spinner().with_style(
             ProgressStyle::with_template("{spinner} {pos} images executed, {per_sec}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
-        let points = explore::evaluate(&designs, &subjects, |_| bar.inc(1));
+        let evaluation = explore::evaluate(&designs, &subjects, |_| bar.inc(1));
         bar.finish_and_clear();
-        points?
+        evaluation?
     };
-    let report = Report::new(&points, if arguments.all { Rows::All } else { Rows::ColdBatch1 }, &designs)?;
+    let report =
+        Report::new(&evaluation, if arguments.all { Rows::All } else { Rows::ColdBatch1 }, &designs)?;
     output_folder::write(&arguments.out, &report.files, replace)?;
     print(&match arguments.format {
         Format::Table => format!("{}\n{}\n", report.table.to_text(), report.findings.join("\n")),
@@ -72,7 +73,8 @@ struct Report {
 }
 
 impl Report {
-    fn new(points: &[Point], rows: Rows, designs: &[explore::Design]) -> Result<Self, Failure> {
+    fn new(evaluation: &Evaluation, rows: Rows, designs: &[explore::Design]) -> Result<Self, Failure> {
+        let points = &evaluation.points;
         let version = env!("CARGO_PKG_VERSION");
         let excluded = exclusions(points);
         let technologies: BTreeSet<&str> = designs.iter().map(|design| design.technology.name()).collect();
@@ -89,6 +91,7 @@ impl Report {
             ("points.csv".to_owned(), report.csv.clone()),
             ("points.json".to_owned(), report.json.clone()),
             ("report.md".to_owned(), report.markdown()),
+            ("accumulators.csv".to_owned(), report::executions_table(&evaluation.executions).to_csv()?),
         ];
         // Totals that leave out different things never share an axis.
         let sets: BTreeSet<Vec<String>> =

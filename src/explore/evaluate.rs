@@ -1,16 +1,16 @@
 //! Every design × every network: timed, costed, and executed once per distinct list of plans.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::cost::{self, CostError, EnergyBreakdown, EnergyRange, Macro, Memories, Technology};
-use crate::functional::{Classification, Executable, ExecutionError};
+use crate::functional::ExecutionError;
 use crate::hardware::{Accelerator, Scratchpad};
 use crate::mapping::{Gemm, LayerPlan, MappedLayer, MappingError, map_network};
 use crate::timing::{NetworkTiming, Regime, time_network};
-use crate::workload::{EvaluationSet, Network, Normalization, Operation, Params, Workload};
+use crate::workload::{Network, Operation, Workload};
 
-use super::point::{Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, Point, Range};
+use super::execution::{Execution, Trained, execute, plans};
+use super::point::{Checksums, Cost, Outcome, Point, Range};
 
 /// Below this share of usable MAC slots a row is marked.
 const TOO_LARGE_BELOW: f64 = 0.10;
@@ -38,19 +38,6 @@ pub struct Subject {
     pub trained: Option<Trained>,
     /// Warnings that belong to every row of the network.
     pub notes: Vec<String>,
-}
-
-/// What measures a network's accuracy.
-#[derive(Clone, Debug)]
-pub struct Trained {
-    /// Trained values.
-    pub params: Params,
-    /// Labelled images.
-    pub images: Arc<EvaluationSet>,
-    /// How pixels become the network's input.
-    pub normalization: Normalization,
-    /// Classes the training framework predicted, one per image.
-    pub framework_predictions: Option<Vec<u16>>,
 }
 
 /// Why an evaluation cannot be completed.
@@ -86,57 +73,71 @@ pub enum EvaluateError {
     },
 }
 
-/// One point per design × network × (cold batch 1, steady batch 1, steady batch 64). `progress` is called
-/// of every executed image.
+/// Everything an evaluation found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    /// One point per design × network × (cold batch 1, steady batch 1, steady batch 64).
+    pub points: Vec<Point>,
+    /// One execution per trained network and distinct list of plans.
+    pub executions: Vec<Execution>,
+}
+
+/// Evaluates every design on every network. `progress` is called after every executed image.
 pub fn evaluate(
     designs: &[Design],
     subjects: &[Subject],
     progress: impl Fn(usize) + Sync,
-) -> Result<Vec<Point>, EvaluateError> {
-    let mut executed = BTreeMap::new();
-    let mut points = Vec::new();
+) -> Result<Evaluation, EvaluateError> {
+    let mut evaluation = Evaluation::default();
+    let mut executed: BTreeMap<(usize, Vec<Option<LayerPlan>>), usize> = BTreeMap::new();
     for design in designs {
         for (index, subject) in subjects.iter().enumerate() {
             let row = Row { design, subject };
-            match map_network(subject.workload.network(), &design.accelerator, 1) {
+            let mapped = match map_network(subject.workload.network(), &design.accelerator, 1) {
+                Ok(mapped) => mapped,
                 Err(error @ MappingError::UnsupportedPair { .. }) => {
-                    points.push(row.point(
-                        Regime::Cold,
-                        1,
-                        Outcome::NotSupported(format!("not supported: {error}")),
-                    )?);
+                    let outcome = Outcome::NotSupported(format!("not supported: {error}"));
+                    evaluation.points.push(row.point(Regime::Cold, 1, outcome)?);
+                    continue;
                 }
                 Err(error) => return Err(row.mapping(error)),
-                Ok(mapped) => {
-                    let accuracy = match &subject.trained {
-                        None => None,
-                        Some(trained) => {
-                            let plans = plans(&mapped);
-                            let key = (index, plans.clone());
-                            if !executed.contains_key(&key) {
-                                let accuracy = measure(subject, trained, &plans, &progress)?;
-                                executed.insert(key.clone(), accuracy);
-                            }
-                            executed.get(&key).cloned()
-                        }
-                    };
-                    for (regime, batch) in REQUESTS {
-                        let mut point = row.point(regime, batch, Outcome::Runs(row.cost(regime, batch)?))?;
-                        point.notes.extend(row.size_note(&mapped));
-                        point.accuracy = accuracy.as_ref().map(|measured| measured.accuracy.clone());
-                        point.notes.extend(accuracy.iter().flat_map(|measured| measured.notes.clone()));
-                        points.push(point);
+            };
+            let mut execution = None;
+            if let Some(trained) = &subject.trained {
+                let plans = plans(&mapped);
+                let position = match executed.get(&(index, plans.clone())) {
+                    Some(position) => *position,
+                    None => {
+                        let executions = &mut evaluation.executions;
+                        executions.push(execute(&subject.workload, trained, &plans, &progress).map_err(
+                            |source| EvaluateError::Execution {
+                                network: subject.workload.name().to_owned(),
+                                source,
+                            },
+                        )?);
+                        executed.insert((index, plans), executions.len() - 1);
+                        executions.len() - 1
                     }
-                }
+                };
+                let found = &mut evaluation.executions[position];
+                found.designs.push(design.accelerator.name().to_owned());
+                execution = Some(found.clone());
+            }
+            for (regime, batch) in REQUESTS {
+                let mut point = row.point(regime, batch, Outcome::Runs(row.cost(regime, batch)?))?;
+                point.notes.extend(row.size_note(&mapped));
+                point.notes.extend(execution.iter().filter_map(overflow_note));
+                point.accuracy = execution.as_ref().map(|execution| execution.accuracy.clone());
+                evaluation.points.push(point);
             }
         }
     }
-    Ok(points)
+    Ok(evaluation)
 }
 
-/// What values of a mapped network depend on.
-pub fn plans(mapped: &[Option<MappedLayer>]) -> Vec<Option<LayerPlan>> {
-    mapped.iter().map(|layer| layer.map(|layer| layer.plan)).collect()
+fn overflow_note(execution: &Execution) -> Option<String> {
+    let overflows: u64 = execution.layers.iter().map(|layer| layer.overflows).sum();
+    (overflows > 0).then(|| format!("{overflows} additions overflowed their register and wrapped"))
 }
 
 /// Modelled energy of a request in pJ, layer by layer and in total.
@@ -155,44 +156,6 @@ pub fn energy(
         total += layer;
     }
     Ok((layers, total))
-}
-
-#[derive(Clone)]
-struct Measured {
-    accuracy: MeasuredAccuracy,
-    notes: Vec<String>,
-}
-
-fn measure(
-    subject: &Subject,
-    trained: &Trained,
-    plans: &[Option<LayerPlan>],
-    progress: &(impl Fn(usize) + Sync),
-) -> Result<Measured, EvaluateError> {
-    let failed = |source| EvaluateError::Execution { network: subject.workload.name().to_owned(), source };
-    let executable = Executable::new(subject.workload.network(), &trained.params, plans).map_err(failed)?;
-    let Classification { predictions, correct, statistics } =
-        executable.classify(&trained.images, &trained.normalization, progress).map_err(failed)?;
-    let framework = trained.framework_predictions.as_ref().map(|framework| FrameworkAgreement {
-        correct: (0..framework.len()).filter(|&image| framework[image] == trained.images.label(image)).count()
-            as u64,
-        differing: framework.iter().zip(&predictions).filter(|(framework, ours)| framework != ours).count()
-            as u64,
-    });
-    let overflows: u64 = statistics.iter().map(|layer| layer.overflows).sum();
-    let mut notes = Vec::new();
-    if overflows > 0 {
-        notes.push(format!("{overflows} additions overflowed their register and wrapped"));
-    }
-    Ok(Measured {
-        accuracy: MeasuredAccuracy {
-            evaluation_set: trained.images.name().to_owned(),
-            correct,
-            images: trained.images.len() as u64,
-            framework,
-        },
-        notes,
-    })
 }
 
 /// One design × network.

@@ -98,6 +98,26 @@ mod tests {
         assert_eq!(cycles(&array(4, 4, 9, true), 1, 3, 8, 4), (4 + 4) + 3 + 4 + 4 - 2 + 9);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_schedule_beats_its_macs(
+            rows in 1u64..20, cols in 1u64..20, lanes in 1u64..5, latency in 1u64..9, double_buffer: bool,
+            m in 1u64..40, n in 1u64..40, k in 1u64..40, m_tile in 1u64..40,
+        ) {
+            let array = array(rows, cols, latency, double_buffer);
+            let gemm = Gemm { m, n, k, groups: 1 };
+            let schedule = Schedule { gemm, rows, columns: cols, lanes, m_tile };
+            let cycles = array_cycles(&schedule, &array).0;
+            let folds = n.div_ceil(cols) * k.div_ceil(rows * lanes);
+            proptest::prop_assert!(cycles >= gemm.macs().div_ceil(rows * cols * lanes));
+            proptest::prop_assert!(cycles >= folds * m, "every fold streams every vector");
+            if double_buffer {
+                let single = array_cycles(&schedule, &self::array(rows, cols, latency, false)).0;
+                proptest::prop_assert!(cycles <= single, "a shadow register never costs cycles");
+            }
+        }
+    }
+
     /// Without double buffering F full folds cost F·(2R + C + T − 2) + A.
     #[test]
     fn without_double_buffering_every_fold_pays_fill_and_drain() {

@@ -1,0 +1,103 @@
+//! Executing a trained network over its evaluation set: accuracy, and what its accumulators saw.
+
+use std::sync::Arc;
+
+use crate::functional::{Classification, Executable, ExecutionError};
+use crate::mapping::{LayerPlan, MappedLayer};
+use crate::workload::{EvaluationSet, Normalization, Params, Workload};
+
+use super::point::{FrameworkAgreement, MeasuredAccuracy};
+
+/// What measures a network's accuracy.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// Trained values.
+    pub params: Params,
+    /// Labelled images.
+    pub images: Arc<EvaluationSet>,
+    /// How pixels become the network's input.
+    pub normalization: Normalization,
+    /// Classes the training framework predicted, one per image.
+    pub framework_predictions: Option<Vec<u16>>,
+}
+
+/// One bit-exact execution over a whole evaluation set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Execution {
+    /// Network name.
+    pub network: String,
+    /// Designs whose plans are these, hence whose bits are these.
+    pub designs: Vec<String>,
+    /// Accuracy.
+    pub accuracy: MeasuredAccuracy,
+    /// Layers on the array, in execution order.
+    pub layers: Vec<ExecutedLayer>,
+}
+
+/// What a layer's accumulators can and did hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutedLayer {
+    /// Name in the network.
+    pub name: String,
+    /// Products per fold, where the order of accumulation was kept; None where it cannot matter.
+    pub k_per_fold: Option<usize>,
+    /// Σ|w|·max|a| of the worst output channel; None for bf16.
+    pub static_bound: Option<u64>,
+    /// Accumulator bits these weights need, sign included; None for bf16.
+    pub bits_needed: Option<u32>,
+    /// Largest magnitude of a finished accumulator; None for bf16.
+    pub largest_accumulator: Option<u64>,
+    /// Additions whose exact result left its register.
+    pub overflows: u64,
+}
+
+/// What values of a mapped network depend on.
+pub fn plans(mapped: &[Option<MappedLayer>]) -> Vec<Option<LayerPlan>> {
+    mapped.iter().map(|layer| layer.map(|layer| layer.plan)).collect()
+}
+
+/// Executes a network over its evaluation set; `designs` is left for the caller to fill.
+pub(super) fn execute(
+    workload: &Workload,
+    trained: &Trained,
+    plans: &[Option<LayerPlan>],
+    progress: &(impl Fn(usize) + Sync),
+) -> Result<Execution, ExecutionError> {
+    let executable = Executable::new(workload.network(), &trained.params, plans)?;
+    let Classification { predictions, correct, statistics } =
+        executable.classify(&trained.images, &trained.normalization, progress)?;
+    let layers = executable
+        .reports()
+        .into_iter()
+        .zip(plans)
+        .zip(statistics)
+        .filter_map(|((report, plan), statistics)| {
+            let report = report?;
+            Some(ExecutedLayer {
+                k_per_fold: plan.as_ref().and_then(|plan| plan.reduction).map(|order| order.k_per_fold),
+                static_bound: report.static_bound.map(|bound| bound.accumulator),
+                bits_needed: report.bits_needed,
+                largest_accumulator: report.static_bound.map(|_| statistics.largest_accumulator),
+                overflows: statistics.overflows,
+                name: report.name,
+            })
+        })
+        .collect();
+    let accuracy = MeasuredAccuracy {
+        evaluation_set: trained.images.name().to_owned(),
+        correct,
+        images: trained.images.len() as u64,
+        framework: trained
+            .framework_predictions
+            .as_ref()
+            .map(|framework| agreement(framework, &predictions, trained)),
+    };
+    Ok(Execution { network: workload.name().to_owned(), designs: vec![], accuracy, layers })
+}
+
+fn agreement(framework: &[u16], ours: &[u16], trained: &Trained) -> FrameworkAgreement {
+    let correct =
+        framework.iter().enumerate().filter(|&(image, &class)| class == trained.images.label(image));
+    let differing = framework.iter().zip(ours).filter(|(framework, ours)| framework != ours);
+    FrameworkAgreement { correct: correct.count() as u64, differing: differing.count() as u64 }
+}
