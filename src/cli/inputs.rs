@@ -65,7 +65,7 @@ pub(super) fn subjects(named: &[String]) -> Result<Vec<Subject>, Failure> {
     let subjects: Vec<Subject> = found
         .into_iter()
         .map(|found| match found {
-            Found::File(path) => subject(Workload::read(&path)?, &mut sets),
+            Found::File(path) => subject(&path, Workload::read(&path)?, &mut sets),
             Found::Shipped(name, text) => Ok(costs_only(name, text, &folder)?),
         })
         .collect::<Result<_, Failure>>()?;
@@ -184,13 +184,18 @@ fn technology(design: &Path, name: &str) -> Result<(Technology, String), Failure
     Ok((Technology::parse(&file)?, file.sha256()))
 }
 
-fn subject(workload: Workload, sets: &mut BTreeMap<PathBuf, Arc<EvaluationSet>>) -> Result<Subject, Failure> {
+fn subject(
+    file: &Path,
+    workload: Workload,
+    sets: &mut BTreeMap<PathBuf, Arc<EvaluationSet>>,
+) -> Result<Subject, Failure> {
     let trained = match (workload.parameters(), workload.evaluation()) {
         (ParameterSource::Trace(trace), Some(evaluation)) => {
-            Some(trained(&workload, trace, evaluation, sets)?)
+            Some(trained(file, &workload, trace, evaluation, sets)?)
         }
         (ParameterSource::Trace(trace), None) => {
-            Params::read(trace, workload.network())?;
+            Params::read(trace, workload.network())
+                .map_err(|error| named_by(file, "parameters.trace", error))?;
             None
         }
         (ParameterSource::None, _) => None,
@@ -212,25 +217,39 @@ fn costs_only(name: &str, text: &str, folder: &Path) -> Result<Subject, SourceEr
     Ok(Subject { workload, trained: None, notes: vec![note] })
 }
 
+/// An error of a file that a network's file names.
+fn named_by(file: &Path, key: &str, error: impl std::error::Error) -> Failure {
+    format!("{}: `{key}`: {error}", file.display()).into()
+}
+
 fn trained(
+    file: &Path,
     workload: &Workload,
     trace: &Path,
     evaluation: &EvaluationReference,
     sets: &mut BTreeMap<PathBuf, Arc<EvaluationSet>>,
 ) -> Result<Trained, Failure> {
-    let params = Params::read(trace, workload.network())?;
+    let params =
+        Params::read(trace, workload.network()).map_err(|error| named_by(file, "parameters.trace", error))?;
     let image = workload.network().image().shape;
     let classes = workload.network().output().shape.elements();
     let images = match sets.get(&evaluation.path) {
         Some(set) if set.fits(image, classes) => Arc::clone(set),
         _ => {
-            let set = Arc::new(EvaluationSet::read(&evaluation.path, image, classes)?);
+            let set = Arc::new(
+                EvaluationSet::read(&evaluation.path, image, classes)
+                    .map_err(|error| named_by(file, "evaluation.set", error))?,
+            );
             sets.insert(evaluation.path.clone(), Arc::clone(&set));
             set
         }
     };
-    let framework_predictions =
-        evaluation.predictions.as_ref().map(|path| images.read_predictions(path)).transpose()?;
+    let framework_predictions = evaluation
+        .predictions
+        .as_ref()
+        .map(|path| images.read_predictions(path))
+        .transpose()
+        .map_err(|error| named_by(file, "evaluation.predictions", error))?;
     Ok(Trained { params, images, normalization: evaluation.normalization.clone(), framework_predictions })
 }
 

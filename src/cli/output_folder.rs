@@ -18,18 +18,25 @@ pub(super) enum Replace {
 pub(super) enum OutputError {
     #[error("{}: exists and was not written by systolab; choose another --out or replace it with --force", path.display())]
     NotOurs { path: PathBuf },
+    #[error("{}: has no name of its own to be renamed into; choose another --out", path.display())]
+    NoName { path: PathBuf },
     #[error("{}: cannot write: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
 
-/// Fails early where writing will be refused, before any work is done.
+/// Fails early where writing will be refused, before any work is done. Leaves nothing behind.
 pub(super) fn check(folder: &Path, replace: Replace) -> Result<(), OutputError> {
     let failed = |source| OutputError::Write { path: folder.to_owned(), source };
+    if folder.file_name().is_none() {
+        return Err(OutputError::NoName { path: folder.to_owned() });
+    }
     if replace == Replace::OnlyOurs && folder.exists() && !is_ours(folder).map_err(failed)? {
         return Err(OutputError::NotOurs { path: folder.to_owned() });
     }
-    let probe = beside(folder, "probe");
-    fs::create_dir_all(&probe).and_then(|()| fs::remove_dir(&probe)).map_err(failed)
+    // Missing folders above are created by `write`; whether they can be is up to the one that exists.
+    let existing = folder.ancestors().skip(1).find(|above| above.exists()).unwrap_or(Path::new(""));
+    let probe = beside(&existing.join("report"), "probe");
+    fs::create_dir(&probe).and_then(|()| fs::remove_dir(&probe)).map_err(failed)
 }
 
 /// Writes all files, or leaves what was there.
@@ -62,10 +69,12 @@ fn write_files(folder: &Path, files: &[(String, String)]) -> io::Result<()> {
     files.iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
 }
 
-fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -113,6 +122,24 @@ mod tests {
         let file = root.path().join("thesis.tex");
         assert!(write(&file, &files, Replace::OnlyOurs).is_err());
         assert_eq!(fs::read_to_string(&file).unwrap(), "years of work");
+        write(&file, &files, Replace::Anything).unwrap();
+        assert_eq!(names(root.path()), ["thesis.tex"]);
+        assert_eq!(names(&file), [MARK, "a.csv"]);
+    }
+
+    #[test]
+    fn a_check_creates_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        check(&root.path().join("deep/er/out"), Replace::OnlyOurs).unwrap();
+        assert_eq!(names(root.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_folder_without_a_name_is_refused_before_work() {
+        for path in [".", "..", "/", "out/.."] {
+            let error = check(Path::new(path), Replace::Anything).unwrap_err();
+            assert!(matches!(error, OutputError::NoName { .. }), "{path}: {error}");
+        }
     }
 
     #[test]

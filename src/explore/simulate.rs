@@ -1,6 +1,6 @@
 //! One design, one network, layer by layer: cycles, stalls, utilization, traffic, energy.
 
-use crate::cost::{EnergyBreakdown, EnergyRange};
+use crate::cost::{CostError, EnergyBreakdown, EnergyRange};
 use crate::mapping::{MappingError, map_network};
 use crate::timing::{LayerTiming, Regime, time_network};
 use crate::workload::{Operation, WindowKind, Workload};
@@ -107,8 +107,15 @@ pub enum SimulateError {
         source: MappingError,
     },
     /// An action cannot be priced.
-    #[error(transparent)]
-    Cost(#[from] crate::cost::CostError),
+    #[error("{network} on {design}: {source}")]
+    Cost {
+        /// Design name.
+        design: String,
+        /// Network name.
+        network: String,
+        /// The reason.
+        source: CostError,
+    },
 }
 
 /// Simulates one request; needs no trained values.
@@ -126,7 +133,11 @@ pub fn simulate(
         source,
     })?;
     let timing = time_network(network, &mapped, accelerator, batch, regime);
-    let (layer_energies, total) = energy(&timing, design)?;
+    let (layer_energies, total) = energy(&timing, design).map_err(|source| SimulateError::Cost {
+        design: accelerator.name().to_owned(),
+        network: workload.name().to_owned(),
+        source,
+    })?;
     let latency_s = timing.cycles.0 as f64 / accelerator.frequency_hz() as f64;
     let energy_pj = range(total.total());
     let layers = network

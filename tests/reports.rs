@@ -1,0 +1,220 @@
+//! Are reports reproducible, and do they say what the points say?
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+const FIXTURE: &str = "tests/goldens/cli/evaluate.in";
+
+/// Energies are sums of a few components, added in another order here; and serde_json may read the
+/// nearest number but one.
+const RELATIVE: f64 = 1e-9;
+
+/// Runs systolab in the fixture's folder and returns its stdout.
+fn systolab(arguments: &[&str], threads: usize) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_systolab"))
+        .args(arguments)
+        .current_dir(FIXTURE)
+        .env_remove("SYSTOLAB_WORKLOADS")
+        .env("RAYON_NUM_THREADS", threads.to_string())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Evaluates the fixture into `out`: stdout, and the report's files by name.
+fn evaluate(out: &Path, format: &str, threads: usize) -> (String, BTreeMap<String, String>) {
+    let arguments = [
+        &["evaluate", "--hw", "edge-32x32", "--hw", "datacenter-128x128", "--hw", "int8-only.toml"][..],
+        &["--workload", "networks", "--workload", "untrained.toml", "--out", out.to_str().unwrap()],
+        &["--format", format],
+    ];
+    let stdout = systolab(&arguments.concat(), threads);
+    let files = fs::read_dir(out)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    (stdout, files)
+}
+
+/// The rows of `points.csv`, by column.
+fn rows(files: &BTreeMap<String, String>) -> Vec<BTreeMap<String, String>> {
+    csv::Reader::from_reader(files["points.csv"].as_bytes()).deserialize().map(Result::unwrap).collect()
+}
+
+fn close(what: &str, left: f64, right: f64) {
+    assert!((left - right).abs() <= RELATIVE * left.abs().max(right.abs()), "{what}: {left} and {right}");
+}
+
+#[test]
+fn the_same_inputs_make_the_same_bytes_on_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stdout, first) = evaluate(&folder.path().join("a"), "table", 1);
+    for (name, threads) in [("b", 1), ("c", 3), ("a", 3)] {
+        let (again, files) = evaluate(&folder.path().join(name), "table", threads);
+        assert_eq!(again, stdout);
+        assert!(files == first, "{name} with {threads} threads differs");
+    }
+}
+
+#[test]
+fn a_report_has_its_documented_files_and_nothing_of_the_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, files) = evaluate(&folder.path().join("out"), "table", 2);
+    assert_eq!(
+        files.keys().collect::<Vec<_>>(),
+        [".systolab-report", "pareto-tiny.svg", "points.csv", "points.json", "report.md"]
+    );
+    let repository = std::env::current_dir().unwrap();
+    for (name, text) in &files {
+        for path in [folder.path(), &repository] {
+            assert!(!text.contains(path.to_str().unwrap()), "{name} contains {}", path.display());
+        }
+        assert!(!has_date(text), "{name} contains a date");
+    }
+}
+
+/// Whether there is a year, month and day as in 2001-12-31.
+fn has_date(text: &str) -> bool {
+    text.as_bytes().windows(10).any(|window| {
+        window.iter().enumerate().all(|(index, byte)| match index {
+            4 | 7 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
+    })
+}
+
+#[test]
+fn dates_are_seen() {
+    assert!(has_date("made on 2001-12-31."));
+    assert!(!has_date("resnet8-width16, 2001–2002"));
+}
+
+#[test]
+fn stdout_is_the_file_of_that_format() {
+    let folder = tempfile::tempdir().unwrap();
+    for (format, file) in [("csv", "points.csv"), ("json", "points.json"), ("markdown", "report.md")] {
+        let (stdout, files) = evaluate(&folder.path().join("out"), format, 2);
+        assert_eq!(stdout, files[file], "{format}");
+    }
+}
+
+#[test]
+fn json_has_the_rows_of_the_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, files) = evaluate(&folder.path().join("out"), "table", 2);
+    let json: Value = serde_json::from_str(&files["points.json"]).unwrap();
+    let points = json["points"].as_array().unwrap();
+    let rows = rows(&files);
+    assert_eq!(points.len(), rows.len());
+    for (point, row) in points.iter().zip(&rows) {
+        for (key, value) in point.as_object().unwrap() {
+            match value {
+                Value::Object(_) => continue,
+                Value::Null => assert_eq!(row[key], "", "{key}"),
+                Value::String(text) => assert_eq!(row[key], *text, "{key}"),
+                number => close(key, row[key].parse().unwrap(), number.as_f64().unwrap()),
+            }
+        }
+    }
+}
+
+#[test]
+fn derived_columns_follow_from_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, files) = evaluate(&folder.path().join("out"), "table", 2);
+    let rows = rows(&files);
+    let mut checked = 0;
+    for row in &rows {
+        let number = |column: &str| -> f64 { row[column].parse().unwrap() };
+        if row["latency_s"].is_empty() {
+            assert!(row["note"].starts_with("not supported: pair ("), "{row:?}");
+            continue;
+        }
+        let components: f64 = row
+            .iter()
+            .filter(|(column, value)| is_component(column) && !value.is_empty())
+            .map(|(_, value)| value.parse::<f64>().unwrap())
+            .sum();
+        let energy = number("energy_per_image_uj");
+        let per_s = number("images_per_s");
+        close("energy of the components", components, energy);
+        close("images per second", per_s, number("batch") / number("latency_s"));
+        close("TOPS per W", number("tops_per_w"), 2.0 * number("macs") / (energy * 1e-6) / 1e12);
+        close("average power", number("average_power_w"), energy * 1e-6 * per_s);
+        assert!(number("energy_low_uj") <= energy && energy <= number("energy_high_uj"), "{row:?}");
+        assert!((0.0..=1.0).contains(&number("utilization")), "{row:?}");
+        if row["accuracy_kind"] == "measured" {
+            let top1 = number("top1_percent");
+            assert!(number("top1_low") <= top1 && top1 <= number("top1_high"), "{row:?}");
+            assert_eq!(row["n"], "16");
+        }
+        checked += 1;
+    }
+    // Two designs run three networks and the third one of them, at three requests each.
+    assert_eq!((rows.len(), checked), (23, 21));
+}
+
+fn is_component(column: &str) -> bool {
+    column.starts_with("energy_")
+        && column.ends_with("_uj")
+        && !["energy_per_image_uj", "energy_low_uj", "energy_high_uj"].contains(&column)
+}
+
+#[test]
+fn layers_of_a_simulation_add_up_to_its_totals() {
+    for network in ["networks/tiny-4-bit.toml", "networks/tiny-bf16.toml", "untrained.toml"] {
+        for request in [&["--cold"][..], &["--batch", "7"]] {
+            let arguments = ["simulate", "--hw", "edge-32x32", "--workload", network, "--format", "json"];
+            let json: Value =
+                serde_json::from_str(&systolab(&[&arguments[..], request].concat(), 1)).unwrap();
+            let (layers, totals) = (json["layers"].as_array().unwrap(), &json["totals"]);
+            for key in ["cycles", "compute_cycles", "stall_cycles", "macs"] {
+                let sum: u64 = layers.iter().map(|layer| layer[key].as_u64().unwrap()).sum();
+                assert_eq!(Some(sum), totals[key].as_u64(), "{network}, {key}");
+            }
+            for (key, total) in
+                [("low", "energy_low_pj"), ("typical", "energy_pj"), ("high", "energy_high_pj")]
+            {
+                let sum: f64 = layers
+                    .iter()
+                    .flat_map(|layer| layer["energy_pj"].as_object().unwrap().values())
+                    .map(|component| component[key].as_f64().unwrap())
+                    .sum();
+                close(total, sum, totals[total].as_f64().unwrap());
+            }
+            let images = json["batch"].as_f64().unwrap();
+            let number = |key: &str| totals[key].as_f64().unwrap();
+            close("energy per image", number("energy_per_image_pj") * images, number("energy_pj"));
+            close("images per second", number("images_per_s") * number("latency_s"), images);
+        }
+    }
+}
+
+#[test]
+fn simulate_and_evaluate_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, files) = evaluate(&folder.path().join("out"), "table", 1);
+    let arguments = ["simulate", "--hw", "edge-32x32", "--workload", "networks/tiny-4-bit.toml"];
+    let arguments = [&arguments[..], &["--batch", "64", "--format", "json"]].concat();
+    let json: Value = serde_json::from_str(&systolab(&arguments, 1)).unwrap();
+    let rows = rows(&files);
+    let row = rows
+        .iter()
+        .find(|row| row["design"] == "edge-32x32" && row["network"] == "tiny-4-bit" && row["batch"] == "64")
+        .unwrap();
+    let number = |key: &str| json["totals"][key].as_f64().unwrap();
+    close("latency", row["latency_s"].parse().unwrap(), number("latency_s"));
+    close("energy", row["energy_per_image_uj"].parse().unwrap(), number("energy_per_image_pj") * 1e-6);
+    close("utilization", row["utilization"].parse().unwrap(), number("utilization"));
+}
