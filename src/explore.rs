@@ -9,12 +9,14 @@ mod execution;
 mod findings;
 mod pareto;
 mod point;
+mod pricing;
 mod simulate;
 
 pub use accuracy::{Interval95, newcombe, wilson};
-pub use evaluate::{Design, EvaluateError, Evaluation, Subject, energy, evaluate};
+pub use evaluate::{Design, EvaluateError, Evaluation, Subject, evaluate};
 pub use execution::{ExecutedLayer, Execution, Trained, plans};
 pub use findings::findings;
 pub use pareto::pareto_front;
 pub use point::{Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, Point, Range, Regime};
+pub use pricing::energy;
 pub use simulate::{SimulateError, SimulatedLayer, SimulatedTotals, Simulation, simulate};

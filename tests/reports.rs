@@ -73,7 +73,7 @@ fn a_report_has_its_documented_files_and_nothing_of_the_machine() {
     let (_, files) = evaluate(&folder.path().join("out"), "table", 2);
     assert_eq!(
         files.keys().collect::<Vec<_>>(),
-        [".systolab-report", "pareto-tiny.svg", "points.csv", "points.json", "report.md"]
+        [".systolab-report", "accumulators.csv", "pareto-tiny.svg", "points.csv", "points.json", "report.md"]
     );
     let repository = std::env::current_dir().unwrap();
     for (name, text) in &files {
@@ -217,4 +217,14 @@ fn simulate_and_evaluate_agree() {
     close("latency", row["latency_s"].parse().unwrap(), number("latency_s"));
     close("energy", row["energy_per_image_uj"].parse().unwrap(), number("energy_per_image_pj") * 1e-6);
     close("utilization", row["utilization"].parse().unwrap(), number("utilization"));
+}
+
+/// README's table and picture are the tool's own: those of the reference report, which `.ci/run` compares
+/// with a fresh evaluation.
+#[test]
+fn readme_shows_the_reference_report() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let report = std::fs::read_to_string("reports/reference/report.md").unwrap();
+    assert!(readme.contains(&report), "README.md does not contain reports/reference/report.md");
+    assert!(readme.contains("(reports/reference/pareto-resnet8-fashion-mnist.svg)"));
 }

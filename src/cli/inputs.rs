@@ -160,28 +160,29 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<(), Fa
 
 fn design(file: &SourceFile) -> Result<Design, Failure> {
     let accelerator = Accelerator::parse(file)?;
-    let (technology, technology_sha256) = technology(file.path(), accelerator.technology())?;
-    Ok(Design { accelerator, technology, technology_sha256 })
+    let technology_file = technology(file, &accelerator)?;
+    Ok(Design {
+        technology: Technology::parse(&technology_file)?,
+        technology_sha256: technology_file.sha256(),
+        accelerator,
+    })
 }
 
-/// A shipped family's name, or a path relative to the design's folder.
-fn technology(design: &Path, name: &str) -> Result<(Technology, String), Failure> {
-    let file = match crate::cost::SHIPPED_TECHNOLOGIES.iter().find(|(shipped, _)| *shipped == name) {
-        Some((name, text)) => SourceFile::embedded(embedded_name(name), text),
-        None if name.ends_with(".toml") => {
-            SourceFile::read(&design.parent().unwrap_or(Path::new("")).join(name))
-                .map_err(|error| format!("{}: `technology`: {error}", design.display()))?
-        }
-        None => {
-            let shipped = crate::cost::SHIPPED_TECHNOLOGIES.map(|(name, _)| name).join(", ");
-            return Err(format!(
-                "{}: `technology`: unknown family `{name}`; expected a path ending in .toml or a shipped family: {shipped}",
-                design.display()
-            )
-            .into());
-        }
+/// A shipped family, or a file that the design names.
+fn technology(design: &SourceFile, accelerator: &Accelerator) -> Result<SourceFile, SourceError> {
+    let shipped = crate::cost::SHIPPED_TECHNOLOGIES;
+    if let Some((name, text)) = shipped.iter().find(|(name, _)| *name == accelerator.technology()) {
+        return Ok(SourceFile::embedded(embedded_name(name), text));
+    }
+    let Some(path) = accelerator.technology_file() else {
+        let message = format!(
+            "unknown family `{}`; expected a path ending in .toml or a shipped family: {}",
+            accelerator.technology(),
+            shipped.map(|(name, _)| name).join(", ")
+        );
+        return Err(design.error(accelerator.technology_span(), message));
     };
-    Ok((Technology::parse(&file)?, file.sha256()))
+    SourceFile::read(path).map_err(|error| design.error(accelerator.technology_span(), error.to_string()))
 }
 
 fn subject(

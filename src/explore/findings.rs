@@ -191,7 +191,7 @@ fn front_sentence(measured: &[Measured]) -> String {
     let description =
         if fronts.len() <= FRONTS_NAMED { name_fronts(&fronts) } else { count_fronts(&fronts, measured) };
     format!(
-        "On the front of modelled energy per image against top-1, taking both at their estimates: {description}."
+        "On each design's own front of modelled energy per image against top-1, taking both at their estimates: {description}."
     )
 }
 
@@ -233,7 +233,7 @@ fn nothing_measured(cold: &[&Point]) -> String {
     let unsupported = cold.iter().filter(|p| matches!(p.outcome, Outcome::NotSupported(_))).count();
     let unmeasured = cold.len() - unsupported;
     format!(
-        "No finding: none of the {} cold batch-1 points has both a cost and a measured accuracy ({unmeasured} without \
+        "No finding: of {} cold batch-1 points, none has both a cost and a measured accuracy ({unmeasured} without \
          a measured accuracy, {unsupported} not supported by the design).",
         cold.len()
     )
@@ -369,7 +369,7 @@ mod tests {
                  tie); mostly-4-bit − bf16 is −0.20, 2 of 2 within noise (a tie); mostly-4-bit − w8a8 is −0.15, 2 \
                  of 2 within noise (a tie) (noise: 95 % Newcombe intervals; one training seed per network, so these \
                  are statements about these trained networks and not about ImageNet).",
-                "On the front of modelled energy per image against top-1, taking both at their estimates: \
+                "On each design's own front of modelled energy per image against top-1, taking both at their estimates: \
                  resnet8-width8-mostly-4-bit, resnet8-width8-w8a8, resnet8-width16-mostly-4-bit, \
                  resnet8-width16-w8a8 and resnet8-width16-bf16 on cloud and edge.",
             ]

@@ -5,8 +5,9 @@ use crate::mapping::{MappingError, map_network};
 use crate::timing::{LayerTiming, Regime, time_network};
 use crate::workload::{Operation, WindowKind, Workload};
 
-use super::evaluate::{Design, energy};
+use super::evaluate::Design;
 use super::point::Range;
+use super::pricing::energy;
 
 /// A request of `batch` images.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! `hw-configs/NAME.toml`: one accelerator design.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -32,6 +33,7 @@ pub struct Accelerator {
     frequency_hz: u64,
     technology: String,
     technology_file: Option<PathBuf>,
+    technology_span: Range<usize>,
     array: Array,
     macs: Vec<MacUnit>,
     activation: Scratchpad,
@@ -66,6 +68,7 @@ impl Accelerator {
             name,
             frequency_hz,
             technology_file: technology_file(file, &technology),
+            technology_span: raw.technology.span(),
             technology,
             array: Array::new(file, &raw.array)?,
             macs: macs(file, &raw.mac)?,
@@ -97,6 +100,11 @@ impl Accelerator {
     /// The technology as written: a shipped family's name, or a path ending in `.toml`.
     pub fn technology(&self) -> &str {
         &self.technology
+    }
+
+    /// Where the design file names its technology, for errors about it.
+    pub fn technology_span(&self) -> Range<usize> {
+        self.technology_span.clone()
     }
 
     /// Where the technology file is, if the design names a path: relative paths start in its folder.

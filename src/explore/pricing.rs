@@ -1,0 +1,139 @@
+//! What requests of one network cost on one design.
+
+use crate::cost::{self, CostError, EnergyBreakdown, EnergyRange, Macro, Memories};
+use crate::hardware::{Accelerator, Scratchpad};
+use crate::mapping::{Gemm, MappingError, map_network};
+use crate::timing::{NetworkTiming, Regime, time_network};
+use crate::workload::{Network, Operation};
+
+use super::evaluate::{Design, EvaluateError, Subject};
+use super::point::{Checksums, Cost, Outcome, Point, Range};
+
+/// Modelled energy of a request in pJ, layer by layer and in total.
+pub fn energy(
+    timing: &NetworkTiming,
+    design: &Design,
+) -> Result<(Vec<EnergyBreakdown>, EnergyBreakdown), CostError> {
+    let memories = memories(&design.accelerator);
+    let layers = timing
+        .layers
+        .iter()
+        .map(|layer| cost::energy(&layer.counters, &memories, &design.technology, 0.0))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut total = EnergyBreakdown::default();
+    for layer in &layers {
+        total += layer;
+    }
+    Ok((layers, total))
+}
+
+/// What a design's requests for a network cost.
+pub(super) struct Pricing<'a> {
+    pub(super) design: &'a Design,
+    pub(super) subject: &'a Subject,
+}
+
+impl Pricing<'_> {
+    pub(super) fn mapping(&self, source: MappingError) -> EvaluateError {
+        let design = self.design.accelerator.name().to_owned();
+        EvaluateError::Mapping { design, network: self.subject.workload.name().to_owned(), source }
+    }
+
+    fn cost_error(&self, source: CostError) -> EvaluateError {
+        let design = self.design.accelerator.name().to_owned();
+        EvaluateError::Cost { design, network: self.subject.workload.name().to_owned(), source }
+    }
+
+    pub(super) fn point(&self, regime: Regime, batch: u64, outcome: Outcome) -> Result<Point, EvaluateError> {
+        let workload = &self.subject.workload;
+        let layers = agnostic_layers(workload.network());
+        let total =
+            |cost: fn(std::vec::IntoIter<cost::agnostic::AgnosticLayer>) -> Result<u64, CostError>| {
+                cost(layers.clone().into_iter()).map_err(|error| self.cost_error(error))
+            };
+        Ok(Point {
+            design: self.design.accelerator.name().to_owned(),
+            network: workload.name().to_owned(),
+            family: workload.family().to_owned(),
+            precision: workload.precision().to_owned(),
+            accuracy: None,
+            batch,
+            regime,
+            outcome,
+            macs: layers.iter().map(|layer| layer.macs).sum(),
+            cost_linear: total(cost::agnostic::linear)?,
+            cost_quadratic: total(cost::agnostic::quadratic)?,
+            cost_memory_bits: total(cost::agnostic::memory)?,
+            notes: self.subject.notes.clone(),
+            checksums: Checksums {
+                design: self.design.accelerator.sha256().to_owned(),
+                network: workload.sha256().to_owned(),
+                trace: self
+                    .subject
+                    .trained
+                    .as_ref()
+                    .map_or_else(String::new, |trained| trained.params.sha256().to_owned()),
+                technology: self.design.technology_sha256.clone(),
+            },
+        })
+    }
+
+    pub(super) fn cost(&self, regime: Regime, batch: u64) -> Result<Cost, EvaluateError> {
+        let network = self.subject.workload.network();
+        let accelerator = &self.design.accelerator;
+        let mapped = map_network(network, accelerator, batch).map_err(|error| self.mapping(error))?;
+        let timing = time_network(network, &mapped, accelerator, batch, regime);
+        let (_, energy) = energy(&timing, self.design).map_err(|error| self.cost_error(error))?;
+        let latency_s = timing.cycles.0 as f64 / accelerator.frequency_hz() as f64;
+        let images = batch as f64;
+        let per_image = |range: EnergyRange| Range {
+            low: range.low() / images,
+            typical: range.typical() / images,
+            high: range.high() / images,
+        };
+        let total_j = energy.total().typical() * 1e-12;
+        Ok(Cost {
+            latency_s,
+            images_per_s: images / latency_s,
+            energy_per_image_pj: per_image(energy.total()),
+            energy_by_component_pj: energy
+                .components()
+                .map(|(component, range)| (component.to_string(), per_image(range)))
+                .collect(),
+            energy_excluded: energy.exclusions().iter().map(|exclusion| exclusion.what.clone()).collect(),
+            average_power_w: total_j / latency_s,
+            tops_per_w: 2.0 * timing.macs().0 as f64 / total_j / 1e12,
+            utilization: timing.utilization(),
+        })
+    }
+}
+
+fn memories(accelerator: &Accelerator) -> Memories {
+    let sram = |scratchpad: &Scratchpad| Macro {
+        bytes_per_bank: scratchpad.bytes_per_bank(),
+        width_bits: scratchpad.width_bits(),
+    };
+    Memories {
+        activation: sram(accelerator.activation()),
+        weight: sram(accelerator.weight()),
+        accumulator: sram(accelerator.accumulator()),
+        dram_part: accelerator.dram().part().to_owned(),
+    }
+}
+
+fn agnostic_layers(network: &Network) -> Vec<cost::agnostic::AgnosticLayer> {
+    network
+        .layers()
+        .iter()
+        .filter_map(|layer| {
+            let Operation::Convolution(convolution) = &layer.operation else { return None };
+            let (gemm, pair) = (Gemm::of(layer, network, 1)?, convolution.operand_pair(network));
+            Some(cost::agnostic::AgnosticLayer {
+                macs: gemm.macs(),
+                weights: gemm.weights(),
+                activation_bits: pair.activation().bits(),
+                weight_bits: pair.weight().bits(),
+            })
+        })
+        .collect()
+}
