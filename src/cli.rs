@@ -1,8 +1,6 @@
 //! The command line: one file per subcommand. Errors become readable here, and only here is printed.
 //!
-//! Exit codes: 0 done; 1 done and the answer is no; 2 could not.
-
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the command line is where systolab prints")]
+//! Exit codes: 0 done; 2 could not. (1 is kept for commands that answer no.)
 
 mod evaluate;
 mod inputs;
@@ -64,10 +62,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match done {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("error: {error}");
+            note(&format!("error: {error}"));
             COULD_NOT
         }
     }
+}
+
+/// Tells the user on stderr; a stderr that cannot be written to is no reason to fail.
+fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Writes data to stdout. A reader that went away, as `| head` does, is no failure.

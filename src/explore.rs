@@ -18,5 +18,5 @@ pub use execution::{ExecutedLayer, Execution, Trained, plans};
 pub use findings::findings;
 pub use pareto::pareto_front;
 pub use point::{Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, Point, Range, Regime};
-pub use pricing::energy;
-pub use simulate::{SimulateError, SimulatedLayer, SimulatedTotals, Simulation, simulate};
+pub use pricing::{PricingError, energy};
+pub use simulate::{SimulatedLayer, SimulatedTotals, Simulation, simulate};

@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tensor", &[]),
     ("workload", &["source", "numerics", "tensor"]),
     ("hardware", &["source", "numerics"]),
-    ("mapping", &["numerics", "workload", "hardware"]),
+    ("mapping", &["source", "numerics", "workload", "hardware"]),
     ("timing", &["source", "numerics", "workload", "hardware", "mapping"]),
     ("functional", &["numerics", "tensor", "workload", "mapping"]),
     ("cost", &["source", "numerics", "timing"]),

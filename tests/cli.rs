@@ -36,7 +36,6 @@ fn commands_print_what_they_printed() {
     }
     trycmd::TestCases::new()
         .register_bin("systolab", Path::new(env!("CARGO_BIN_EXE_systolab")))
-        .env("SYSTOLAB_WORKLOADS", "workloads")
         .env("COLUMNS", "100") // the width that help is wrapped to
         .case("tests/goldens/cli/*.trycmd");
 }

@@ -9,7 +9,7 @@ use crate::explore::{self, Evaluation, Outcome, Point};
 use crate::report::{self, Rows, Table};
 
 use super::output_folder::{self, Replace};
-use super::{Failure, Format, inputs, print};
+use super::{Failure, Format, inputs, note, print};
 
 /// Evaluate every design on every network: accuracy, latency, energy, Pareto plots
 ///
@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Format::Csv => report.csv,
         Format::Json => report.json,
     })?;
-    eprintln!("report written to {}", arguments.out.display());
+    note(&format!("report written to {}", arguments.out.display()));
     Ok(())
 }
 
@@ -96,13 +96,15 @@ impl Report {
         // Totals that leave out different things never share an axis.
         let sets: BTreeSet<Vec<String>> =
             points.iter().filter_map(|point| point_exclusions(point).cloned()).collect();
-        for (index, set) in sets.iter().enumerate() {
+        for set in &sets {
             let comparable: Vec<Point> =
                 points.iter().filter(|point| point_exclusions(point) == Some(set)).cloned().collect();
             for plot in report::pareto_plots(&comparable, set)? {
-                let suffix = if index == 0 { String::new() } else { format!("-{}", index + 1) };
-                let name = format!("pareto-{}{suffix}.svg", file_name(&plot.family));
-                report.files.push((name, plot.svg));
+                let stem = format!("pareto-{}", file_name(&plot.family));
+                let same =
+                    report.files.iter().filter(|(name, _)| name.starts_with(&format!("{stem}."))).count();
+                let suffix = if same == 0 { String::new() } else { format!(".{}", same + 1) };
+                report.files.push((format!("{stem}{suffix}.svg"), plot.svg));
             }
         }
         Ok(report)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cost::Technology;
+use crate::cost::{Action, Technology};
 use crate::explore::{Design, Subject, Trained};
 use crate::hardware::{self, Accelerator};
 use crate::source::{SourceError, SourceFile};
@@ -52,7 +52,7 @@ enum Found {
 pub(super) fn subjects(named: &[String]) -> Result<Vec<Subject>, Failure> {
     let mut sets = BTreeMap::new();
     let mut found = Vec::new();
-    let folder = workloads_folder();
+    let folder = workloads_folder()?;
     if !named.is_empty() {
         for name in named {
             found.extend(find(name)?);
@@ -95,7 +95,7 @@ pub(super) fn one<T>(mut found: Vec<T>, option: &str, name: &str) -> Result<T, F
 }
 
 fn find(name: &str) -> Result<Vec<Found>, Failure> {
-    let folder = workloads_folder();
+    let folder = workloads_folder()?;
     let in_folder = folder.join(format!("{name}.toml"));
     if in_folder.is_file() {
         return Ok(vec![Found::File(in_folder)]);
@@ -112,8 +112,19 @@ fn find(name: &str) -> Result<Vec<Found>, Failure> {
     Ok(files.into_iter().map(Found::File).collect())
 }
 
-fn workloads_folder() -> PathBuf {
-    std::env::var_os(WORKLOADS_VARIABLE).map_or_else(|| PathBuf::from("workloads"), PathBuf::from)
+/// The folder may be missing, unless it was asked for.
+fn workloads_folder() -> Result<PathBuf, Failure> {
+    let Some(folder) = std::env::var_os(WORKLOADS_VARIABLE).map(PathBuf::from) else {
+        return Ok(PathBuf::from("workloads"));
+    };
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    Err(format!(
+        "{WORKLOADS_VARIABLE}: {}: no such folder; expected systolab's `workloads` folder",
+        folder.display()
+    )
+    .into())
 }
 
 fn embedded_name(name: &str) -> String {
@@ -161,11 +172,23 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<(), Fa
 fn design(file: &SourceFile) -> Result<Design, Failure> {
     let accelerator = Accelerator::parse(file)?;
     let technology_file = technology(file, &accelerator)?;
-    Ok(Design {
-        technology: Technology::parse(&technology_file)?,
-        technology_sha256: technology_file.sha256(),
-        accelerator,
-    })
+    let technology = Technology::parse(&technology_file)?;
+    let part = accelerator.dram().part();
+    if technology.energy(&Action::DramBit(part.to_owned())).is_err() {
+        let known: Vec<String> = technology
+            .entries()
+            .filter_map(
+                |(action, _)| if let Action::DramBit(part) = action { Some(part.clone()) } else { None },
+            )
+            .collect();
+        let message = format!(
+            "technology `{}` has no DRAM part `{part}`; it has {} (add `energy.dram.{part}` to a technology file of your own)",
+            technology.name(),
+            known.join(", ")
+        );
+        return Err(file.error(accelerator.dram().part_span(), message).into());
+    }
+    Ok(Design { technology, technology_sha256: technology_file.sha256(), accelerator })
 }
 
 /// A shipped family, or a file that the design names.

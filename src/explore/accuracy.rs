@@ -62,7 +62,13 @@ mod tests {
     use super::*;
 
     fn measured(correct: u64, images: u64) -> MeasuredAccuracy {
-        MeasuredAccuracy { evaluation_set: "set".into(), correct, images, framework: None }
+        MeasuredAccuracy {
+            evaluation_set: "set".into(),
+            correct,
+            images,
+            framework: None,
+            evaluation_set_sha256: String::new(),
+        }
     }
 
     fn assert_close(got: f64, want: f64, tolerance: f64) {

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::cost::{CostError, Technology};
+use crate::cost::Technology;
 use crate::functional::ExecutionError;
 use crate::hardware::Accelerator;
-use crate::mapping::{LayerPlan, MappingError, map_network};
+use crate::mapping::{LayerPlan, map_network};
 use crate::timing::{Regime, time_network};
 use crate::workload::Workload;
 
 use super::execution::{Execution, Trained, execute, plans};
 use super::point::{Outcome, Point};
-use super::pricing::Pricing;
+use super::pricing::{Pricing, PricingError};
 
 /// Below this share of usable MAC slots a row is marked.
 const TOO_LARGE_BELOW: f64 = 0.10;
@@ -44,26 +44,9 @@ pub struct Subject {
 /// Why an evaluation cannot be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
-    /// A layer cannot be mapped for another reason than its operand pair.
-    #[error("{network} on {design}: {source}")]
-    Mapping {
-        /// Design name.
-        design: String,
-        /// Network name.
-        network: String,
-        /// The reason.
-        source: MappingError,
-    },
-    /// An action cannot be priced.
-    #[error("{network} on {design}: {source}")]
-    Cost {
-        /// Design name.
-        design: String,
-        /// Network name.
-        network: String,
-        /// The reason.
-        source: CostError,
-    },
+    /// A network cannot be priced on a design that takes its operand pairs.
+    #[error(transparent)]
+    Pricing(#[from] PricingError),
     /// A network cannot be executed.
     #[error("{network}: {source}")]
     Execution {
@@ -151,15 +134,21 @@ impl<'a> Row<'a> {
         let row = |points, plans| Ok(Self { design, index, subject, points, plans });
         let mapped = match map_network(subject.workload.network(), &design.accelerator, 1) {
             Ok(mapped) => mapped,
-            Err(error @ MappingError::UnsupportedPair { .. }) => {
+            Err(error) => {
                 let outcome = Outcome::NotSupported(format!("not supported: {error}"));
                 return row(vec![pricing.point(Regime::Cold, 1, outcome)?], vec![]);
             }
-            Err(error) => return Err(pricing.mapping(error)),
         };
         let mut points = Vec::new();
         for (regime, batch) in REQUESTS {
-            points.push(pricing.point(regime, batch, Outcome::Runs(pricing.cost(regime, batch)?))?);
+            let outcome = match pricing.cost(regime, batch) {
+                Ok(cost) => Outcome::Runs(cost),
+                Err(PricingError::Mapping { source, .. }) => {
+                    Outcome::NotSupported(format!("not supported: {source}"))
+                }
+                Err(error) => return Err(error.into()),
+            };
+            points.push(pricing.point(regime, batch, outcome)?);
         }
         let timing = time_network(subject.workload.network(), &mapped, &design.accelerator, 1, Regime::Cold);
         if timing.mapping_utilization() < TOO_LARGE_BELOW {

@@ -85,6 +85,7 @@ pub(super) fn execute(
         .collect();
     let accuracy = MeasuredAccuracy {
         evaluation_set: trained.images.name().to_owned(),
+        evaluation_set_sha256: trained.images.sha256().to_owned(),
         correct,
         images: trained.images.len() as u64,
         framework: trained

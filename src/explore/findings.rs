@@ -310,6 +310,7 @@ mod tests {
             },
             energy_by_component_pj: Vec::new(),
             energy_excluded: Vec::new(),
+            energy_notes: Vec::new(),
             average_power_w: 0.1,
             tops_per_w: 1.0,
             utilization: 0.5,
@@ -319,6 +320,7 @@ mod tests {
             correct,
             images: 10_000,
             framework: None,
+            evaluation_set_sha256: String::new(),
         };
         Point {
             design: design.into(),

@@ -18,6 +18,8 @@ pub struct Range {
 pub struct MeasuredAccuracy {
     /// The evaluation set's name.
     pub evaluation_set: String,
+    /// SHA-256 of its file, hexadecimal.
+    pub evaluation_set_sha256: String,
     /// Correctly classified images.
     pub correct: u64,
     /// Images evaluated.
@@ -48,6 +50,8 @@ pub struct Cost {
     pub energy_by_component_pj: Vec<(String, Range)>,
     /// What the energy leaves out; totals with different exclusions never share an axis.
     pub energy_excluded: Vec<String>,
+    /// Where a memory is not a tabulated macro, and what was taken instead.
+    pub energy_notes: Vec<String>,
     /// Typical modelled energy over latency, in watts.
     pub average_power_w: f64,
     /// Workload efficiency: 2 · MACs / modelled energy, in 10^12 operations per joule.

@@ -4,9 +4,9 @@ use crate::cost::{self, CostError, EnergyBreakdown, EnergyRange, Macro, Memories
 use crate::hardware::{Accelerator, Scratchpad};
 use crate::mapping::{Gemm, MappingError, map_network};
 use crate::timing::{NetworkTiming, Regime, time_network};
-use crate::workload::{Network, Operation};
+use crate::workload::{Network, Operation, Workload};
 
-use super::evaluate::{Design, EvaluateError, Subject};
+use super::evaluate::{Design, Subject};
 use super::point::{Checksums, Cost, Outcome, Point, Range};
 
 /// Modelled energy of a request in pJ, layer by layer and in total.
@@ -27,6 +27,43 @@ pub fn energy(
     Ok((layers, total))
 }
 
+/// Why a network has no cost on a design.
+#[derive(Debug, thiserror::Error)]
+pub enum PricingError {
+    /// The design cannot run the network.
+    #[error("{network} cannot run on {design}: {source}")]
+    Mapping {
+        /// Design name.
+        design: String,
+        /// Network name.
+        network: String,
+        /// The reason.
+        source: Box<MappingError>,
+    },
+    /// An action has no price.
+    #[error("{network} on {design}: {source}")]
+    Cost {
+        /// Design name.
+        design: String,
+        /// Network name.
+        network: String,
+        /// The reason.
+        source: Box<CostError>,
+    },
+}
+
+impl PricingError {
+    pub(super) fn mapping(design: &Design, workload: &Workload, source: MappingError) -> Self {
+        let (design, network) = (design.accelerator.name().to_owned(), workload.name().to_owned());
+        Self::Mapping { design, network, source: Box::new(source) }
+    }
+
+    pub(super) fn cost(design: &Design, workload: &Workload, source: CostError) -> Self {
+        let (design, network) = (design.accelerator.name().to_owned(), workload.name().to_owned());
+        Self::Cost { design, network, source: Box::new(source) }
+    }
+}
+
 /// What a design's requests for a network cost.
 pub(super) struct Pricing<'a> {
     pub(super) design: &'a Design,
@@ -34,22 +71,13 @@ pub(super) struct Pricing<'a> {
 }
 
 impl Pricing<'_> {
-    pub(super) fn mapping(&self, source: MappingError) -> EvaluateError {
-        let design = self.design.accelerator.name().to_owned();
-        EvaluateError::Mapping { design, network: self.subject.workload.name().to_owned(), source }
-    }
-
-    fn cost_error(&self, source: CostError) -> EvaluateError {
-        let design = self.design.accelerator.name().to_owned();
-        EvaluateError::Cost { design, network: self.subject.workload.name().to_owned(), source }
-    }
-
-    pub(super) fn point(&self, regime: Regime, batch: u64, outcome: Outcome) -> Result<Point, EvaluateError> {
+    pub(super) fn point(&self, regime: Regime, batch: u64, outcome: Outcome) -> Result<Point, PricingError> {
         let workload = &self.subject.workload;
         let layers = agnostic_layers(workload.network());
         let total =
             |cost: fn(std::vec::IntoIter<cost::agnostic::AgnosticLayer>) -> Result<u64, CostError>| {
-                cost(layers.clone().into_iter()).map_err(|error| self.cost_error(error))
+                cost(layers.clone().into_iter())
+                    .map_err(|error| PricingError::cost(self.design, &self.subject.workload, error))
             };
         Ok(Point {
             design: self.design.accelerator.name().to_owned(),
@@ -78,12 +106,14 @@ impl Pricing<'_> {
         })
     }
 
-    pub(super) fn cost(&self, regime: Regime, batch: u64) -> Result<Cost, EvaluateError> {
+    pub(super) fn cost(&self, regime: Regime, batch: u64) -> Result<Cost, PricingError> {
         let network = self.subject.workload.network();
         let accelerator = &self.design.accelerator;
-        let mapped = map_network(network, accelerator, batch).map_err(|error| self.mapping(error))?;
+        let mapped = map_network(network, accelerator, batch)
+            .map_err(|error| PricingError::mapping(self.design, &self.subject.workload, error))?;
         let timing = time_network(network, &mapped, accelerator, batch, regime);
-        let (_, energy) = energy(&timing, self.design).map_err(|error| self.cost_error(error))?;
+        let (_, energy) = energy(&timing, self.design)
+            .map_err(|error| PricingError::cost(self.design, &self.subject.workload, error))?;
         let latency_s = timing.cycles.0 as f64 / accelerator.frequency_hz() as f64;
         let images = batch as f64;
         let per_image = |range: EnergyRange| Range {
@@ -100,6 +130,7 @@ impl Pricing<'_> {
                 .components()
                 .map(|(component, range)| (component.to_string(), per_image(range)))
                 .collect(),
+            energy_notes: energy.notes().iter().cloned().collect(),
             energy_excluded: energy.exclusions().iter().map(|exclusion| exclusion.what.clone()).collect(),
             average_power_w: total_j / latency_s,
             tops_per_w: 2.0 * timing.macs().0 as f64 / total_j / 1e12,

@@ -1,13 +1,13 @@
 //! One design, one network, layer by layer: cycles, stalls, utilization, traffic, energy.
 
-use crate::cost::{CostError, EnergyBreakdown, EnergyRange};
-use crate::mapping::{MappingError, map_network};
+use crate::cost::{EnergyBreakdown, EnergyRange};
+use crate::mapping::map_network;
 use crate::timing::{LayerTiming, Regime, time_network};
 use crate::workload::{Operation, WindowKind, Workload};
 
 use super::evaluate::Design;
 use super::point::Range;
-use super::pricing::energy;
+use super::pricing::{PricingError, energy};
 
 /// A request of `batch` images.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,51 +94,20 @@ pub struct SimulatedLayer {
     pub dram_write_bytes: u64,
 }
 
-/// Why a simulation cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum SimulateError {
-    /// The design cannot run the network.
-    #[error("{network} cannot run on {design}: {source}")]
-    Mapping {
-        /// Design name.
-        design: String,
-        /// Network name.
-        network: String,
-        /// The reason.
-        source: MappingError,
-    },
-    /// An action cannot be priced.
-    #[error("{network} on {design}: {source}")]
-    Cost {
-        /// Design name.
-        design: String,
-        /// Network name.
-        network: String,
-        /// The reason.
-        source: CostError,
-    },
-}
-
 /// Simulates one request; needs no trained values.
 pub fn simulate(
     design: &Design,
     workload: &Workload,
     batch: u64,
     regime: Regime,
-) -> Result<Simulation, SimulateError> {
+) -> Result<Simulation, PricingError> {
     let accelerator = &design.accelerator;
     let network = workload.network();
-    let mapped = map_network(network, accelerator, batch).map_err(|source| SimulateError::Mapping {
-        design: accelerator.name().to_owned(),
-        network: workload.name().to_owned(),
-        source,
-    })?;
+    let mapped = map_network(network, accelerator, batch)
+        .map_err(|error| PricingError::mapping(design, workload, error))?;
     let timing = time_network(network, &mapped, accelerator, batch, regime);
-    let (layer_energies, total) = energy(&timing, design).map_err(|source| SimulateError::Cost {
-        design: accelerator.name().to_owned(),
-        network: workload.name().to_owned(),
-        source,
-    })?;
+    let (layer_energies, total) =
+        energy(&timing, design).map_err(|error| PricingError::cost(design, workload, error))?;
     let latency_s = timing.cycles.0 as f64 / accelerator.frequency_hz() as f64;
     let energy_pj = range(total.total());
     let layers = network

@@ -1,5 +1,7 @@
 //! The DRAM channel.
 
+use std::ops::Range;
+
 use crate::source::{SourceError, SourceFile};
 
 use super::check::{integer, text};
@@ -10,6 +12,8 @@ const MIN_BYTES_PER_S: i64 = 1_000_000;
 const MAX_BYTES_PER_S: i64 = 1_000_000_000_000_000;
 const MAX_LATENCY_CYCLES: i64 = 1_000_000;
 const MAX_BURST_BYTES: i64 = 65_536;
+/// Slower channels are a slip of the pen.
+const MAX_CYCLES_PER_BYTE: u128 = 4096;
 /// Efficiencies are whole millionths.
 const EFFICIENCY_UNIT: u32 = 1_000_000;
 
@@ -17,6 +21,7 @@ const EFFICIENCY_UNIT: u32 = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dram {
     part: String,
+    part_span: Range<usize>,
     bytes_per_cycle: Rational,
     latency_cycles: u64,
     burst_bytes: u64,
@@ -41,10 +46,16 @@ impl Dram {
             u128::from(bytes_per_s) * u128::from(millionths),
             u128::from(frequency_hz) * u128::from(EFFICIENCY_UNIT),
         );
+        let slowest = |rate: &Rational| rate.numerator() * MAX_CYCLES_PER_BYTE >= rate.denominator();
+        let bytes_per_cycle = bytes_per_cycle.filter(slowest).ok_or_else(|| {
+            let message =
+                format!("expected a sustained rate of at least 1/{MAX_CYCLES_PER_BYTE} byte per cycle");
+            file.error(raw.bytes_per_s.span(), message)
+        })?;
         Ok(Self {
             part: text(file, &raw.part)?.to_owned(),
-            bytes_per_cycle: bytes_per_cycle
-                .ok_or_else(|| file.error(raw.bytes_per_s.span(), "expected a positive rate"))?,
+            part_span: raw.part.span(),
+            bytes_per_cycle,
             latency_cycles: integer(file, &raw.latency_cycles, 0..=MAX_LATENCY_CYCLES)?,
             burst_bytes,
         })
@@ -53,6 +64,11 @@ impl Dram {
     /// The part's name, as technology files call it.
     pub fn part(&self) -> &str {
         &self.part
+    }
+
+    /// Where the design file names the part, for errors about it.
+    pub fn part_span(&self) -> Range<usize> {
+        self.part_span.clone()
     }
 
     /// Sustained rate: nominal bandwidth times efficiency over the array's clock, exactly.

@@ -118,11 +118,15 @@ pub(super) const COLUMNS: [Column; 29] = [
 ];
 
 /// The checksums that every row ends with.
-pub(super) const CHECKSUMS: [Column; 4] = [
+pub(super) const CHECKSUMS: [Column; 5] = [
     Column::new("design_sha256", |p| Cell::text(&p.checksums.design)),
     Column::new("network_sha256", |p| Cell::text(&p.checksums.network)),
     Column::new("trace_sha256", |p| Cell::text(&p.checksums.trace)),
     Column::new("technology_sha256", |p| Cell::text(&p.checksums.technology)),
+    Column::new("evaluation_set_sha256", |p| match &p.accuracy {
+        Some(accuracy) => Cell::text(&accuracy.evaluation_set_sha256),
+        None => Cell::Empty,
+    }),
 ];
 
 fn framework(point: &Point, cell: fn(FrameworkAgreement, u64) -> Cell) -> Cell {

@@ -34,7 +34,12 @@ pub fn points_table(points: &[Point], energy_excluded: &[String], rows: Rows) ->
             .iter()
             .map(|point| columns.iter().map(|column| column.text(point, &footnotes)).collect())
             .collect(),
-        notes: footnotes.iter().enumerate().map(|(index, note)| format!("({}) {note}", index + 1)).collect(),
+        notes: footnotes
+            .iter()
+            .enumerate()
+            .map(|(index, note)| format!("({}) {note}", index + 1))
+            .chain(energy_notes(&shown))
+            .collect(),
     }
 }
 
@@ -125,6 +130,15 @@ const COLUMNS: [Column; 15] = [
     Column::always("utilization\n(%)", |p| cost(p, |c| significant(c.utilization * 100.0, 3))),
     Column { header: "note", visible: Visible::WhenFilled, content: Content::Notes },
 ];
+
+/// Per design, where the energy of a memory is an estimate.
+fn energy_notes(points: &[&Point]) -> BTreeSet<String> {
+    let notes = points.iter().filter_map(|point| match &point.outcome {
+        Outcome::Runs(cost) => Some((&point.design, &cost.energy_notes)),
+        Outcome::NotSupported(_) => None,
+    });
+    notes.flat_map(|(design, notes)| notes.iter().map(move |note| format!("{design}, {note}"))).collect()
+}
 
 fn note(point: &Point, footnotes: &[&String]) -> String {
     let reason = match &point.outcome {

@@ -14,6 +14,7 @@ pub(super) fn point(design: &str, width: u32, precision: &str, energy_uj: f64, c
             ("DRAM".into(), range(energy_uj * 0.75)),
         ],
         energy_excluded: vec!["clock tree".into()],
+        energy_notes: Vec::new(),
         average_power_w: 0.05,
         tops_per_w: 0.5,
         utilization: 0.25,
@@ -25,6 +26,7 @@ pub(super) fn point(design: &str, width: u32, precision: &str, energy_uj: f64, c
         precision: precision.into(),
         accuracy: Some(MeasuredAccuracy {
             evaluation_set: "fashion-mnist-test".into(),
+            evaluation_set_sha256: "b5".into(),
             correct,
             images: 10_000,
             framework: Some(FrameworkAgreement { correct: correct + 1, differing: 7 }),

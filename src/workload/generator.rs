@@ -163,7 +163,15 @@ fn explicit(
                 let spec = spec(raw, WindowKind::Linear, None, linear.out_features, 1, shortcut);
                 builder.convolution(name, from, spec).map_err(at)?
             }
-            (None, None, Some(_)) => builder.global_average_pool(name, from).map_err(at)?,
+            (None, None, Some(_)) => {
+                let fused = raw.shortcut.is_some() || raw.activation.is_some();
+                if fused || raw.quantizer.is_some() || raw.signed_input.is_some() {
+                    let message = "`shortcut`, `activation`, `quantizer` and `signed_input` are keys of convolution \
+                                   and linear layers; leave them out";
+                    return Err(file.error(raw.name.span(), message));
+                }
+                builder.global_average_pool(name, from).map_err(at)?
+            }
             _ => {
                 let message = "a layer has exactly one of `conv2d`, `linear` and `global_average_pool`";
                 return Err(file.error(raw.name.span(), message));

@@ -7,8 +7,9 @@ use crate::numerics::{Grid, IntegerFormat, OperandFormat, QuantizerKind, Signedn
 use super::layer::{Convolution, FeatureMap, Layer, Operands, Operation, Size, Window, WindowKind};
 use super::precision::{Bits, PrecisionPolicy};
 
-/// Elements one tensor may have: bounds memory before anything is allocated.
-const MAX_ELEMENTS: u64 = 1 << 28;
+/// Elements that all edges, and all weights, may have: bounds memory before anything is allocated.
+const MAX_ELEMENTS: u64 = 1 << 27;
+const MAX_LAYERS: usize = 4096;
 
 /// Index of an edge. Edge 0 is the image; layer i writes edge i + 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -163,6 +164,8 @@ pub struct NetworkBuilder {
     network: Network,
     policy: PrecisionPolicy,
     specs: Vec<Option<ConvolutionSpec>>,
+    /// Of all layers so far.
+    weights: usize,
 }
 
 impl NetworkBuilder {
@@ -179,6 +182,7 @@ impl NetworkBuilder {
             network: Network { edges: vec![image], layers: vec![], quantizers: vec![] },
             policy,
             specs: vec![],
+            weights: 0,
         })
     }
 
@@ -226,6 +230,8 @@ impl NetworkBuilder {
         let weights =
             [window.kernel.height, window.kernel.width, from.channels / spec.groups, spec.out_channels];
         check_elements(name, "its weights", &weights)?;
+        self.weights += weights.iter().product::<usize>();
+        check_elements(name, "all weights up to its own", &[self.weights])?;
         if let Some(shortcut) = spec.shortcut {
             let other = self.network.edge(shortcut);
             if other.shape != shape {
@@ -273,6 +279,12 @@ impl NetworkBuilder {
             return Err(NetworkError { layer: name.to_owned(), message });
         }
         check_shape(name, shape)?;
+        let edges: usize = self.network.edges.iter().map(|edge| edge.shape.elements()).sum();
+        check_elements(name, "all tensors up to its output", &[edges + shape.elements()])?;
+        if self.network.layers.len() == MAX_LAYERS {
+            let message = format!("one layer too many; at most {MAX_LAYERS} are accepted");
+            return Err(NetworkError { layer: name.to_owned(), message });
+        }
         let output = EdgeId(self.network.edges.len());
         self.network.edges.push(Edge { name: name.to_owned(), shape, stored: Stored::F32, signedness });
         self.network.layers.push(Layer { name: name.to_owned(), input, output, operation });

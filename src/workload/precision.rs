@@ -71,13 +71,8 @@ pub struct PrecisionPolicy {
 impl PrecisionPolicy {
     /// Bits of the `index`-th of `count` layers on the array.
     pub fn bits(&self, name: &str, index: usize, count: usize) -> Bits {
-        let end = if index == 0 {
-            self.first
-        } else if index + 1 == count {
-            self.last
-        } else {
-            None
-        };
+        let first = self.first.filter(|_| index == 0);
+        let end = first.or(self.last.filter(|_| index + 1 == count));
         self.layers.get(name).copied().or(end).unwrap_or(self.default)
     }
 
@@ -99,6 +94,9 @@ impl PrecisionPolicy {
                 format!("{default}{}{}", end("first", first), end("last", last))
             }
         };
+        if self.quantizer == QuantizerKind::AqtV2 {
+            label.push_str("-aqt-v2");
+        }
         if !self.layers.is_empty() {
             label.push_str("-with-overrides");
         }

@@ -227,6 +227,11 @@ default = "w8a8"
             Case("kernel = [3, 1]", "kernel = [30, 1]", "a 30×1 kernel does not fit its padded 8×6 input"),
             Case("kernel = [3, 1]", "kernel = [0, 1]", "kernel, stride and dilation are 1 to 65536"),
             Case("name = \"b\"", "name = \"a\"", "names must be unique"),
+            Case(
+                "linear = {",
+                "activation = \"relu\"\nglobal_average_pool = {} #",
+                "are keys of convolution and linear layers",
+            ),
             Case("linear = {", "max_pool = {", "`max_pool` as a layer of its own: not in this version"),
             Case("w8a8", "w9a8", "unknown precision `w9a8`"),
             Case(
