@@ -16,6 +16,7 @@ pub mod mapping;
 pub mod numerics;
 pub mod report;
 pub mod source;
+pub mod stepped;
 pub mod tensor;
 pub mod timing;
 pub mod workload;

@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mapping", &["source", "numerics", "workload", "hardware"]),
     ("timing", &["source", "numerics", "workload", "hardware", "mapping"]),
     ("functional", &["numerics", "tensor", "workload", "mapping"]),
+    ("stepped", &["numerics", "mapping"]),
     ("cost", &["source", "numerics", "timing"]),
     ("explore", &["source", "workload", "hardware", "mapping", "timing", "functional", "cost"]),
     ("report", &["explore"]),
@@ -26,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("timing", &["Params", "Tensor", "EvaluationSet"]),
     ("functional", &["Accelerator", "Cycles"]),
+    ("stepped", &["array_cycles", "integer_dot", "bf16_dot"]),
     ("cost", &["Schedule", "Accelerator", "Network"]),
 ];
 
