@@ -5,12 +5,14 @@
 
 mod gemm;
 mod mapper;
+mod output_fold;
 mod plan;
 mod reduction;
 mod schedule;
 
 pub use gemm::Gemm;
 pub use mapper::{MappedLayer, MappingError, accumulator_bits, map_network};
+pub use output_fold::{OutputDrain, OutputFold};
 pub use plan::LayerPlan;
 pub use reduction::{Join, ReductionOrder};
 pub use schedule::{Fold, Schedule};

@@ -9,11 +9,15 @@
 
 mod accumulator;
 mod control;
+mod input_stationary;
+mod output_stationary;
 mod payload;
 mod violation;
 mod weight_stationary;
 
 pub use control::{Control, Loading, Start};
+pub use input_stationary::input_stationary;
+pub use output_stationary::{output_starts, output_stationary};
 pub use payload::{Bf16Payload, IntegerPayload, Operands, Payload};
 pub use violation::{Conflict, Violation};
 pub use weight_stationary::{WeightWrites, weight_stationary};
@@ -25,6 +29,6 @@ pub struct Run<S> {
     pub cycles: u64,
     /// Accumulators, `[group][m][n]`.
     pub outputs: Vec<S>,
-    /// Weight registers written with a weight.
+    /// Weight registers written with a weight; none in an output-stationary array.
     pub weight_writes: WeightWrites,
 }

@@ -8,6 +8,7 @@
 mod counters;
 mod memory;
 mod network;
+mod output_stationary;
 mod pipelined;
 mod vector;
 
@@ -15,4 +16,5 @@ pub use counters::{
     Accesses, Adder, Additions, Bits, Bytes, Counters, Cycles, Macs, Operations, VectorOperation, Words,
 };
 pub use network::{LayerTiming, NetworkTiming, Regime, time_network};
+pub use output_stationary::output_stationary_cycles;
 pub use pipelined::array_cycles;

@@ -5,13 +5,14 @@
 use half::bf16;
 use systolab::functional::{bf16_dot, integer_dot};
 use systolab::hardware::{Accelerator, Array, SHIPPED};
-use systolab::mapping::{Gemm, Schedule};
+use systolab::mapping::{Gemm, OutputDrain, Schedule};
 use systolab::numerics::{Bf16Mac, IntegerMac, RegisterWidth};
 use systolab::source::SourceFile;
 use systolab::stepped::{
-    Bf16Payload, Conflict, Control, IntegerPayload, Loading, Operands, WeightWrites, weight_stationary,
+    Bf16Payload, Conflict, Control, IntegerPayload, Loading, Operands, WeightWrites, input_stationary,
+    output_starts, output_stationary, weight_stationary,
 };
-use systolab::timing::array_cycles;
+use systolab::timing::{array_cycles, output_stationary_cycles};
 
 /// SplitMix64.
 struct Random(u64);
@@ -224,6 +225,83 @@ fn a_fold_one_cycle_earlier_breaks_the_array() {
         Conflict::NotDrained,
         Conflict::ActivationPort,
     ] {
+        assert!(found.contains(&conflict), "no case trips on: {conflict}");
+    }
+}
+
+#[test]
+fn input_stationary_is_the_transposed_layer_with_the_same_bits() {
+    let mut random = Random(5);
+    for case in 0..150 {
+        let (layer, control) = random_case(&mut random);
+        let schedule = layer.input_stationary(random.within(1, layer.gemm.n));
+        let starts = control.starts(&schedule, random.pick(&[Loading::Earliest, Loading::Latest]));
+        let k_per_fold = schedule.k_per_fold() as usize;
+        let name = format!("case {case}: {schedule:?} {control:?}");
+
+        let values = integers(&mut random, layer.gemm);
+        let mac = integer_mac(&mut random);
+        let payload = IntegerPayload { operands: values.operands(), mac };
+        let run = input_stationary(&schedule, &control, &starts, &payload).unwrap();
+        let expected = values.dots(|a, w| i64::from(integer_dot(a, w, mac, k_per_fold).accumulator));
+        assert!(run.outputs == expected, "integers of {name}");
+        assert_eq!(run.cycles, array_cycles(&schedule, &array(&schedule, &control)).0, "{name}");
+
+        let values = floats(&mut random, layer.gemm);
+        let payload = Bf16Payload { operands: values.operands(), mac: Bf16Mac };
+        let run = input_stationary(&schedule, &control, &starts, &payload).unwrap();
+        let expected = values.dots(|a, w| bf16_dot(a, w, Bf16Mac, k_per_fold).to_bits());
+        assert!(run.outputs.iter().map(|sum| sum.to_bits()).eq(expected), "bf16 of {name}");
+    }
+}
+
+#[test]
+fn output_stationary_cycles_and_values_equal_closed_form_and_engine() {
+    let mut random = Random(6);
+    for case in 0..400 {
+        let (schedule, control) = random_case(&mut random);
+        let drain = random.pick(&[OutputDrain::Overlapped, OutputDrain::Blocking]);
+        let latency = control.accumulator_latency;
+        let starts = output_starts(&schedule, drain);
+        let k = schedule.gemm.k as usize;
+        let name = format!("case {case}: {schedule:?} {drain:?} A = {latency}");
+
+        let values = integers(&mut random, schedule.gemm);
+        let mac = integer_mac(&mut random);
+        let payload = IntegerPayload { operands: values.operands(), mac };
+        let run = output_stationary(&schedule, drain, latency, &starts, &payload).unwrap();
+        assert_eq!(run.cycles, output_stationary_cycles(&schedule, drain, latency).0, "{name}");
+        let expected = values.dots(|a, w| i64::from(integer_dot(a, w, mac, k).accumulator));
+        assert!(run.outputs == expected, "integers of {name}");
+
+        let values = floats(&mut random, schedule.gemm);
+        let payload = Bf16Payload { operands: values.operands(), mac: Bf16Mac };
+        let run = output_stationary(&schedule, drain, latency, &starts, &payload).unwrap();
+        let expected = values.dots(|a, w| bf16_dot(a, w, Bf16Mac, k).to_bits());
+        assert!(run.outputs.iter().map(|sum| sum.to_bits()).eq(expected), "bf16 of {name}");
+    }
+}
+
+#[test]
+fn an_output_fold_one_cycle_earlier_breaks_the_array() {
+    let mut random = Random(7);
+    let (mut found, mut cases) = (Vec::new(), 0);
+    while cases < 300 {
+        let (schedule, control) = random_case(&mut random);
+        let drain = random.pick(&[OutputDrain::Overlapped, OutputDrain::Blocking]);
+        let mut starts = output_starts(&schedule, drain);
+        if starts.len() < 2 {
+            continue;
+        }
+        cases += 1;
+        let fold = random.within(1, starts.len() as u64 - 1) as usize;
+        starts[fold] -= 1;
+        match output_stationary(&schedule, drain, control.accumulator_latency, &starts, &()) {
+            Ok(_) => panic!("fold {fold}: {schedule:?} {drain:?}"),
+            Err(violation) => found.push(violation.conflict),
+        }
+    }
+    for conflict in [Conflict::ActivationPort, Conflict::ResultLost, Conflict::NotDrained] {
         assert!(found.contains(&conflict), "no case trips on: {conflict}");
     }
 }
