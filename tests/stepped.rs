@@ -25,6 +25,10 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    fn coin(&mut self) -> bool {
+        self.pick(&[true, false])
+    }
+
     fn within(&mut self, low: u64, high: u64) -> u64 {
         low + self.next() % (high - low + 1)
     }
@@ -40,11 +44,14 @@ fn random_case(random: &mut Random) -> (Schedule, Control) {
     let (rows, columns) = (random.within(1, extent), random.within(1, extent));
     let lanes = random.pick(&[1, 2, 4]);
     let m = random.within(1, 40);
-    let m_tile = if random.next() % 2 == 0 { m } else { random.within(1, m) };
+    let m_tile = if random.coin() { m } else { random.within(1, m) };
     let n = random.within(1, 3 * columns);
     let k = random.within(1, 3 * rows * lanes + 1);
     let gemm = Gemm { m, n, k, groups: random.pick(&[1, 1, 1, 2]) };
-    let control = Control { accumulator_latency: random.within(1, 6), double_buffer: random.next() % 3 != 0 };
+    let control = Control {
+        accumulator_latency: random.within(1, 6),
+        double_buffer: random.pick(&[true, true, false]),
+    };
     (Schedule { gemm, rows, columns, lanes, m_tile }, control)
 }
 
@@ -98,7 +105,7 @@ impl<T> Values<T> {
 
 /// int8 operands: small, any, or only the extremes.
 fn integers(random: &mut Random, gemm: Gemm) -> Values<i16> {
-    let unsigned = random.next() % 2 == 0;
+    let unsigned = random.coin();
     let kind = random.within(0, 2);
     Values::new(gemm, |activation| {
         let (low, high) = if activation && unsigned { (0, 255) } else { (-128, 127) };
@@ -143,6 +150,7 @@ fn expected_writes(schedule: &Schedule, control: &Control) -> WeightWrites {
 #[test]
 fn weight_stationary_cycles_and_integers_equal_closed_form_and_engine() {
     let mut random = Random(1);
+    let mut wrapped = 0;
     for case in 0..600 {
         let (schedule, control) = random_case(&mut random);
         let values = integers(&mut random, schedule.gemm);
@@ -154,10 +162,13 @@ fn weight_stationary_cycles_and_integers_equal_closed_form_and_engine() {
         let name = format!("case {case}: {schedule:?} {control:?}");
         assert_eq!(run.cycles, array_cycles(&schedule, &array(&schedule, &control)).0, "{name}");
         let k_per_fold = schedule.k_per_fold() as usize;
-        let expected = values.dots(|a, w| i64::from(integer_dot(a, w, mac, k_per_fold).accumulator));
+        let sums = values.dots(|a, w| integer_dot(a, w, mac, k_per_fold));
+        wrapped += u32::from(sums.iter().any(|sum| sum.overflows > 0));
+        let expected: Vec<i64> = sums.iter().map(|sum| i64::from(sum.accumulator)).collect();
         assert!(run.outputs == expected, "values of {name}");
         assert_eq!(run.weight_writes, expected_writes(&schedule, &control), "{name}");
     }
+    assert!(wrapped > 100, "only {wrapped} layers wrap");
 }
 
 #[test]
