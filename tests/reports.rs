@@ -222,6 +222,27 @@ fn simulate_and_evaluate_agree() {
 /// README's table and picture are the tool's own: those of the reference report, which `.ci/run` compares
 /// with a fresh evaluation.
 #[test]
+fn designs_of_different_technologies_share_no_plot() {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = fs::read_to_string("hw-configs/edge-32x32.toml").unwrap();
+    let other = shipped.replace("\"7nm\"", "\"45nm\"").replace("\"edge-32x32\"", "\"at-45nm\"");
+    let design = folder.path().join("at-45nm.toml");
+    fs::write(&design, other).unwrap();
+    let out = folder.path().join("report");
+    let designs = ["--hw", "edge-32x32", "--hw", design.to_str().unwrap()];
+    let rest = ["--workload", "networks", "--out", out.to_str().unwrap()];
+    let stdout = systolab(&[&["evaluate"], &designs[..], &rest[..]].concat(), 1);
+    assert!(stdout.contains("share no plot: at-45nm in 45nm, edge-32x32 in 7nm."), "{stdout}");
+    let plot = |name: &str| fs::read_to_string(out.join(name)).unwrap();
+    for (name, design, other) in
+        [("pareto-tiny.svg", "at-45nm", "edge-32x32"), ("pareto-tiny-2.svg", "edge-32x32", "at-45nm")]
+    {
+        let svg = plot(name);
+        assert!(svg.contains(design) && !svg.contains(other), "{name}");
+    }
+}
+
+#[test]
 fn readme_shows_the_reference_report() {
     let readme = std::fs::read_to_string("README.md").unwrap();
     let report = std::fs::read_to_string("reports/reference/report.md").unwrap();

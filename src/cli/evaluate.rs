@@ -1,6 +1,6 @@
 //! `systolab evaluate`: every design × every network → tables, CSV, JSON, Markdown, Pareto plots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -77,9 +77,15 @@ impl Report {
         let points = &evaluation.points;
         let version = env!("CARGO_PKG_VERSION");
         let excluded = exclusions(points);
-        let technologies: BTreeSet<&str> = designs.iter().map(|design| design.technology.name()).collect();
-        let technology = technologies.into_iter().collect::<Vec<_>>().join(", ");
-        let findings = explore::findings(points);
+        let technology_of: BTreeMap<&str, &str> =
+            designs.iter().map(|design| (design.accelerator.name(), design.technology.name())).collect();
+        let technologies: Vec<&str> =
+            technology_of.values().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let technology = technologies.join(", ");
+        let mut findings = explore::findings(points);
+        if technologies.len() > 1 {
+            findings.push(several_technologies(&technology_of));
+        }
         let mut report = Self {
             table: report::points_table(points, &excluded, rows),
             csv: report::points_csv(points, version)?,
@@ -93,13 +99,16 @@ impl Report {
             ("report.md".to_owned(), report.markdown()),
             ("accumulators.csv".to_owned(), report::executions_table(&evaluation.executions).to_csv()?),
         ];
-        // Totals that leave out different things never share an axis.
-        let sets: BTreeSet<Vec<String>> =
-            points.iter().filter_map(|point| point_exclusions(point).cloned()).collect();
-        for set in &sets {
+        // Totals of different technologies, or that leave out different things, never share an axis.
+        let axis = |point: &Point| {
+            let technology = technology_of.get(point.design.as_str()).copied();
+            Some((technology, point_exclusions(point)?.clone()))
+        };
+        let axes: BTreeSet<_> = points.iter().filter_map(axis).collect();
+        for shared in &axes {
             let comparable: Vec<Point> =
-                points.iter().filter(|point| point_exclusions(point) == Some(set)).cloned().collect();
-            for plot in report::pareto_plots(&comparable, set)? {
+                points.iter().filter(|point| axis(point).as_ref() == Some(shared)).cloned().collect();
+            for plot in report::pareto_plots(&comparable, &shared.1)? {
                 let stem = format!("pareto-{}", file_name(&plot.family));
                 let same =
                     report.files.iter().filter(|(name, _)| name.starts_with(&format!("{stem}."))).count();
@@ -113,6 +122,16 @@ impl Report {
     fn markdown(&self) -> String {
         format!("{}\n{}\n", self.table.to_markdown(), self.findings.join("\n"))
     }
+}
+
+/// A warning for whoever reads the energies of these designs side by side.
+fn several_technologies(technology_of: &BTreeMap<&str, &str>) -> String {
+    let designs: Vec<String> =
+        technology_of.iter().map(|(design, technology)| format!("{design} in {technology}")).collect();
+    format!(
+        "Energies of different technologies are not comparable and share no plot: {}.",
+        designs.join(", ")
+    )
 }
 
 fn point_exclusions(point: &Point) -> Option<&Vec<String>> {

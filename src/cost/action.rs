@@ -18,6 +18,8 @@ pub enum Action {
     Vector(VectorOperation),
     /// One bit moved over the channel of this DRAM part.
     DramBit(String),
+    /// One operation that no design performs, given for other entries to be derived from.
+    Reference(String),
 }
 
 const VECTOR_OPERATIONS: [VectorOperation; 6] = [
@@ -44,7 +46,8 @@ impl Action {
     /// What [`Action::parse`] accepts, for error messages.
     pub(super) const EXPECTED: &'static str = "expected `multiplier.ACTIVATION,WEIGHT` (for example \
         `multiplier.uint8,int4`), `adder.int1` to `adder.int64`, `adder.f32`, `register.bit`, \
-        `vector.OPERATION.f32` with convert, multiply, add, compare, quantize or round, or `dram.PART`";
+        `vector.OPERATION.f32` with convert, multiply, add, compare, quantize or round, `dram.PART`, or \
+        `reference.NAME`";
 
     /// Reads a reference such as `multiplier.int8,int8`: the key path below `energy`, without quotes.
     pub(super) fn parse(path: &str) -> Option<Self> {
@@ -68,6 +71,7 @@ impl Action {
                     .map(Self::Vector)
             }
             "dram" => (!rest.is_empty()).then(|| Self::DramBit(rest.to_owned())),
+            "reference" => (!rest.is_empty()).then(|| Self::Reference(rest.to_owned())),
             _ => None,
         }
     }
@@ -84,12 +88,16 @@ impl fmt::Display for Action {
             Self::Accumulate(Adder::F32) => f.write_str("energy.adder.f32"),
             Self::RegisterBit => f.write_str("energy.register.bit"),
             Self::Vector(operation) => write!(f, "energy.vector.{}.f32", vector_key(*operation)),
-            Self::DramBit(part) => {
-                let bare = part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-                if bare { write!(f, "energy.dram.{part}") } else { write!(f, "energy.dram.{part:?}") }
-            }
+            Self::DramBit(part) => write_named(f, "dram", part),
+            Self::Reference(name) => write_named(f, "reference", name),
         }
     }
+}
+
+/// A key whose last part is any name: quoted unless TOML reads it bare.
+fn write_named(f: &mut fmt::Formatter<'_>, table: &str, name: &str) -> fmt::Result {
+    let bare = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if bare { write!(f, "energy.{table}.{name}") } else { write!(f, "energy.{table}.{name:?}") }
 }
 
 #[cfg(test)]
@@ -112,6 +120,7 @@ mod tests {
             "vector.round.f32",
             "dram.LPDDR4",
             "dram.HBM2 8-high",
+            "reference.fp16-multiply",
         ] {
             let key = Action::parse(path).unwrap().to_string();
             assert_eq!(key.replace('"', ""), format!("energy.{path}"));
@@ -133,6 +142,7 @@ mod tests {
             "vector.add",
             "vector.divide.f32",
             "dram.",
+            "reference.",
             "sram.8192",
         ] {
             assert_eq!(Action::parse(path), None, "{path}");

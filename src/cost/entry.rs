@@ -33,6 +33,7 @@ pub(super) fn by_action(file: TechnologySource<'_>, energy: RawEnergy) -> Result
         insert(&format!("vector.{operation}"), formats)?;
     }
     insert("dram", energy.dram)?;
+    insert("reference", energy.reference)?;
     Ok(entries)
 }
 

@@ -13,7 +13,7 @@ pub enum Standing {
     PublishedSecondary,
     /// Computed by a stated formula from other numbers of the same technology.
     Derived,
-    /// Result of a synthesis run.
+    /// Result of a tool run: synthesis, or a memory model such as CACTI.
     Synthesized,
     /// Another node's number, scaled by a stated formula.
     Borrowed,

@@ -21,10 +21,6 @@ const SCHEMA_VERSION: i64 = 1;
 /// The key for integer adders of any other width.
 const ANY_WIDTH: &str = "int*";
 
-/// Technology files that come with the program: (name, text).
-pub const SHIPPED_TECHNOLOGIES: [(&str, &str); 1] =
-    [("7nm", include_str!("../../hw-configs/technology/7nm.toml"))];
-
 /// A validated technology file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Technology {
@@ -570,59 +566,5 @@ components = [{ name = "clock tree", reason = "unknown" }]
             }
         }
         assert!(failures.is_empty(), "{}", failures.join("\n"));
-    }
-
-    #[test]
-    fn shipped_technologies_are_valid_and_say_where_every_number_comes_from() {
-        for (name, text) in SHIPPED_TECHNOLOGIES {
-            let technology = Technology::parse(&SourceFile::embedded(name, text)).unwrap();
-            assert_eq!(technology.name(), name);
-            for (action, lookup) in technology.entries() {
-                let Lookup::Given(given) = lookup else { panic!("{action} is excluded") };
-                assert!(!given.provenance.source.contains("recalled"), "{action}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_7nm_energies_are_these() {
-        let technology = Technology::parse(&SourceFile::embedded("7nm", SHIPPED_TECHNOLOGIES[0].1)).unwrap();
-        let expected = [
-            ("multiplier.int8,int8", [0.07; 3]),
-            ("multiplier.uint8,int8", [0.07, 0.07, 0.07 * 81.0 / 64.0]),
-            ("multiplier.int4,int4", [0.01239, 0.01491, 0.0175]),
-            ("multiplier.uint4,int4", [0.01239, 0.01491, 0.0175]),
-            ("multiplier.int8,int4", [0.0245, 0.0294, 0.035]),
-            ("multiplier.uint8,int4", [0.0245, 0.0294, 0.035]),
-            ("multiplier.bf16,bf16", [0.21; 3]),
-            ("adder.int8", [0.007; 3]),
-            ("adder.int32", [0.03; 3]),
-            ("adder.f32", [0.38; 3]),
-            ("register.bit", [0.009 * 0.0935, 0.002752, 0.009]),
-            ("vector.convert.f32", [0.03, 0.38, 0.76]),
-            ("vector.multiply.f32", [1.31; 3]),
-            ("vector.add.f32", [0.38; 3]),
-            ("vector.compare.f32", [0.007, 0.03, 0.06]),
-            ("vector.quantize.f32", [1.31, 1.69, 2.13]),
-            ("vector.round.f32", [0.015, 0.03, 0.06]),
-            ("dram.LPDDR4", [8.0, 11.0, 14.0]),
-            ("dram.HBM2", [250.0 / 64.0, 350.0 / 64.0, 450.0 / 64.0]),
-        ];
-        assert_eq!(technology.entries().count(), expected.len());
-        // Adders between the published ones: 0.007·16/8, on the line, 0.03·16/32.
-        for (path, pj) in expected.into_iter().chain([("adder.int16", [0.014, 0.007 + 0.023 / 3.0, 0.015])]) {
-            for (found, pj) in bounds(given(&technology, path).energy).into_iter().zip(pj) {
-                assert!((found - pj).abs() < 1e-12, "{path}: {found} is not {pj}");
-            }
-        }
-        for (bytes, pj) in [(8192, 7.5), (32768, 8.5), (1 << 20, 14.0)] {
-            for access in [SramAccess::Read, SramAccess::Write] {
-                let found = technology.sram(bytes, 64, access).unwrap();
-                assert!(
-                    matches!(found, Lookup::Given(given) if bounds(given.energy) == [pj; 3]),
-                    "{bytes} bytes"
-                );
-            }
-        }
     }
 }

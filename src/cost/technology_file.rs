@@ -45,6 +45,8 @@ pub(super) struct RawEnergy {
     pub(super) vector: BTreeMap<String, RawEntries>,
     #[serde(default)]
     pub(super) dram: RawEntries,
+    #[serde(default)]
+    pub(super) reference: RawEntries,
     pub(super) sram: Spanned<RawSram>,
     #[serde(rename = "sram-leakage")]
     pub(super) sram_leakage: Spanned<RawEntry>,

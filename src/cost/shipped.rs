@@ -1,0 +1,221 @@
+//! The technology files that come with the program.
+
+/// Technology files that come with the program: (name, text).
+pub const SHIPPED_TECHNOLOGIES: [(&str, &str); 2] = [
+    ("7nm", include_str!("../../hw-configs/technology/7nm.toml")),
+    ("45nm", include_str!("../../hw-configs/technology/45nm.toml")),
+];
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::{DMatrix, DVector};
+
+    use super::*;
+    use crate::cost::energy_range::factor;
+    use crate::cost::{Action, EnergyPerAction, EnergyRange, Lookup, SramAccess, Standing, Technology};
+    use crate::source::SourceFile;
+
+    fn shipped(name: &str) -> Technology {
+        let (_, text) = SHIPPED_TECHNOLOGIES.into_iter().find(|(shipped, _)| *shipped == name).unwrap();
+        Technology::parse(&SourceFile::embedded(name, text)).unwrap()
+    }
+
+    fn given(lookup: Lookup) -> EnergyPerAction {
+        match lookup {
+            Lookup::Given(given) => given,
+            Lookup::Excluded { reason } => panic!("excluded: {reason}"),
+        }
+    }
+
+    fn bounds(energy: EnergyRange) -> [f64; 3] {
+        [energy.low(), energy.typical(), energy.high()]
+    }
+
+    #[track_caller]
+    fn assert_energies<'a>(technology: &Technology, expected: impl IntoIterator<Item = (&'a str, [f64; 3])>) {
+        for (path, pj) in expected {
+            let found = given(technology.energy(&Action::parse(path).unwrap()).unwrap());
+            for (found, pj) in bounds(found.energy).into_iter().zip(pj) {
+                assert!((found - pj).abs() < 1e-12, "{path}: {found} is not {pj}");
+            }
+        }
+    }
+
+    #[test]
+    fn shipped_technologies_are_valid_and_say_where_every_number_comes_from() {
+        for (name, text) in SHIPPED_TECHNOLOGIES {
+            let technology = Technology::parse(&SourceFile::embedded(name, text)).unwrap();
+            assert_eq!(technology.name(), name);
+            for (action, lookup) in technology.entries() {
+                let Lookup::Given(given) = lookup else { panic!("{action} is excluded") };
+                assert!(!given.provenance.source.contains("recalled"), "{action}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_7nm_energies_are_these() {
+        let technology = shipped("7nm");
+        let expected = [
+            ("multiplier.int8,int8", [0.07; 3]),
+            ("multiplier.uint8,int8", [0.07, 0.07, 0.07 * 81.0 / 64.0]),
+            ("multiplier.int4,int4", [0.01239, 0.01491, 0.0175]),
+            ("multiplier.uint4,int4", [0.01239, 0.01491, 0.0175]),
+            ("multiplier.int8,int4", [0.0245, 0.0294, 0.035]),
+            ("multiplier.uint8,int4", [0.0245, 0.0294, 0.035]),
+            ("multiplier.bf16,bf16", [0.21; 3]),
+            ("adder.int8", [0.007; 3]),
+            ("adder.int32", [0.03; 3]),
+            ("adder.f32", [0.38; 3]),
+            ("register.bit", [0.009 * 0.0935, 0.002752, 0.009]),
+            ("vector.convert.f32", [0.03, 0.38, 0.76]),
+            ("vector.multiply.f32", [1.31; 3]),
+            ("vector.add.f32", [0.38; 3]),
+            ("vector.compare.f32", [0.007, 0.03, 0.06]),
+            ("vector.quantize.f32", [1.31, 1.69, 2.13]),
+            ("vector.round.f32", [0.015, 0.03, 0.06]),
+            ("dram.LPDDR4", [8.0, 11.0, 14.0]),
+            ("dram.HBM2", [250.0 / 64.0, 350.0 / 64.0, 450.0 / 64.0]),
+        ];
+        assert_eq!(technology.entries().count(), expected.len());
+        assert_energies(&technology, expected);
+        // Adders between the published ones: 0.007·16/8, on the line, 0.03·16/32.
+        assert_energies(&technology, [("adder.int16", [0.014, 0.007 + 0.023 / 3.0, 0.015])]);
+        for (bytes, pj) in [(8192, 7.5), (32768, 8.5), (1 << 20, 14.0)] {
+            for access in [SramAccess::Read, SramAccess::Write] {
+                let found = given(technology.sram(bytes, 64, access).unwrap());
+                assert_eq!(bounds(found.energy), [pj; 3], "{bytes} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn the_45nm_energies_are_these() {
+        let technology = shipped("45nm");
+        let expected = [
+            ("multiplier.int8,int8", [0.2; 3]),
+            ("multiplier.uint8,int8", [0.2, 0.2, 0.2 * 81.0 / 64.0]),
+            ("multiplier.int4,int4", [0.0354, 0.0426, 0.05]),
+            ("multiplier.uint4,int4", [0.0354, 0.0426, 0.05]),
+            ("multiplier.int8,int4", [0.07, 0.084, 0.1]),
+            ("multiplier.uint8,int4", [0.07, 0.084, 0.1]),
+            ("multiplier.bf16,bf16", [1.1 * 0.21 / 0.34, 1.1 * 0.21 / 0.34, 1.1]),
+            ("adder.int8", [0.03; 3]),
+            ("adder.int32", [0.1; 3]),
+            ("adder.f32", [0.9; 3]),
+            ("register.bit", [0.002694, 0.01036, 0.01281]),
+            ("vector.convert.f32", [0.1, 0.9, 1.8]),
+            ("vector.multiply.f32", [3.7; 3]),
+            ("vector.add.f32", [0.9; 3]),
+            ("vector.compare.f32", [0.03, 0.1, 0.2]),
+            ("vector.quantize.f32", [3.7, 4.6, 5.7]),
+            ("vector.round.f32", [0.05, 0.1, 0.2]),
+            ("dram.LPDDR4", [8.0, 11.0, 14.0]),
+            ("dram.HBM2", [250.0 / 64.0, 350.0 / 64.0, 450.0 / 64.0]),
+            ("reference.int32-multiply", [3.1; 3]),
+            ("reference.fp16-multiply", [1.1; 3]),
+            ("reference.fp16-add", [0.4; 3]),
+        ];
+        assert_eq!(technology.entries().count(), expected.len());
+        assert_energies(&technology, expected);
+        // Adders between the published ones: 0.1·16/32, on the line, 0.03·16/8.
+        assert_energies(&technology, [("adder.int16", [0.05, 0.03 + 0.07 / 3.0, 0.06])]);
+    }
+
+    #[test]
+    fn the_borrowed_45nm_register_is_scaled_as_its_text_says() {
+        let library_at_40_nm = 12.68 / 16.0 + 0.21; // 8-bit multiplier and 32-bit adder
+        let typical = 0.009 * 1.1537 / library_at_40_nm;
+        let energy = given(shipped("45nm").energy(&Action::RegisterBit).unwrap()).energy;
+        let expected = [typical * 0.30 / 1.1537, typical, 0.009 * f64::powi(45.0 / 40.0, 3)];
+        for (found, expected) in bounds(energy).into_iter().zip(expected) {
+            assert!((found / expected - 1.0).abs() < 1e-3, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn every_shipped_technology_prices_the_same_actions() {
+        let priced = |name| {
+            let performed = |action: &Action| !matches!(action, Action::Reference(_));
+            let technology = shipped(name);
+            technology.entries().map(|(action, _)| action.clone()).filter(performed).collect::<Vec<_>>()
+        };
+        assert_eq!(priced("45nm"), priced("7nm"));
+    }
+
+    /// (width in bits, smallest and largest KiB): every power of two between is tabulated.
+    const CACTI_SIZES: [(u32, u64, u64); 4] = [(64, 1, 2048), (128, 1, 2048), (256, 2, 2048), (512, 4, 2048)];
+
+    /// (bytes, pJ) of every macro of a width.
+    fn cacti(width_bits: u32, access: SramAccess) -> Vec<(f64, f64)> {
+        let technology = shipped("45nm");
+        let (_, min, max) = CACTI_SIZES.into_iter().find(|(width, ..)| *width == width_bits).unwrap();
+        let sizes = std::iter::successors(Some(min), |kib| Some(2 * kib)).take_while(|kib| *kib <= max);
+        let point = |kib: u64| {
+            let found = given(technology.sram(kib << 10, width_bits, access).unwrap());
+            assert_eq!(found.provenance.standing, Standing::Synthesized, "{kib} KiB x {width_bits}");
+            (factor(kib << 10), found.energy.typical())
+        };
+        sizes.map(point).collect()
+    }
+
+    #[test]
+    fn the_45nm_scratchpads_are_cactis() {
+        let technology = shipped("45nm");
+        for (kib, width_bits, read, write) in [
+            (1, 64, 1.66966, 3.49161),
+            (8, 64, 6.13702, 7.87807),
+            (16, 128, 10.7481, 23.2224),
+            (32, 64, 17.0418, 15.3975),
+            (4, 512, 30.5024, 37.4397),
+            (1024, 256, 251.863, 245.286),
+            (2048, 512, 624.366, 599.51),
+        ] {
+            for (access, pj) in [(SramAccess::Read, read), (SramAccess::Write, write)] {
+                let found = given(technology.sram(kib << 10, width_bits, access).unwrap());
+                assert_eq!(bounds(found.energy), [pj; 3], "{kib} KiB x {width_bits}");
+                assert!(found.provenance.source.contains("itrs-lstp"));
+            }
+        }
+        // A word of 1024 bits is two of 512, one of 16 bits a whole one of 64.
+        for (width_bits, pj) in [(1024, 2.0 * 39.9081), (16, 17.0418)] {
+            let found = given(technology.sram(32768, width_bits, SramAccess::Read).unwrap());
+            assert_eq!(bounds(found.energy), [pj; 3], "{width_bits} bits");
+            assert_eq!(found.provenance.standing, Standing::Derived);
+        }
+        let count = CACTI_SIZES.map(|(width, ..)| cacti(width, SramAccess::Read).len()).iter().sum::<usize>();
+        assert_eq!(count, 45);
+    }
+
+    #[test]
+    fn a_larger_45nm_scratchpad_never_costs_less_per_access() {
+        for access in [SramAccess::Read, SramAccess::Write] {
+            for (width_bits, ..) in CACTI_SIZES {
+                let points = cacti(width_bits, access);
+                assert!(points.windows(2).all(|pair| pair[0].1 < pair[1].1), "{width_bits}: {points:?}");
+            }
+        }
+    }
+
+    /// Why lookups interpolate: docs/model.md states these errors.
+    #[test]
+    fn a_power_law_misses_cactis_own_points() {
+        for (access, largest, smallest) in [(SramAccess::Read, 0.50, 0.24), (SramAccess::Write, 0.20, 0.09)] {
+            let errors = CACTI_SIZES.map(|(width_bits, ..)| power_law_error(&cacti(width_bits, access)));
+            let found = errors.iter().copied().fold(0.0, f64::max);
+            assert!(errors.iter().all(|error| (smallest..=largest).contains(error)), "{errors:?}");
+            assert!(found > largest - 0.01, "{errors:?}");
+        }
+    }
+
+    /// Largest relative error of pJ = e^a · bytes^b, fitted by least squares of ln pJ in ln bytes.
+    fn power_law_error(points: &[(f64, f64)]) -> f64 {
+        let ln_bytes = |row: usize| points[row].0.ln();
+        let design =
+            DMatrix::from_fn(points.len(), 2, |row, column| if column == 0 { 1.0 } else { ln_bytes(row) });
+        let ln_pj = DVector::from_fn(points.len(), |row, _| points[row].1.ln());
+        let fit = design.clone().svd(true, true).solve(&ln_pj, 1e-12).unwrap();
+        let residuals = design * fit - ln_pj;
+        residuals.iter().map(|residual| (residual.exp() - 1.0).abs()).fold(0.0, f64::max)
+    }
+}
