@@ -6,6 +6,9 @@
 //! workloads/*.toml ──► workload ─┘     (LayerPlan)          └─► functional ─► tensors ───────────┘
 //!            numerics and tensor underneath: what a number, a MAC and a requantization are
 //! ```
+//!
+//! Beside the flow, `stepped` is the array as registers, PE by PE: the judge of timing's cycles and of
+//! functional's order. `source` reads configuration files and points errors into them.
 
 pub mod cli;
 pub mod cost;

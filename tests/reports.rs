@@ -235,7 +235,7 @@ fn designs_of_different_technologies_share_no_plot() {
     assert!(stdout.contains("share no plot: at-45nm in 45nm, edge-32x32 in 7nm."), "{stdout}");
     let plot = |name: &str| fs::read_to_string(out.join(name)).unwrap();
     for (name, design, other) in
-        [("pareto-tiny.svg", "at-45nm", "edge-32x32"), ("pareto-tiny-2.svg", "edge-32x32", "at-45nm")]
+        [("pareto-tiny.svg", "at-45nm", "edge-32x32"), ("pareto-tiny.2.svg", "edge-32x32", "at-45nm")]
     {
         let svg = plot(name);
         assert!(svg.contains(design) && !svg.contains(other), "{name}");
