@@ -8,7 +8,31 @@
 //! ```
 //!
 //! Beside the flow, `stepped` is the array as registers, PE by PE: the judge of timing's cycles and of
-//! functional's order. `source` reads configuration files and points errors into them.
+//! functional's order. `source` reads configuration files and points errors into them. The allowed edges
+//! are the table in `tests/architecture.rs`.
+//!
+//! ```
+//! use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
+//! use systolab::explore::{Design, Regime, simulate};
+//! use systolab::hardware::{self, Accelerator};
+//! use systolab::source::SourceFile;
+//! use systolab::workload::{self, Workload};
+//!
+//! let (name, text) = hardware::SHIPPED[0];
+//! let (family, energies) = SHIPPED_TECHNOLOGIES[0];
+//! let technology = SourceFile::embedded(family, energies);
+//! let design = Design {
+//!     accelerator: Accelerator::parse(&SourceFile::embedded(name, text))?,
+//!     technology: Technology::parse(&technology)?,
+//!     technology_sha256: technology.sha256(),
+//! };
+//! let (name, text) = workload::SHIPPED[0];
+//! let network = Workload::parse(&SourceFile::embedded(name, text))?;
+//!
+//! let request = simulate(&design, &network, 1, Regime::Cold)?;
+//! assert_eq!(request.layers.iter().map(|layer| layer.cycles).sum::<u64>(), request.totals.cycles);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod cli;
 pub mod cost;
