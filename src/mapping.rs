@@ -10,9 +10,10 @@ mod plan;
 mod reduction;
 mod schedule;
 
+pub use crate::hardware::OutputDrain;
 pub use gemm::Gemm;
 pub use mapper::{MappedLayer, MappingError, accumulator_bits, map_network};
-pub use output_fold::{OutputDrain, OutputFold};
+pub use output_fold::OutputFold;
 pub use plan::LayerPlan;
 pub use reduction::{Join, ReductionOrder};
 pub use schedule::{Fold, Schedule};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use toml::Spanned;
 
 /// Larger configuration files are refused before they are read.
 const MAX_TEXT_BYTES: u64 = 16 << 20;
@@ -100,6 +101,24 @@ impl SourceFile {
     /// An error of the file as a whole.
     pub fn error_in_file(&self, message: impl Into<String>) -> SourceError {
         SourceError::Invalid { file: self.clone(), span: None, message: message.into() }
+    }
+
+    /// Accepts an absent value and one written value; the values of later versions are refused by name.
+    pub fn only(
+        &self,
+        value: Option<&Spanned<String>>,
+        accepted: &str,
+        later: &[&str],
+    ) -> Result<(), SourceError> {
+        let Some(value) = value else { return Ok(()) };
+        let given = value.get_ref().as_str();
+        if given == accepted {
+            Ok(())
+        } else if later.contains(&given) {
+            Err(self.error(value.span(), format!("`{given}`: not in this version; expected `{accepted}`")))
+        } else {
+            Err(self.error(value.span(), format!("unknown value `{given}`: expected `{accepted}`")))
+        }
     }
 
     /// Line and column, from 1; the column counts characters.

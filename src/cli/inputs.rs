@@ -29,7 +29,7 @@ pub(super) fn designs(named: &[String]) -> Result<Vec<Design>, Failure> {
             designs.push(design(&SourceFile::embedded(embedded_name(name), text))?);
             continue;
         }
-        let names = || hardware::SHIPPED.map(|(name, _)| name).join(", ");
+        let names = || hardware::SHIPPED.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         let files = toml_files(Path::new(name)).map_err(|error| {
             format!("--hw {name}: {error}; expected a file, a folder or a shipped design: {}", names())
         })?;

@@ -10,6 +10,7 @@ use crate::source::{SourceError, SourceFile};
 
 use super::array::Array;
 use super::check::{integer, text};
+use super::dataflow::Dataflow;
 use super::dram::Dram;
 use super::mac::MacUnit;
 use super::raw::{RawAccelerator, RawMac, RawVersion};
@@ -17,7 +18,7 @@ use super::scratchpad::{LineBuffer, Scratchpad};
 use super::vector::VectorUnit;
 
 /// The designs that are compiled in: name and text of the file.
-pub const SHIPPED: [(&str, &str); 2] = [
+pub const SHIPPED: &[(&str, &str)] = &[
     ("edge-32x32", include_str!("../../hw-configs/edge-32x32.toml")),
     ("datacenter-128x128", include_str!("../../hw-configs/datacenter-128x128.toml")),
 ];
@@ -64,14 +65,15 @@ impl Accelerator {
         let technology = text(file, &raw.technology)?.to_owned();
         let frequency_hz = integer(file, &raw.frequency_hz, MIN_FREQUENCY_HZ..=MAX_FREQUENCY_HZ)?;
         let scratchpad = &raw.scratchpad;
+        let array = Array::new(file, &raw.array)?;
         Ok(Self {
             name,
             frequency_hz,
             technology_file: technology_file(file, &technology),
             technology_span: raw.technology.span(),
             technology,
-            array: Array::new(file, &raw.array)?,
-            macs: macs(file, &raw.mac)?,
+            macs: macs(file, &raw.mac, array.dataflows())?,
+            array,
             activation: Scratchpad::new(file, &scratchpad.activation, LineBuffer::Later)?,
             weight: Scratchpad::new(file, &scratchpad.weight, LineBuffer::Never)?,
             accumulator: Scratchpad::new(file, &scratchpad.accumulator, LineBuffer::Never)?,
@@ -112,7 +114,7 @@ impl Accelerator {
         self.technology_file.as_deref()
     }
 
-    /// The systolic array.
+    /// The systolic array, or each of several equal ones.
     pub fn array(&self) -> &Array {
         &self.array
     }
@@ -163,10 +165,14 @@ fn technology_file(file: &SourceFile, technology: &str) -> Option<PathBuf> {
     technology.ends_with(".toml").then(|| folder.join(technology))
 }
 
-fn macs(file: &SourceFile, raw: &[Spanned<RawMac>]) -> Result<Vec<MacUnit>, SourceError> {
+fn macs(
+    file: &SourceFile,
+    raw: &[Spanned<RawMac>],
+    dataflows: &[Dataflow],
+) -> Result<Vec<MacUnit>, SourceError> {
     let mut macs: Vec<MacUnit> = Vec::with_capacity(raw.len());
     for raw in raw {
-        let mac = MacUnit::new(file, raw)?;
+        let mac = MacUnit::new(file, raw, dataflows)?;
         if macs.iter().any(|earlier| earlier.pair() == mac.pair()) {
             let message = format!("the pair {} is listed twice; expected each pair once", mac.pair());
             return Err(file.error(raw.get_ref().activation.span(), message));
@@ -182,7 +188,7 @@ fn macs(file: &SourceFile, raw: &[Spanned<RawMac>]) -> Result<Vec<MacUnit>, Sour
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hardware::Dataflow;
+    use crate::hardware::{LaneAxis, OutputDrain};
     use crate::numerics::{Bf16Mac, IntegerMac, MacSpec, RegisterWidth, StaticBound};
 
     const SMALL: &str = r#"
@@ -251,6 +257,7 @@ ops_per_cycle = 1
         assert_eq!(design.technology_file(), None);
         let array = design.array();
         assert_eq!((array.rows(), array.cols(), array.dataflows()), (16, 8, &[Dataflow::Ws][..]));
+        assert_eq!((array.count(), array.output_drain()), (1, OutputDrain::Overlapped));
         assert!(array.double_buffer());
         assert_eq!(array.accumulator_latency_cycles(), 1);
         let width = |bits| RegisterWidth::new(bits).unwrap();
@@ -278,6 +285,29 @@ ops_per_cycle = 1
         assert_eq!((design.name(), design.description()), ("x", "y"));
         assert_eq!(design.technology(), "mine.toml");
         assert_eq!(design.technology_file(), Some(Path::new("folder/mine.toml")));
+    }
+
+    #[test]
+    fn an_array_lists_its_dataflows_in_order_and_says_how_outputs_drain() {
+        let text = SMALL.replace("[\"ws\"]", "[\"is\", \"os\"]\nos_drain = \"blocking\"\ncount = 64");
+        let array = parse(&text).unwrap().array().clone();
+        assert_eq!(array.dataflows(), [Dataflow::Is, Dataflow::Os]);
+        assert_eq!((array.output_drain(), array.count()), (OutputDrain::Blocking, 64));
+        assert_eq!(Dataflow::NAMED.map(|(name, dataflow)| dataflow.to_string() == name), [true; 3]);
+        let text = SMALL.replace("[\"ws\"]", "[\"os\"]\nos_drain = \"overlapped\"");
+        assert_eq!(parse(&text).unwrap().array().output_drain(), OutputDrain::Overlapped);
+    }
+
+    #[test]
+    fn lanes_widen_k_or_n() {
+        let mac = |text: &str| *parse(text).unwrap().mac(pair("uint8", "int8")).unwrap();
+        assert_eq!((mac(SMALL).lane_axis(), mac(SMALL).lanes()), (LaneAxis::K, 2));
+        let along_n = SMALL.replace("along = \"k\", count = 2", "along = \"n\", count = 4");
+        let along_n = along_n.replace("[\"ws\"]", "[\"ws\", \"os\"]");
+        assert_eq!((mac(&along_n).lane_axis(), mac(&along_n).lanes()), (LaneAxis::N, 4));
+        // A single lane widens nothing, so that pixels on the columns do no harm.
+        let single = SMALL.replace("along = \"k\", count = 1", "along = \"n\", count = 1");
+        assert!(parse(&single.replace("[\"ws\"]", "[\"is\"]")).is_ok());
     }
 
     #[test]
@@ -380,19 +410,25 @@ ops_per_cycle = 1
             Case("rows = 16", "rows = 0", "folder/d.toml:6:8: `array.rows`: 0: expected 1 to 4096"),
             Case("rows = 16", "rows = -16", "`array.rows`: -16: expected 1 to 4096"),
             Case("cols = 8", "cols = 4097", "`array.cols`: 4097: expected 1 to 4096"),
-            Case("cols = 8", "cols = 8\ncount = 2", "`array.count`: 2: not in this version; expected 1"),
-            Case("cols = 8", "cols = 8\ncount = 0", "`array.count`: 0: expected 1"),
+            Case("cols = 8", "cols = 8\ncount = 65", "`array.count`: 65: expected 1 to 64"),
+            Case("cols = 8", "cols = 8\ncount = 0", "`array.count`: 0: expected 1 to 64"),
             Case(
                 "[\"ws\"]",
-                "[\"ws\", \"os\"]",
-                "`array.dataflows[1]`: `os`: not in this version; expected `ws`",
+                "[\"ws\", \"rs\"]",
+                "`array.dataflows[1]`: unknown value `rs`: expected one of `ws`, `os`, `is`",
             ),
-            Case("[\"ws\"]", "[\"is\"]", "`is`: not in this version"),
-            Case("[\"ws\"]", "[\"rs\"]", "unknown value `rs`: expected `ws`"),
-            Case("[\"ws\"]", "[]", "`array.dataflows`: expected at least one dataflow: `ws`"),
-            Case("[\"ws\"]", "[\"ws\", \"ws\"]", "`ws` is listed twice"),
-            Case("cols = 8", "cols = 8\nos_drain = \"blocking\"", "`array.os_drain`: not in this version"),
-            Case("cols = 8", "cols = 8\nos_drain = \"x\"", "unknown value `x`: leave the key out"),
+            Case("[\"ws\"]", "[]", "`array.dataflows`: expected at least one dataflow: `ws`, `os`, `is`"),
+            Case("[\"ws\"]", "[\"is\", \"ws\", \"is\"]", "`array.dataflows[2]`: `is` is listed twice"),
+            Case(
+                "cols = 8",
+                "cols = 8\nos_drain = \"overlapped\"",
+                "`array.os_drain`: a key of designs with the dataflow `os`",
+            ),
+            Case(
+                "[\"ws\"]",
+                "[\"os\"]\nos_drain = \"x\"",
+                "`array.os_drain`: unknown value `x`: expected one of `overlapped`, `blocking`",
+            ),
             Case("cols = 8", "cols = 8\naccumulator_latency_cycles = 0", "0: expected 1 to 65536"),
             Case(
                 "cols = 8",
@@ -418,8 +454,13 @@ ops_per_cycle = 1
             Case("count = 2", "count = 65", "`mac[0].lanes.count`: 65: expected 1 to 64"),
             Case(
                 "along = \"k\", count = 2",
-                "along = \"n\", count = 2",
-                "`mac[0].lanes.along`: `n`: not in this version; expected `k`",
+                "along = \"m\", count = 2",
+                "`mac[0].lanes.along`: unknown value `m`: expected one of `k`, `n`",
+            ),
+            Case(
+                "[\"ws\"]\n[[mac]]\nactivation = \"uint8\"\nweight = \"int8\"\nlanes = { along = \"k\"",
+                "[\"ws\", \"is\"]\n[[mac]]\nactivation = \"uint8\"\nweight = \"int8\"\nlanes = { along = \"n\"",
+                "`mac[0].lanes.along`: `n`: not in this version beside the dataflow `is`",
             ),
             Case(
                 "partial_sum_bits = 24\n",

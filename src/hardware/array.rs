@@ -2,41 +2,39 @@
 
 use crate::source::{SourceError, SourceFile};
 
-use super::check::{integer, only, only_one};
+use super::check::{integer, one_of, only_one};
 use super::dataflow::Dataflow;
+use super::output_drain::OutputDrain;
 use super::raw::RawArray;
 
 const MAX_EXTENT: i64 = 4096;
+const MAX_COUNT: i64 = 64;
 const MAX_LATENCY_CYCLES: i64 = 65_536;
 
-/// One array of PEs. Every PE has a single-cycle adder.
+/// The array of PEs, of which a design has `count` equal ones. Every PE has a single-cycle adder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Array {
     rows: u64,
     cols: u64,
+    count: u64,
     dataflows: Vec<Dataflow>,
     double_buffer: bool,
+    output_drain: OutputDrain,
     accumulator_latency_cycles: u64,
 }
 
 impl Array {
     pub(super) fn new(file: &SourceFile, raw: &RawArray) -> Result<Self, SourceError> {
-        only_one(file, raw.count.as_ref())?;
         only_one(file, raw.mac_latency_cycles.as_ref())?;
-        only(file, raw.loop_order.as_ref(), "m-n-k", &["m-k-n", "n-m-k", "n-k-m", "k-m-n", "k-n-m"])?;
-        if let Some(drain) = &raw.os_drain {
-            let message = match drain.get_ref().as_str() {
-                "overlapped" | "blocking" => {
-                    "not in this version, which has no dataflow `os`; leave the key out".to_owned()
-                }
-                unknown => format!("unknown value `{unknown}`: leave the key out"),
-            };
-            return Err(file.error(drain.span(), message));
-        }
+        let later = ["m-k-n", "n-m-k", "n-k-m", "k-m-n", "k-n-m"];
+        file.only(raw.loop_order.as_ref(), "m-n-k", &later)?;
+        let dataflows = dataflows(file, raw)?;
         Ok(Self {
             rows: integer(file, &raw.rows, 1..=MAX_EXTENT)?,
             cols: integer(file, &raw.cols, 1..=MAX_EXTENT)?,
-            dataflows: dataflows(file, raw)?,
+            count: raw.count.as_ref().map_or(Ok(1), |count| integer(file, count, 1..=MAX_COUNT))?,
+            output_drain: output_drain(file, raw, &dataflows)?,
+            dataflows,
             double_buffer: raw.double_buffer.unwrap_or(true),
             accumulator_latency_cycles: raw
                 .accumulator_latency_cycles
@@ -45,24 +43,35 @@ impl Array {
         })
     }
 
-    /// Rows of PEs; k runs along them.
+    /// Rows of PEs; which extent runs along them, the dataflow says.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Columns of PEs; n runs along them.
+    /// Columns of PEs; which extent runs along them, the dataflow says.
     pub fn cols(&self) -> u64 {
         self.cols
     }
 
-    /// The dataflows the array can run, at least one, in the file's order.
+    /// Equal arrays that share the scratchpads, 1 to 64.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The dataflows the array can run, at least one, in the file's order; none occurs twice.
     pub fn dataflows(&self) -> &[Dataflow] {
         &self.dataflows
     }
 
-    /// Whether a PE has a shadow register, so that the next fold's weights load while this one computes.
+    /// Whether a PE has a shadow register, so that the next fold's stationary operands load while this
+    /// one computes.
     pub fn double_buffer(&self) -> bool {
         self.double_buffer
+    }
+
+    /// How results leave under [`Dataflow::Os`]; without meaning for a design that lacks it.
+    pub fn output_drain(&self) -> OutputDrain {
+        self.output_drain
     }
 
     /// Cycles, at least 1, from a valid bottom partial sum to the updated accumulator being readable.
@@ -74,14 +83,28 @@ impl Array {
 fn dataflows(file: &SourceFile, raw: &RawArray) -> Result<Vec<Dataflow>, SourceError> {
     let mut dataflows = Vec::new();
     for name in raw.dataflows.get_ref() {
-        only(file, Some(name), "ws", &["os", "is"])?;
-        if dataflows.contains(&Dataflow::Ws) {
-            return Err(file.error(name.span(), "`ws` is listed twice"));
+        let dataflow = one_of(file, name, &Dataflow::NAMED)?;
+        if dataflows.contains(&dataflow) {
+            return Err(file.error(name.span(), format!("`{dataflow}` is listed twice; expected each once")));
         }
-        dataflows.push(Dataflow::Ws);
+        dataflows.push(dataflow);
     }
     if dataflows.is_empty() {
-        return Err(file.error(raw.dataflows.span(), "expected at least one dataflow: `ws`"));
+        let message = "expected at least one dataflow: `ws`, `os`, `is`";
+        return Err(file.error(raw.dataflows.span(), message));
     }
     Ok(dataflows)
+}
+
+fn output_drain(
+    file: &SourceFile,
+    raw: &RawArray,
+    dataflows: &[Dataflow],
+) -> Result<OutputDrain, SourceError> {
+    let Some(drain) = &raw.os_drain else { return Ok(OutputDrain::Overlapped) };
+    if !dataflows.contains(&Dataflow::Os) {
+        let message = "a key of designs with the dataflow `os`; leave it out, or list `os` in `dataflows`";
+        return Err(file.error(drain.span(), message));
+    }
+    one_of(file, drain, &OutputDrain::NAMED)
 }

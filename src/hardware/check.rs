@@ -1,4 +1,4 @@
-//! Checks that the sections of a design file share: ranges, and values of later versions.
+//! Checks that the sections of a design file share: ranges, names, and numbers of later versions.
 
 use std::ops::RangeInclusive;
 
@@ -30,22 +30,17 @@ pub(super) fn text<'a>(file: &SourceFile, value: &'a Spanned<String>) -> Result<
     }
 }
 
-/// Accepts one value; the values of later versions are refused by name.
-pub(super) fn only(
+/// One of several named values, each with what it means.
+pub(super) fn one_of<T: Copy>(
     file: &SourceFile,
-    value: Option<&Spanned<String>>,
-    accepted: &str,
-    later: &[&str],
-) -> Result<(), SourceError> {
-    let Some(value) = value else { return Ok(()) };
+    value: &Spanned<String>,
+    accepted: &[(&str, T)],
+) -> Result<T, SourceError> {
     let given = value.get_ref().as_str();
-    if given == accepted {
-        Ok(())
-    } else if later.contains(&given) {
-        Err(file.error(value.span(), format!("`{given}`: not in this version; expected `{accepted}`")))
-    } else {
-        Err(file.error(value.span(), format!("unknown value `{given}`: expected `{accepted}`")))
-    }
+    accepted.iter().find(|(name, _)| *name == given).map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let names = accepted.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        file.error(value.span(), format!("unknown value `{given}`: expected one of {names}"))
+    })
 }
 
 /// Accepts 1; larger numbers are refused as of later versions.

@@ -9,21 +9,39 @@ use crate::numerics::{
 };
 use crate::source::{SourceError, SourceFile};
 
-use super::check::{integer, only};
-use super::raw::RawMac;
+use super::check::{integer, one_of};
+use super::dataflow::Dataflow;
+use super::raw::{RawLanes, RawMac};
 
 const MAX_LANES: i64 = 64;
+
+/// Which extent of a GEMM the lanes of a PE widen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LaneAxis {
+    /// `k`: the lanes' products are summed serially into one partial sum; lane l of row r takes
+    /// k0 + r · lanes + l.
+    K,
+    /// `n`: the lanes share an activation and have a partial sum each; lane l of column c has output
+    /// channel n0 + c · lanes + l. Never changes the order of accumulation.
+    N,
+}
 
 /// What every PE does with one operand pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MacUnit {
     pair: OperandPair,
+    lane_axis: LaneAxis,
     lanes: u64,
     spec: MacSpec,
 }
 
 impl MacUnit {
-    pub(super) fn new(file: &SourceFile, raw: &Spanned<RawMac>) -> Result<Self, SourceError> {
+    /// `dataflows` are those that the array lists.
+    pub(super) fn new(
+        file: &SourceFile,
+        raw: &Spanned<RawMac>,
+        dataflows: &[Dataflow],
+    ) -> Result<Self, SourceError> {
         let (table, raw) = (raw.span(), raw.get_ref());
         let activation = format(file, &raw.activation)?;
         let weight = format(file, &raw.weight)?;
@@ -31,12 +49,13 @@ impl MacUnit {
             let message = format!("({activation},{weight}): expected a pair of two integers or (bf16,bf16)");
             return Err(file.error(raw.weight.span(), message));
         };
-        only(file, Some(&raw.lanes.along), "k", &["n"])?;
-        only(file, raw.lane_sum.as_ref(), "serial", &["first", "block"])?;
-        only(file, raw.join.as_ref(), "per-fold", &["chained"])?;
+        let (lane_axis, lanes) = lanes(file, &raw.lanes, dataflows)?;
+        file.only(raw.lane_sum.as_ref(), "serial", &["first", "block"])?;
+        file.only(raw.join.as_ref(), "per-fold", &["chained"])?;
         Ok(Self {
             pair,
-            lanes: integer(file, &raw.lanes.count, 1..=MAX_LANES)?,
+            lane_axis,
+            lanes,
             spec: match pair {
                 OperandPair::Integer { .. } => MacSpec::Integer(integer_mac(file, table, raw)?),
                 OperandPair::Bf16 => MacSpec::Bf16(bf16_mac(file, raw)?),
@@ -49,10 +68,14 @@ impl MacUnit {
         self.pair
     }
 
-    /// Multiplications per PE and cycle, at least 1, at consecutive k, summed serially: lane l of row r
-    /// takes k0 + r · lanes + l.
+    /// Multiplications per PE and cycle, at least 1, along [`MacUnit::lane_axis`].
     pub fn lanes(&self) -> u64 {
         self.lanes
+    }
+
+    /// What the lanes widen; without meaning when there is one.
+    pub fn lane_axis(&self) -> LaneAxis {
+        self.lane_axis
     }
 
     /// How products become sums.
@@ -65,6 +88,17 @@ fn format(file: &SourceFile, name: &Spanned<String>) -> Result<OperandFormat, So
     name.get_ref().parse().map_err(|error: UnknownFormat| file.error(name.span(), error.to_string()))
 }
 
+fn lanes(file: &SourceFile, raw: &RawLanes, dataflows: &[Dataflow]) -> Result<(LaneAxis, u64), SourceError> {
+    let axis = one_of(file, &raw.along, &[("k", LaneAxis::K), ("n", LaneAxis::N)])?;
+    let count = integer(file, &raw.count, 1..=MAX_LANES)?;
+    if axis == LaneAxis::N && count > 1 && dataflows.contains(&Dataflow::Is) {
+        let message = "`n`: not in this version beside the dataflow `is`, whose columns are pixels; expected \
+                       `k`, or no `is` in `array.dataflows`";
+        return Err(file.error(raw.along.span(), message));
+    }
+    Ok((axis, count))
+}
+
 fn integer_mac(file: &SourceFile, table: Range<usize>, raw: &RawMac) -> Result<IntegerMac, SourceError> {
     let names = [&raw.partial_sum, &raw.accumulator, &raw.rounding, &raw.subnormals];
     if let Some(foreign) = names.into_iter().flatten().next() {
@@ -72,8 +106,8 @@ fn integer_mac(file: &SourceFile, table: Range<usize>, raw: &RawMac) -> Result<I
                        `accumulator_bits`, `overflow` and `bias`";
         return Err(file.error(foreign.span(), message));
     }
-    only(file, raw.overflow.as_ref(), "wrap", &["saturate"])?;
-    only(file, raw.bias.as_ref(), "after-last-fold", &["preload"])?;
+    file.only(raw.overflow.as_ref(), "wrap", &["saturate"])?;
+    file.only(raw.bias.as_ref(), "after-last-fold", &["preload"])?;
     let width = |value: &Option<Spanned<i64>>, key: &str| -> Result<RegisterWidth, SourceError> {
         let Some(value) = value else {
             return Err(file.error(table.clone(), format!("an integer pair needs `{key}`, 16 to 32")));
@@ -98,9 +132,9 @@ fn bf16_mac(file: &SourceFile, raw: &RawMac) -> Result<Bf16Mac, SourceError> {
                        `rounding` and `subnormals`";
         return Err(file.error(foreign, message));
     }
-    only(file, raw.partial_sum.as_ref(), "f32", &["bf16"])?;
-    only(file, raw.accumulator.as_ref(), "f32", &[])?;
-    only(file, raw.rounding.as_ref(), "rne", &["rtz", "rto"])?;
-    only(file, raw.subnormals.as_ref(), "keep", &["flush"])?;
+    file.only(raw.partial_sum.as_ref(), "f32", &["bf16"])?;
+    file.only(raw.accumulator.as_ref(), "f32", &[])?;
+    file.only(raw.rounding.as_ref(), "rne", &["rtz", "rto"])?;
+    file.only(raw.subnormals.as_ref(), "keep", &["flush"])?;
     Ok(Bf16Mac)
 }

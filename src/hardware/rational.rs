@@ -26,11 +26,6 @@ impl Rational {
     pub fn denominator(self) -> u128 {
         self.denominator
     }
-
-    /// The nearest f64 or a neighbor of it, for printing.
-    pub fn to_f64(self) -> f64 {
-        self.numerator as f64 / self.denominator as f64
-    }
 }
 
 fn greatest_common_divisor(mut a: u128, mut b: u128) -> u128 {
@@ -48,7 +43,6 @@ mod tests {
     fn fractions_are_in_lowest_terms() {
         let rate = Rational::new(12_800_000_000 * 700_000, 800_000_000 * 1_000_000).unwrap();
         assert_eq!((rate.numerator(), rate.denominator()), (56, 5));
-        assert_eq!(rate.to_f64(), 11.2);
         assert_eq!(Rational::new(0, 1), None);
         assert_eq!(Rational::new(1, 0), None);
     }

@@ -1,7 +1,7 @@
 //! The design file as written: TOML with positions, nothing checked but types and key names.
 //!
 //! Integers are signed, so that a negative one meets the range check and its message.
-//! Every key here is documented in docs/formats-hardware.md.
+//! Every key here is documented in docs/formats.md.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

@@ -17,15 +17,6 @@ pub struct OutputFold {
     pub columns: u64,
 }
 
-/// How results leave an output-stationary array.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OutputDrain {
-    /// Through second registers, while the next fold runs.
-    Overlapped,
-    /// Through the accumulating registers themselves: the array drains before the next fold.
-    Blocking,
-}
-
 impl Schedule {
     /// All output-stationary folds in execution order: group, output tile, m, n.
     pub fn output_folds(&self) -> impl Iterator<Item = OutputFold> + use<> {

@@ -45,19 +45,10 @@ pub(super) fn policy(file: &SourceFile, raw: &RawPrecision) -> Result<PrecisionP
             .parse()
             .map_err(|error: super::UnknownPrecision| file.error(name.span(), error.to_string()))
     };
-    let only =
-        |value: &Option<Spanned<String>>, accepted: &str, known: &[&str]| match value {
-            Some(value) if known.contains(&value.get_ref().as_str()) => Err(file.error(
-                value.span(),
-                format!("`{}`: not in this version; expected `{accepted}`", value.get_ref()),
-            )),
-            Some(value) if value.get_ref() != accepted => Err(file
-                .error(value.span(), format!("unknown value `{}`: expected `{accepted}`", value.get_ref()))),
-            _ => Ok(()),
-        };
-    only(&raw.requantization, "aqt-float", &["f32-rne", "gemmlowp-double", "tflite-single", "pow2-shift"])?;
-    only(&raw.residual_format, "bf16", &["int4", "int8", "uint4", "uint8", "f32"])?;
-    only(&raw.store, "once", &["per-consumer"])?;
+    let later = ["f32-rne", "gemmlowp-double", "tflite-single", "pow2-shift"];
+    file.only(raw.requantization.as_ref(), "aqt-float", &later)?;
+    file.only(raw.residual_format.as_ref(), "bf16", &["int4", "int8", "uint4", "uint8", "f32"])?;
+    file.only(raw.store.as_ref(), "once", &["per-consumer"])?;
     if let Some(carrier) = &raw.carrier {
         return Err(
             file.error(carrier.span(), "not in this version: 2- and 3-bit networks run as their own pair")
