@@ -3,17 +3,23 @@
 //! The order of accumulation is stated here once; timing and the engines only follow it. Must not
 //! know values, cycles or costs.
 
+mod candidates;
+mod footprint;
 mod gemm;
 mod mapper;
-mod output_fold;
 mod plan;
 mod reduction;
+mod residency;
 mod schedule;
+mod tiling;
+mod transport;
 
-pub use crate::hardware::OutputDrain;
+pub use crate::hardware::{Dataflow, LaneAxis, OutputDrain};
+pub use footprint::Footprint;
 pub use gemm::Gemm;
-pub use mapper::{MappedLayer, MappingError, accumulator_bits, map_network};
-pub use output_fold::OutputFold;
+pub use mapper::{LayerMapping, MappedLayer, MappingError, accumulator_bits, map_network};
 pub use plan::LayerPlan;
 pub use reduction::{Join, ReductionOrder};
-pub use schedule::{Fold, Schedule};
+pub use schedule::{Fold, Lanes, OutputTile, Schedule, Split, View};
+pub use tiling::{Buffer, InputSupply, Room, Runs, Step, Tiling, WeightSupply};
+pub use transport::{Place, Results, Transport};

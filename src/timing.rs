@@ -5,16 +5,17 @@
 
 #![deny(clippy::cast_possible_truncation)]
 
+mod actions;
 mod counters;
 mod memory;
 mod network;
-mod output_stationary;
-mod pipelined;
+mod pace;
+mod pipeline;
 mod vector;
 
 pub use counters::{
     Accesses, Adder, Additions, Bits, Bytes, Counters, Cycles, Macs, Operations, VectorOperation, Words,
 };
 pub use network::{LayerTiming, NetworkTiming, Regime, time_network};
-pub use output_stationary::output_stationary_cycles;
-pub use pipelined::array_cycles;
+pub use pace::array_cycles;
+pub use pipeline::{Machine, Stage, completions};

@@ -5,14 +5,14 @@
 use half::bf16;
 use systolab::functional::{bf16_dot, integer_dot};
 use systolab::hardware::{Accelerator, Array, SHIPPED};
-use systolab::mapping::{Gemm, OutputDrain, Schedule};
+use systolab::mapping::{Dataflow, Gemm, LaneAxis, Lanes, OutputDrain, Schedule, Split, View};
 use systolab::numerics::{Bf16Mac, IntegerMac, RegisterWidth};
 use systolab::source::SourceFile;
 use systolab::stepped::{
     Bf16Payload, Conflict, Control, IntegerPayload, Loading, Operands, WeightWrites, input_stationary,
     output_starts, output_stationary, weight_stationary,
 };
-use systolab::timing::{array_cycles, output_stationary_cycles};
+use systolab::timing::array_cycles;
 
 /// SplitMix64.
 struct Random(u64);
@@ -39,7 +39,7 @@ impl Random {
 }
 
 /// A layer on an array: half of the arrays are small, so that every edge case is frequent.
-fn random_case(random: &mut Random) -> (Schedule, Control) {
+fn random_case(random: &mut Random, dataflow: Dataflow) -> (Schedule, Control) {
     let extent = random.pick(&[4, 24]);
     let (rows, columns) = (random.within(1, extent), random.within(1, extent));
     let lanes = random.pick(&[1, 2, 4]);
@@ -52,16 +52,28 @@ fn random_case(random: &mut Random) -> (Schedule, Control) {
         accumulator_latency: random.within(1, 6),
         double_buffer: random.pick(&[true, true, false]),
     };
-    (Schedule { gemm, rows, columns, lanes, m_tile }, control)
+    let n_tile = if dataflow == Dataflow::Ws { n } else { random.within(1, n) };
+    let lanes = Lanes { axis: LaneAxis::K, count: lanes };
+    let (arrays, split) = (1, Split::Channels);
+    (Schedule { gemm, dataflow, rows, columns, lanes, arrays, split, m_tile, n_tile }, control)
 }
 
 fn array(schedule: &Schedule, control: &Control) -> Array {
+    array_draining(schedule, control, OutputDrain::Overlapped)
+}
+
+fn array_draining(schedule: &Schedule, control: &Control, drain: OutputDrain) -> Array {
     let (_, text) = SHIPPED[0];
     let start = text.find("[array]").unwrap();
     let end = start + text[start..].find("\n[[").unwrap();
     let table = format!(
-        "[array]\nrows = {}\ncols = {}\ndataflows = [\"ws\"]\naccumulator_latency_cycles = {}\ndouble_buffer = {}\n",
-        schedule.rows, schedule.columns, control.accumulator_latency, control.double_buffer
+        "[array]\nrows = {}\ncols = {}\ndataflows = [\"ws\", \"os\", \"is\"]\n\
+         accumulator_latency_cycles = {}\ndouble_buffer = {}\nos_drain = \"{}\"\n",
+        schedule.rows,
+        schedule.columns,
+        control.accumulator_latency,
+        control.double_buffer,
+        if drain == OutputDrain::Overlapped { "overlapped" } else { "blocking" },
     );
     let text = format!("{}{table}{}", &text[..start], &text[end..]);
     Accelerator::parse(&SourceFile::embedded("d.toml", &text)).unwrap().array().clone()
@@ -139,10 +151,10 @@ fn floats(random: &mut Random, gemm: Gemm) -> Values<bf16> {
 fn expected_writes(schedule: &Schedule, control: &Control) -> WeightWrites {
     let mut writes = WeightWrites::default();
     for fold in schedule.folds() {
-        let rows = fold.rows;
-        writes.shadow += rows * (rows + 1) / 2 * fold.columns;
-        writes.link += rows * (rows - 1) / 2 * fold.columns;
-        writes.active += if control.double_buffer { rows * fold.columns } else { 0 };
+        let View { rows, columns, .. } = schedule.widest(fold);
+        writes.shadow += rows * (rows + 1) / 2 * columns;
+        writes.link += rows * (rows - 1) / 2 * columns;
+        writes.active += if control.double_buffer { rows * columns } else { 0 };
     }
     writes
 }
@@ -152,7 +164,7 @@ fn weight_stationary_cycles_and_integers_equal_closed_form_and_engine() {
     let mut random = Random(1);
     let mut wrapped = 0;
     for case in 0..600 {
-        let (schedule, control) = random_case(&mut random);
+        let (schedule, control) = random_case(&mut random, Dataflow::Ws);
         let values = integers(&mut random, schedule.gemm);
         let mac = integer_mac(&mut random);
         let payload = IntegerPayload { operands: values.operands(), mac };
@@ -175,7 +187,7 @@ fn weight_stationary_cycles_and_integers_equal_closed_form_and_engine() {
 fn weight_stationary_bf16_equals_the_engine_bit_for_bit() {
     let mut random = Random(2);
     for case in 0..300 {
-        let (schedule, control) = random_case(&mut random);
+        let (schedule, control) = random_case(&mut random, Dataflow::Ws);
         let values = floats(&mut random, schedule.gemm);
         let payload = Bf16Payload { operands: values.operands(), mac: Bf16Mac };
         let starts = control.starts(&schedule, Loading::Latest);
@@ -193,7 +205,7 @@ fn weight_stationary_bf16_equals_the_engine_bit_for_bit() {
 fn the_whole_loading_window_is_free_of_conflicts() {
     let mut random = Random(3);
     for _ in 0..200 {
-        let (schedule, mut control) = random_case(&mut random);
+        let (schedule, mut control) = random_case(&mut random, Dataflow::Ws);
         control.double_buffer = true;
         let mut starts = control.starts(&schedule, Loading::Earliest);
         for (start, latest) in starts.iter_mut().zip(control.starts(&schedule, Loading::Latest)) {
@@ -210,10 +222,10 @@ fn a_fold_one_cycle_earlier_breaks_the_array() {
     let mut random = Random(4);
     let mut found = Vec::new();
     for case in 0..300 {
-        let (schedule, control) = random_case(&mut random);
+        let (schedule, control) = random_case(&mut random, Dataflow::Ws);
         let rule = control.starts(&schedule, Loading::Latest);
         let fold = random.within(0, rule.len() as u64 - 1) as usize;
-        let rows = schedule.folds().nth(fold).unwrap().rows;
+        let rows = schedule.widest(schedule.folds().nth(fold).unwrap()).rows;
         for (loading, just_in_time) in
             [(Loading::Earliest, false), (Loading::Earliest, true), (Loading::Latest, true)]
         {
@@ -244,13 +256,12 @@ fn a_fold_one_cycle_earlier_breaks_the_array() {
 fn input_stationary_is_the_transposed_layer_with_the_same_bits() {
     let mut random = Random(5);
     for case in 0..150 {
-        let (layer, control) = random_case(&mut random);
-        let schedule = layer.input_stationary(random.within(1, layer.gemm.n));
+        let (schedule, control) = random_case(&mut random, Dataflow::Is);
         let starts = control.starts(&schedule, random.pick(&[Loading::Earliest, Loading::Latest]));
         let k_per_fold = schedule.k_per_fold() as usize;
         let name = format!("case {case}: {schedule:?} {control:?}");
 
-        let values = integers(&mut random, layer.gemm);
+        let values = integers(&mut random, schedule.gemm);
         let mac = integer_mac(&mut random);
         let payload = IntegerPayload { operands: values.operands(), mac };
         let run = input_stationary(&schedule, &control, &starts, &payload).unwrap();
@@ -258,7 +269,7 @@ fn input_stationary_is_the_transposed_layer_with_the_same_bits() {
         assert!(run.outputs == expected, "integers of {name}");
         assert_eq!(run.cycles, array_cycles(&schedule, &array(&schedule, &control)).0, "{name}");
 
-        let values = floats(&mut random, layer.gemm);
+        let values = floats(&mut random, schedule.gemm);
         let payload = Bf16Payload { operands: values.operands(), mac: Bf16Mac };
         let run = input_stationary(&schedule, &control, &starts, &payload).unwrap();
         let expected = values.dots(|a, w| bf16_dot(a, w, Bf16Mac, k_per_fold).to_bits());
@@ -270,7 +281,7 @@ fn input_stationary_is_the_transposed_layer_with_the_same_bits() {
 fn output_stationary_cycles_and_values_equal_closed_form_and_engine() {
     let mut random = Random(6);
     for case in 0..400 {
-        let (schedule, control) = random_case(&mut random);
+        let (schedule, control) = random_case(&mut random, Dataflow::Os);
         let drain = random.pick(&[OutputDrain::Overlapped, OutputDrain::Blocking]);
         let latency = control.accumulator_latency;
         let starts = output_starts(&schedule, drain);
@@ -281,7 +292,11 @@ fn output_stationary_cycles_and_values_equal_closed_form_and_engine() {
         let mac = integer_mac(&mut random);
         let payload = IntegerPayload { operands: values.operands(), mac };
         let run = output_stationary(&schedule, drain, latency, &starts, &payload).unwrap();
-        assert_eq!(run.cycles, output_stationary_cycles(&schedule, drain, latency).0, "{name}");
+        assert_eq!(
+            run.cycles,
+            array_cycles(&schedule, &array_draining(&schedule, &control, drain)).0,
+            "{name}"
+        );
         let expected = values.dots(|a, w| i64::from(integer_dot(a, w, mac, k).accumulator));
         assert!(run.outputs == expected, "integers of {name}");
 
@@ -298,7 +313,7 @@ fn an_output_fold_one_cycle_earlier_breaks_the_array() {
     let mut random = Random(7);
     let (mut found, mut cases) = (Vec::new(), 0);
     while cases < 300 {
-        let (schedule, control) = random_case(&mut random);
+        let (schedule, control) = random_case(&mut random, Dataflow::Os);
         let drain = random.pick(&[OutputDrain::Overlapped, OutputDrain::Blocking]);
         let mut starts = output_starts(&schedule, drain);
         if starts.len() < 2 {

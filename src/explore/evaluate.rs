@@ -150,7 +150,7 @@ impl<'a> Row<'a> {
             };
             points.push(pricing.point(regime, batch, outcome)?);
         }
-        let timing = time_network(subject.workload.network(), &mapped, &design.accelerator, 1, Regime::Cold);
+        let timing = time_network(subject.workload.network(), &mapped, &design.accelerator, Regime::Cold);
         if timing.mapping_utilization() < TOO_LARGE_BELOW {
             for point in &mut points {
                 point.notes.push("array too large for this network".to_owned());

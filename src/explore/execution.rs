@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::functional::{Classification, Executable, ExecutionError};
-use crate::mapping::{LayerPlan, MappedLayer};
+use crate::mapping::{LayerMapping, LayerPlan};
 use crate::workload::{EvaluationSet, Normalization, Params, Workload};
 
 use super::point::{FrameworkAgreement, MeasuredAccuracy};
@@ -52,8 +52,8 @@ pub struct ExecutedLayer {
 }
 
 /// What values of a mapped network depend on.
-pub fn plans(mapped: &[Option<MappedLayer>]) -> Vec<Option<LayerPlan>> {
-    mapped.iter().map(|layer| layer.map(|layer| layer.plan)).collect()
+pub fn plans(mapped: &[LayerMapping]) -> Vec<Option<LayerPlan>> {
+    mapped.iter().map(|layer| layer.array.map(|array| array.plan)).collect()
 }
 
 /// Executes a network over its evaluation set; `designs` is left for the caller to fill.

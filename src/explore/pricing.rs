@@ -111,7 +111,7 @@ impl Pricing<'_> {
         let accelerator = &self.design.accelerator;
         let mapped = map_network(network, accelerator, batch)
             .map_err(|error| PricingError::mapping(self.design, &self.subject.workload, error))?;
-        let timing = time_network(network, &mapped, accelerator, batch, regime);
+        let timing = time_network(network, &mapped, accelerator, regime);
         let (_, energy) = energy(&timing, self.design)
             .map_err(|error| PricingError::cost(self.design, &self.subject.workload, error))?;
         let latency_s = timing.cycles.0 as f64 / accelerator.frequency_hz() as f64;

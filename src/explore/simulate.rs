@@ -76,12 +76,12 @@ pub struct SimulatedLayer {
     pub weight_format: String,
     /// MACs in the request.
     pub macs: u64,
-    /// Longest of array, vector unit and DRAM, plus one DRAM latency.
+    /// From the completion of all layers before to that of this one.
     pub cycles: u64,
     /// Cycles of the array alone.
     pub compute_cycles: u64,
-    /// cycles − compute_cycles.
-    pub stall_cycles: u64,
+    /// cycles − compute_cycles; negative where the layer before paid for the waiting.
+    pub stall_cycles: i64,
     /// macs / (peak · cycles), 0 to 1.
     pub utilization: f64,
     /// m·n·k over ceiled extents; 0 off the array.
@@ -105,7 +105,7 @@ pub fn simulate(
     let network = workload.network();
     let mapped = map_network(network, accelerator, batch)
         .map_err(|error| PricingError::mapping(design, workload, error))?;
-    let timing = time_network(network, &mapped, accelerator, batch, regime);
+    let timing = time_network(network, &mapped, accelerator, regime);
     let (layer_energies, total) =
         energy(&timing, design).map_err(|error| PricingError::cost(design, workload, error))?;
     let latency_s = timing.cycles.0 as f64 / accelerator.frequency_hz() as f64;
@@ -174,7 +174,7 @@ fn simulated_layer(
         macs: timing.macs().0,
         cycles: timing.cycles.0,
         compute_cycles: timing.compute_cycles.0,
-        stall_cycles: timing.stall_cycles().0,
+        stall_cycles: timing.stall_cycles(),
         utilization: timing.utilization(),
         mapping_utilization: timing.mapping_utilization.unwrap_or(0.0),
         energy_pj: energy
@@ -247,13 +247,17 @@ default = "w8a8"
 
     /// M×N×K = 3×5×6 on 4×4 PEs: folds of ρ×nc = 4×4, 2×4, 4×1, 2×1, each streaming 3 vectors.
     ///
-    /// - array 21 cycles (see `timing::pipelined`); vector unit 45 operations / 4 = 12 cycles; DRAM
-    ///   192 B / 32 = 6 cycles; the longest plus a latency of 10: 31.
+    /// - array 21 cycles (see `timing::pace`), in two stages: four channels, whose 24 B of weights come
+    ///   first, and the fifth. Channel: weights and multipliers (1 + 2 cycles), the fifth channel's weights
+    ///   (1), image (1), each usable 10 later.
+    /// - The first stage starts when its weights are there and have shifted in, 3 + 10 + 4 = 17, and ends 13
+    ///   later; the second starts 7 after the first and ends in 34. The vector unit takes 36/4 = 9 cycles
+    ///   from 30 and 9/4 → 3 more, until 42; the output 2 on the channel and 10 to arrive: 54.
     /// - registers: (48·32 + 20·4·8) + (24·32 + 6·4·8) + (12·32 + 20·8) + (6·32 + 6·8) = 3920 bits.
     /// - activation words: 12 streamed + 8 for DRAM read; 3 of the image + 8 of the output written.
     /// - weight words: 4 + 2 + 4 + 2 read, 240 bits = 4 written.
     /// - accumulator words: 3·(2 + 2 + 1 + 1) = 18 written, as many read.
-    /// - DRAM bytes in bursts of 32: image 18 → 32, weights 30 → 32, multipliers and biases 40 → 64,
+    /// - DRAM bytes in bursts of 32: image 18 → 32, weights 24 → 32 and 6 → 32, multipliers and biases 40 → 64,
     ///   output 60 → 64.
     #[test]
     fn a_hand_computed_four_by_four() {
@@ -261,9 +265,9 @@ default = "w8a8"
         let simulation = simulate(&design(), &workload, 1, Regime::Cold).unwrap();
         let [layer] = &simulation.layers[..] else { panic!("one layer") };
         assert_eq!((layer.m, layer.n, layer.k, layer.macs), (3, 5, 6, 90));
-        assert_eq!((layer.cycles, layer.compute_cycles, layer.stall_cycles), (31, 21, 10));
-        assert_eq!((layer.dram_read_bytes, layer.dram_write_bytes), (128, 64));
-        assert_eq!(layer.utilization, 90.0 / 16.0 / 31.0);
+        assert_eq!((layer.cycles, layer.compute_cycles, layer.stall_cycles), (54, 21, 33));
+        assert_eq!((layer.dram_read_bytes, layer.dram_write_bytes), (160, 64));
+        assert_eq!(layer.utilization, 90.0 / 16.0 / 54.0);
         assert_eq!(layer.mapping_utilization, (5.0 / 8.0) * (6.0 / 8.0));
         let register = 0.009 * 0.0935f64.sqrt();
         for (component, pj) in [
@@ -274,13 +278,13 @@ default = "w8a8"
             ("weight scratchpad", 16.0 * 7.5),
             ("accumulator scratchpad", 36.0 * 7.5),
             ("vector unit", 15.0 * (0.38 + 1.31 + 0.38)),
-            ("DRAM", 192.0 * 8.0 * 350.0 / 64.0),
+            ("DRAM", 224.0 * 8.0 * 350.0 / 64.0),
         ] {
             let found = layer.energy_pj.iter().find(|(name, _)| name == component);
             let found = found.unwrap_or_else(|| panic!("{component} in {:?}", layer.energy_pj)).1.typical;
             assert!((found - pj).abs() < 1e-3 * pj, "{component}: {found} pJ, by hand {pj}");
         }
-        assert_eq!(simulation.totals.latency_s, 31e-9);
+        assert_eq!(simulation.totals.latency_s, 54e-9);
     }
 
     #[test]

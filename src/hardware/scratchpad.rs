@@ -80,6 +80,11 @@ impl Scratchpad {
         if self.double_buffered { self.bytes / 2 } else { self.bytes }
     }
 
+    /// Tiles that have room at once: two in a double-buffered scratchpad.
+    pub fn buffers(&self) -> usize {
+        if self.double_buffered { 2 } else { 1 }
+    }
+
     /// Whether one half is filled or drained while the array uses the other.
     pub fn double_buffered(&self) -> bool {
         self.double_buffered

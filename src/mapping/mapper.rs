@@ -1,28 +1,45 @@
 //! The default mapper: which schedule and which plan a layer gets on a design.
 
-use crate::hardware::{Accelerator, MacUnit};
+use crate::hardware::{Accelerator, Dataflow, MacUnit};
 use crate::numerics::{MacSpec, OperandPair, StaticBound};
 use crate::workload::{Layer, Network, Operation};
 
+use super::candidates::{Candidates, Space};
 use super::gemm::Gemm;
 use super::plan::LayerPlan;
 use super::reduction::{Join, ReductionOrder};
-use super::schedule::Schedule;
+use super::residency::Residency;
+use super::schedule::{Lanes, Schedule};
+use super::tiling::Tiling;
+use super::transport::{Transport, largest};
 
 // What is simulated in one request: bounds time and memory, and keeps every counter far from 64 bits.
 const MAX_FOLDS: u64 = 1 << 26;
 const MAX_MAC_SLOTS: u64 = 1 << 50;
 const MAX_ELEMENTS: u64 = 1 << 36;
+/// Tiles that a layer off the array is cut into at least, where it has so many pixels.
+const OFF_ARRAY_TILES: u64 = 8;
 
 /// A layer on the array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MappedLayer {
-    /// How it is cut.
-    pub schedule: Schedule,
+    /// How it is cut, and how its tiles pass through the scratchpads.
+    pub tiling: Tiling,
     /// Operand pair of its MACs.
     pub pair: OperandPair,
     /// What its values depend on.
     pub plan: LayerPlan,
+}
+
+/// A layer of a network on a design.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerMapping {
+    /// What runs on the array; None off the array.
+    pub array: Option<MappedLayer>,
+    /// What moves besides weights.
+    pub transport: Transport,
+    /// Pixels of a tile off the array.
+    pub tile: u64,
 }
 
 /// Why a design cannot run a network.
@@ -38,16 +55,18 @@ pub enum MappingError {
         /// The design's pairs.
         accepted: String,
     },
-    /// The accumulator scratchpad cannot hold the results of a single vector.
+    /// A scratchpad cannot hold the least that the layer needs at once.
     #[error(
-        "layer `{layer}`: one vector's accumulators need {needed_bits} bits of the accumulator scratchpad, which offers {available_bits}"
+        "layer `{layer}`: the {scratchpad} scratchpad must hold {needed_bits} bits at once and has room for {available_bits}"
     )]
-    AccumulatorTooSmall {
+    ScratchpadTooSmall {
         /// The layer.
         layer: String,
-        /// Bits of one vector's accumulators.
+        /// `activation`, `weight` or `accumulator`.
+        scratchpad: &'static str,
+        /// Bits needed.
         needed_bits: u64,
-        /// Usable bits.
+        /// Bits of a tile of it.
         available_bits: u64,
     },
     /// More work than is simulated.
@@ -64,48 +83,135 @@ pub enum MappingError {
     },
 }
 
-/// Maps every layer of a network for a request of `batch` images; None for layers off the array.
+/// Maps every layer of a network for a request of `batch` images.
+///
+/// Dataflows are chosen for single images and kept for batches: the order of accumulation, and with it
+/// the bits of bf16 networks, does not depend on the batch.
 pub fn map_network(
     network: &Network,
     accelerator: &Accelerator,
     batch: u64,
-) -> Result<Vec<Option<MappedLayer>>, MappingError> {
-    let mut work = Work { batch, ..Work::default() };
-    network
-        .layers()
+) -> Result<Vec<LayerMapping>, MappingError> {
+    let any = accelerator.array().dataflows();
+    let free = vec![any; network.layers().len()];
+    if batch == 1 || any.len() == 1 {
+        return map_with(network, accelerator, batch, &free);
+    }
+    let single = map_with(network, accelerator, 1, &free)?;
+    let chosen: Vec<&[Dataflow]> = single
         .iter()
-        .map(|layer| {
-            work.add_elements(layer, network)?;
-            let (Operation::Convolution(convolution), Some(gemm)) =
-                (&layer.operation, Gemm::of(layer, network, batch))
-            else {
-                return Ok(None);
-            };
-            let pair = convolution.operand_pair(network);
-            let unit = accelerator.mac(pair).ok_or_else(|| MappingError::UnsupportedPair {
-                layer: layer.name.clone(),
-                pair,
-                accepted: accelerator
-                    .macs()
-                    .iter()
-                    .map(|unit| unit.pair().to_string())
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })?;
-            let (rows, columns) = (accelerator.array().rows(), accelerator.array().cols());
-            let needed_bits = gemm.n.min(columns) * u64::from(accumulator_bits(unit));
-            let accumulators = accelerator.accumulator();
-            let available_bits = accumulators.tile_bytes() * 8;
-            let m_tile = available_bits / needed_bits;
-            if m_tile == 0 {
-                let layer = layer.name.clone();
-                return Err(MappingError::AccumulatorTooSmall { layer, needed_bits, available_bits });
+        .map(|layer| match &layer.array {
+            Some(mapped) => std::slice::from_ref(&mapped.tiling.schedule.dataflow),
+            None => any,
+        })
+        .collect();
+    map_with(network, accelerator, batch, &chosen)
+}
+
+fn map_with(
+    network: &Network,
+    accelerator: &Accelerator,
+    batch: u64,
+    dataflows: &[&[Dataflow]],
+) -> Result<Vec<LayerMapping>, MappingError> {
+    let layers = network.layers();
+    let mut work = Work { batch, ..Work::default() };
+    let mut units = Vec::with_capacity(layers.len());
+    for layer in layers {
+        work.add_elements(layer, network)?;
+        units.push(match &layer.operation {
+            Operation::Convolution(convolution) => {
+                let pair = convolution.operand_pair(network);
+                Some(accelerator.mac(pair).ok_or_else(|| unsupported(layer, pair, accelerator))?)
             }
-            let schedule = Schedule { gemm, rows, columns, lanes: unit.lanes(), m_tile: m_tile.min(gemm.m) };
-            work.add_schedule(&layer.name, &schedule, accelerator.array().accumulator_latency_cycles())?;
-            Ok(Some(MappedLayer { schedule, pair, plan: plan(&schedule, unit) }))
+            Operation::GlobalAveragePool => None,
+        });
+    }
+    let wanted: Vec<u64> = units.iter().map(|unit| wanted_pixels(*unit, accelerator)).collect();
+    let residency = Residency::decide(network, accelerator, batch, &wanted);
+    layers
+        .iter()
+        .zip(units)
+        .enumerate()
+        .map(|(index, (layer, unit))| {
+            let transport = Transport::of(layer, network, batch, |edge| residency.place(edge));
+            let free_bytes = residency.free_bytes(index, accelerator);
+            let (array, tile) = match unit {
+                None => (None, off_array_tile(layer, &transport, free_bytes, accelerator)?),
+                Some(unit) => {
+                    let Some(gemm) = Gemm::of(layer, network, batch) else {
+                        unreachable!("a layer with a MAC unit has a GEMM")
+                    };
+                    let space =
+                        Space { dataflows: dataflows[index], transport: &transport, free_bytes, accelerator };
+                    let mapped = map_layer(layer, gemm, unit, &space)?;
+                    let latency = accelerator.array().accumulator_latency_cycles();
+                    work.add_tiling(&layer.name, &mapped.tiling, latency)?;
+                    (Some(mapped), mapped.tiling.schedule.m_tile)
+                }
+            };
+            work.add_steps(&layer.name, transport.pixels.div_ceil(tile))?;
+            Ok(LayerMapping { array, transport, tile })
         })
         .collect()
+}
+
+fn unsupported(layer: &Layer, pair: OperandPair, accelerator: &Accelerator) -> MappingError {
+    let accepted: Vec<String> = accelerator.macs().iter().map(|unit| unit.pair().to_string()).collect();
+    MappingError::UnsupportedPair { layer: layer.name.clone(), pair, accepted: accepted.join(", ") }
+}
+
+/// Pixels that a layer wants in a tile before it is known what stays on chip: as many as the
+/// accumulators hold; off the array, the fewest.
+fn wanted_pixels(unit: Option<&MacUnit>, accelerator: &Accelerator) -> u64 {
+    let Some(unit) = unit else { return 1 };
+    let columns = accelerator.array().cols() * accelerator.array().count();
+    let vector_bits = columns * u64::from(accumulator_bits(unit));
+    (accelerator.accumulator().tile_bytes() * 8 / vector_bits).max(1)
+}
+
+fn off_array_tile(
+    layer: &Layer,
+    transport: &Transport,
+    free_bytes: u64,
+    accelerator: &Accelerator,
+) -> Result<u64, MappingError> {
+    let activation = accelerator.activation();
+    let bytes = |tile: u64| transport.working_bytes(tile, transport.footprint.window(tile), activation);
+    let tile = largest(transport.pixels, |tile| bytes(tile) <= free_bytes).ok_or_else(|| {
+        MappingError::ScratchpadTooSmall {
+            layer: layer.name.clone(),
+            scratchpad: "activation",
+            needed_bits: bytes(1) * 8,
+            available_bits: free_bytes * 8,
+        }
+    })?;
+    // Several tiles, so that loading, working and storing overlap.
+    Ok(tile.min(transport.pixels.div_ceil(OFF_ARRAY_TILES)))
+}
+
+fn map_layer(
+    layer: &Layer,
+    gemm: Gemm,
+    unit: &MacUnit,
+    space: &Space<'_>,
+) -> Result<MappedLayer, MappingError> {
+    let pair = unit.pair();
+    let candidates = Candidates {
+        gemm,
+        space,
+        lanes: Lanes { axis: unit.lane_axis(), count: unit.lanes() },
+        activation_bits: u64::from(pair.activation().bits()),
+        weight_bits: u64::from(pair.weight().bits()),
+        accumulator_bits: u64::from(accumulator_bits(unit)),
+    };
+    let tiling = candidates.best().map_err(|too_small| MappingError::ScratchpadTooSmall {
+        layer: layer.name.clone(),
+        scratchpad: too_small.scratchpad,
+        needed_bits: too_small.needed_bits,
+        available_bits: too_small.available_bits,
+    })?;
+    Ok(MappedLayer { tiling, pair, plan: plan(&tiling.schedule, unit) })
 }
 
 /// What a request amounts to so far.
@@ -115,6 +221,7 @@ struct Work {
     elements: u128,
     folds: u128,
     mac_slots: u128,
+    steps: u128,
 }
 
 impl Work {
@@ -126,16 +233,31 @@ impl Work {
     }
 
     /// MAC slots of the schedule's cycles, generously: every fold streams, fills, drains and waits alone.
-    fn add_schedule(&mut self, layer: &str, schedule: &Schedule, latency: u64) -> Result<(), MappingError> {
+    fn add_tiling(&mut self, layer: &str, tiling: &Tiling, latency: u64) -> Result<(), MappingError> {
+        let schedule = &tiling.schedule;
         let Gemm { m, n, k, groups } = schedule.gemm;
-        let product = |factors: &[u64]| factors.iter().copied().map(u128::from).product::<u128>();
-        let passes = product(&[groups, n.div_ceil(schedule.columns), k.div_ceil(schedule.k_per_fold())]);
-        let folds = passes * u128::from(schedule.m_tiles());
-        let overhead = u128::from(2 * schedule.rows + schedule.columns + latency);
+        let count = |extent: u64, tile: u64, piece: u64| {
+            u128::from(extent.div_ceil(tile)) * u128::from(tile.div_ceil(piece.min(tile)))
+        };
+        let folds = u128::from(groups)
+            * count(m, schedule.m_tile, schedule.pixels_per_fold())
+            * count(n, schedule.n_tile, schedule.channels_per_fold())
+            * u128::from(k.div_ceil(tiling.longest_cut()));
+        let vectors = match schedule.dataflow {
+            Dataflow::Ws => schedule.m_tile,
+            Dataflow::Is => schedule.n_tile,
+            Dataflow::Os => k,
+        };
         self.folds += folds;
-        self.mac_slots += (passes * u128::from(m) + folds * overhead) * u128::from(schedule.peak());
+        let overhead = u128::from(2 * schedule.rows + schedule.columns + latency);
+        self.mac_slots += folds * (u128::from(vectors) + overhead) * u128::from(schedule.peak());
         check(layer, "folds", self.folds, MAX_FOLDS)?;
         check(layer, "MAC slots", self.mac_slots, MAX_MAC_SLOTS)
+    }
+
+    fn add_steps(&mut self, layer: &str, steps: u64) -> Result<(), MappingError> {
+        self.steps += u128::from(steps);
+        check(layer, "tiles", self.steps, MAX_FOLDS)
     }
 }
 
@@ -171,10 +293,11 @@ fn plan(schedule: &Schedule, unit: &MacUnit) -> LayerPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mapping::{Place, WeightSupply};
     use crate::source::SourceFile;
     use crate::workload::Workload;
 
-    fn map(design: &str, network: &str, batch: u64) -> Result<Vec<Option<MappedLayer>>, MappingError> {
+    fn map(design: &str, network: &str, batch: u64) -> Result<Vec<LayerMapping>, MappingError> {
         let workload = Workload::parse(&SourceFile::embedded("n.toml", network)).unwrap();
         let design = Accelerator::parse(&SourceFile::embedded("d.toml", design)).unwrap();
         map_network(workload.network(), &design, batch)
@@ -203,12 +326,61 @@ mod tests {
         assert_eq!(limit(map(&huge, &network(4096, 1), 512)), Some("MAC slots"));
     }
 
+    fn tiling(mapped: &[LayerMapping]) -> Tiling {
+        mapped[0].array.unwrap().tiling
+    }
+
     #[test]
     fn the_output_tile_is_what_the_accumulators_hold() {
         let (_, edge) = crate::hardware::SHIPPED[0];
-        let mapped = map(edge, &network(64, 64), 1).unwrap();
-        let schedule = mapped[0].unwrap().schedule;
-        // 16 KiB of the double-buffered 32 KiB hold 32 columns × 4 B for 128 vectors.
-        assert_eq!((schedule.m_tile, schedule.m_tiles()), (128, 32));
+        let roomy = edge.replace("131_072", "1_048_576");
+        let schedule = tiling(&map(&roomy, &network(32, 512), 1).unwrap()).schedule;
+        // 16 KiB of the double-buffered 32 KiB hold 32 columns × 4 B for 128 vectors; weights do not stay,
+        // so that more tiles would fetch them more often.
+        assert_eq!((schedule.m_tile, schedule.m_tiles()), (128, 8));
+    }
+
+    #[test]
+    fn tensors_that_fit_stay_on_chip_and_the_ends_cross_dram() {
+        let (_, edge) = crate::hardware::SHIPPED[0];
+        let two = |size: usize| {
+            network(size, 16) + "[[layer]]\nname = \"b\"\nconv2d = { out_channels = 16, kernel = [3, 3] }\n"
+        };
+        let small = map(edge, &two(16), 1).unwrap();
+        assert_eq!([small[0].transport.input, small[0].transport.output], [Place::Dram, Place::OnChip]);
+        assert_eq!([small[1].transport.input, small[1].transport.output], [Place::OnChip, Place::Dram]);
+        let large = map(edge, &two(256), 1).unwrap();
+        assert_eq!([large[0].transport.output, large[1].transport.input], [Place::Dram; 2]);
+    }
+
+    #[test]
+    fn weights_that_do_not_fit_are_fetched_for_every_tile() {
+        let (_, edge) = crate::hardware::SHIPPED[0];
+        assert_eq!(tiling(&map(edge, &network(64, 128), 1).unwrap()).weights, WeightSupply::PerLayer);
+        assert_eq!(tiling(&map(edge, &network(64, 512), 1).unwrap()).weights, WeightSupply::PerStep);
+    }
+
+    #[test]
+    fn the_order_of_accumulation_does_not_depend_on_the_batch() {
+        let (_, edge) = crate::hardware::SHIPPED[0];
+        let all = edge.replace("[\"ws\"]", "[\"ws\", \"os\", \"is\"]");
+        for size in [1, 3, 8, 32] {
+            for channels in [1, 8, 33, 200] {
+                let dataflow =
+                    |batch| tiling(&map(&all, &network(size, channels), batch).unwrap()).schedule.dataflow;
+                assert_eq!(dataflow(1), dataflow(64), "{size}, {channels}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_fit_is_named() {
+        let (_, edge) = crate::hardware::SHIPPED[0];
+        let small = edge.replace("bytes = 65_536", "bytes = 1024").replace("banks = 8", "banks = 1");
+        let error = map(&small, &network(8, 64), 1).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "layer `a`: the weight scratchpad must hold 8192 bits at once and has room for 4096"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! When folds begin: all that control decides.
 
-use crate::mapping::{Fold, Schedule};
+use crate::mapping::{Schedule, View};
 
 /// The parts of the array that a schedule does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +33,18 @@ impl Control {
     /// The rule: each fold as early as the array allows.
     pub fn starts(&self, schedule: &Schedule, loading: Loading) -> Vec<Start> {
         let mut starts: Vec<Start> = Vec::new();
-        let mut previous: Option<(Fold, u64)> = None;
+        let mut previous: Option<(View, u64)> = None;
         for fold in schedule.folds() {
+            let view = schedule.widest(fold);
             let start = match previous {
-                None => Start { load: 0, vector: fold.rows },
+                None => Start { load: 0, vector: view.rows },
                 Some((before, vector)) => {
                     // In flight until the bottom-right PE is done.
                     let drained = vector + before.vectors + schedule.rows + before.columns - 2;
                     let mut next = if self.double_buffer {
-                        (vector + before.vectors).max(vector + fold.rows)
+                        (vector + before.vectors).max(vector + view.rows)
                     } else {
-                        drained + fold.rows
+                        drained + view.rows
                     };
                     if !fold.is_first_of_outputs() {
                         next = next.max(vector + self.accumulator_latency);
@@ -51,11 +52,11 @@ impl Control {
                     let earliest = if self.double_buffer { vector } else { drained };
                     match loading {
                         Loading::Earliest => Start { load: earliest, vector: next },
-                        Loading::Latest => Start { load: next - fold.rows, vector: next },
+                        Loading::Latest => Start { load: next - view.rows, vector: next },
                     }
                 }
             };
-            previous = Some((fold, start.vector));
+            previous = Some((view, start.vector));
             starts.push(start);
         }
         starts

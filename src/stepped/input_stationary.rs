@@ -8,7 +8,7 @@ use super::payload::Payload;
 use super::violation::Violation;
 use super::weight_stationary::weight_stationary;
 
-/// The transposed layer: its activations are the weights.
+/// The layer with its operands swapped: its activations are what stays.
 struct Swapped<'a, P>(&'a P);
 
 impl<P: Payload> Payload for Swapped<'_, P> {
@@ -36,8 +36,7 @@ impl<P: Payload> Payload for Swapped<'_, P> {
     }
 }
 
-/// Runs a layer whose activations stay in the array. `schedule` is that of the transposed layer
-/// ([`Schedule::input_stationary`]), `starts` are those of its folds; `payload` is not transposed.
+/// Runs a layer whose activations stay in the array; `starts` are those of the schedule's folds.
 ///
 /// # Errors
 /// As [`weight_stationary`].
@@ -50,9 +49,5 @@ pub fn input_stationary<P: Payload>(
     starts: &[Start],
     payload: &P,
 ) -> Result<Run<P::Sum>, Violation> {
-    let run = weight_stationary(schedule, control, starts, &Swapped(payload))?;
-    let (m, n) = (schedule.gemm.n as usize, schedule.gemm.m as usize);
-    let groups = run.outputs.chunks(m * n);
-    let outputs = groups.flat_map(|group| (0..m * n).map(|at| group[at % n * m + at / n])).collect();
-    Ok(Run { outputs, ..run })
+    weight_stationary(schedule, control, starts, &Swapped(payload))
 }

@@ -4,7 +4,7 @@
 //! accumulators. With overlapped drain `out` is a second register, free for the next fold as soon as
 //! its sum moved; with blocking drain it is the accumulating register, and all must have left first.
 
-use crate::mapping::{OutputDrain, OutputFold, Schedule};
+use crate::mapping::{Fold, OutputDrain, Schedule, View};
 
 use super::Run;
 use super::accumulator::Accumulators;
@@ -46,26 +46,26 @@ struct Pe<W, S> {
 
 /// The rule: the cycle in which each fold's first operands enter at PE(0, 0), as early as possible.
 pub fn output_starts(schedule: &Schedule, drain: OutputDrain) -> Vec<u64> {
-    let steps = schedule.output_steps();
     let mut next = 0;
-    let start_of = |fold: OutputFold| {
+    let start_of = |fold: Fold| {
+        let view = schedule.widest(fold);
         let start = next;
         next = match drain {
             // The ports are free after the last step; the pulse finds row 0 before its next sum.
-            OutputDrain::Overlapped => (start + steps).max(start + fold.rows),
-            OutputDrain::Blocking => pulse(start, steps, &fold, drain) + schedule.rows,
+            OutputDrain::Overlapped => (start + view.vectors).max(start + view.rows),
+            OutputDrain::Blocking => pulse(start, &view, drain) + schedule.rows,
         };
         start
     };
-    schedule.output_folds().map(start_of).collect()
+    schedule.folds().map(start_of).collect()
 }
 
 /// The cycle of a fold's drain pulse in column 0: overlapped, when the last row's sum is there (later
 /// columns follow one by one); blocking, when all sums are.
-fn pulse(start: u64, steps: u64, fold: &OutputFold, drain: OutputDrain) -> u64 {
+fn pulse(start: u64, view: &View, drain: OutputDrain) -> u64 {
     match drain {
-        OutputDrain::Overlapped => start + steps + fold.rows - 1,
-        OutputDrain::Blocking => start + steps + fold.rows + fold.columns - 2,
+        OutputDrain::Overlapped => start + view.vectors + view.rows - 1,
+        OutputDrain::Blocking => start + view.vectors + view.rows + view.columns - 2,
     }
 }
 
@@ -73,7 +73,7 @@ struct Machine<'a, P: Payload> {
     payload: &'a P,
     schedule: &'a Schedule,
     drain: OutputDrain,
-    folds: Vec<OutputFold>,
+    folds: Vec<(Fold, View)>,
     starts: &'a [u64],
     rows: usize,
     columns: usize,
@@ -101,30 +101,29 @@ impl<P: Payload> Machine<'_, P> {
         self.activations.fill(None);
         self.weights.fill(None);
         self.pulses.fill(false);
-        let (steps, lanes, extent) =
-            (self.schedule.output_steps(), self.schedule.lanes, self.schedule.gemm.k);
-        for (index, (fold, &start)) in self.folds.iter().zip(self.starts).enumerate().skip(first) {
+        let (lanes, extent) = (self.schedule.lanes.along_k(), self.schedule.gemm.k);
+        for (index, ((fold, view), &start)) in self.folds.iter().zip(self.starts).enumerate().skip(first) {
             if start > cycle {
                 break;
             }
-            let step_at = |skew: u64| cycle.checked_sub(start + skew).filter(|&step| step < steps);
+            let step_at = |skew: u64| cycle.checked_sub(start + skew).filter(|&step| step < view.vectors);
             let operands = |step: u64| (step * lanes, lanes.min(extent - step * lanes));
-            for (row, port) in (0..fold.rows).zip(&mut self.activations) {
+            for (row, port) in (0..view.rows).zip(&mut self.activations) {
                 if let Some(step) = step_at(row) {
                     let (k, lanes) = operands(step);
                     let word = self.payload.activation(fold.group, fold.m + row, k, lanes);
                     put(port, Operand { fold: index, step, word }, Conflict::ActivationPort)?;
                 }
             }
-            for (column, port) in (0..fold.columns).zip(&mut self.weights) {
+            for (column, port) in (0..view.columns).zip(&mut self.weights) {
                 if let Some(step) = step_at(column) {
                     let (k, lanes) = operands(step);
                     let word = self.payload.weight(fold.group, fold.n + column, k, lanes);
                     put(port, Operand { fold: index, step, word }, Conflict::WeightPort)?;
                 }
             }
-            let pulse = pulse(start, steps, fold, self.drain);
-            for (column, port) in (0..fold.columns).zip(&mut self.pulses) {
+            let pulse = pulse(start, view, self.drain);
+            for (column, port) in (0..view.columns).zip(&mut self.pulses) {
                 let skew = if self.drain == OutputDrain::Overlapped { column } else { 0 };
                 *port |= cycle == pulse + skew;
             }
@@ -196,11 +195,11 @@ impl<P: Payload> Machine<'_, P> {
             _ => return Err(Conflict::Misaligned),
         };
         let sum = self.payload.step(before, activation.word, weight.word);
-        if step + 1 < self.schedule.output_steps() {
+        if step + 1 < self.folds[fold].1.vectors {
             pe.sum = Some(Partial { fold, steps: step + 1, sum });
             return Ok(());
         }
-        let (gemm, OutputFold { group, m, n, .. }) = (self.schedule.gemm, self.folds[fold]);
+        let (gemm, (Fold { group, m, n, .. }, _)) = (self.schedule.gemm, self.folds[fold]);
         let address = ((group * gemm.m + m) * gemm.n + n) as usize + row * gemm.n as usize + column;
         put(&mut pe.out, Finished { fold, address, moving: false, sum }, Conflict::ResultLost)
     }
@@ -225,7 +224,7 @@ pub fn output_stationary<P: Payload>(
         payload,
         schedule,
         drain,
-        folds: schedule.output_folds().collect(),
+        folds: schedule.folds().map(|fold| (fold, schedule.widest(fold))).collect(),
         starts,
         rows,
         columns,
@@ -248,9 +247,11 @@ pub fn output_stationary<P: Payload>(
         for sum in machine.bottom.iter().flatten() {
             accumulators.enter(payload, cycle, sum.address, true, sum.sum)?;
         }
-        while starts.get(first).zip(machine.folds.get(first)).is_some_and(|(&start, fold)| {
-            pulse(start, schedule.output_steps(), fold, drain) + schedule.columns < cycle
-        }) {
+        while starts
+            .get(first)
+            .zip(machine.folds.get(first))
+            .is_some_and(|(&start, (_, view))| pulse(start, view, drain) + schedule.columns < cycle)
+        {
             first += 1;
         }
         let at = |conflict| Violation { cycle, conflict };

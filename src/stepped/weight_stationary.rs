@@ -5,7 +5,7 @@
 //!
 //! A weight register that is `None` holds nothing that is still needed.
 
-use crate::mapping::{Fold, Schedule};
+use crate::mapping::{Dataflow, Fold, Schedule, View};
 
 use super::Run;
 use super::accumulator::Accumulators;
@@ -68,7 +68,7 @@ struct Machine<'a, P: Payload> {
     payload: &'a P,
     schedule: &'a Schedule,
     double_buffer: bool,
-    folds: Vec<Fold>,
+    folds: Vec<(Fold, View)>,
     rows: usize,
     columns: usize,
     pes: Vec<Pe<P::Word, P::Sum>>,
@@ -91,32 +91,33 @@ impl<P: Payload> Machine<'_, P> {
         self.ports.weights.fill(None);
         self.ports.activations.fill(None);
         self.ports.sums.fill(None);
-        let lanes = self.schedule.lanes;
-        for (index, (fold, start)) in self.folds.iter().zip(starts).enumerate().skip(first) {
+        let lanes = self.schedule.lanes.along_k();
+        for (index, (&(fold, view), start)) in self.folds.iter().zip(starts).enumerate().skip(first) {
+            let (moving, still) = ends(self.schedule, fold);
             if start.load > cycle && start.vector > cycle {
                 break;
             }
             let operands = |row: u64| (fold.k + row * lanes, lanes.min(fold.depth - row * lanes));
-            for (column, port) in (0..fold.columns).zip(&mut self.ports.weights) {
+            for (column, port) in (0..view.columns).zip(&mut self.ports.weights) {
                 let Some(step) = cycle.checked_sub(start.load + column) else { break };
-                if step < fold.rows {
-                    let row = fold.rows - 1 - step;
+                if step < view.rows {
+                    let row = view.rows - 1 - step;
                     let (k, lanes) = operands(row);
-                    let word = self.payload.weight(fold.group, fold.n + column, k, lanes);
+                    let word = self.payload.weight(fold.group, still + column, k, lanes);
                     put(port, Weight { fold: index, row: row as usize, word }, Conflict::WeightPort)?;
                 }
             }
-            for (row, port) in (0..fold.rows).zip(&mut self.ports.activations) {
+            for (row, port) in (0..view.rows).zip(&mut self.ports.activations) {
                 let Some(vector) = cycle.checked_sub(start.vector + row) else { break };
-                if vector < fold.vectors {
+                if vector < view.vectors {
                     let (k, lanes) = operands(row);
-                    let word = self.payload.activation(fold.group, fold.m + vector, k, lanes);
+                    let word = self.payload.activation(fold.group, moving + vector, k, lanes);
                     put(port, Activation { fold: index, vector, word }, Conflict::ActivationPort)?;
                 }
             }
-            for (column, port) in (0..fold.columns).zip(&mut self.ports.sums) {
+            for (column, port) in (0..view.columns).zip(&mut self.ports.sums) {
                 let Some(vector) = cycle.checked_sub(start.vector + column) else { break };
-                if vector < fold.vectors {
+                if vector < view.vectors {
                     let sum = self.payload.zero();
                     put(port, PartialSum { fold: index, vector, sum }, Conflict::ColumnTop)?;
                 }
@@ -145,7 +146,7 @@ impl<P: Payload> Machine<'_, P> {
                 let mut pe = self.pes[at];
                 pe.sum = match (activation, sum) {
                     (Some(activation), Some(sum)) => Some(self.multiply(&mut pe, row, activation, sum)?),
-                    (None, Some(sum)) if row < self.folds[sum.fold].rows as usize => {
+                    (None, Some(sum)) if row < self.folds[sum.fold].1.rows as usize => {
                         return Err(Conflict::Misaligned);
                     }
                     (_, sum) => sum,
@@ -212,6 +213,14 @@ impl<P: Payload> Machine<'_, P> {
     }
 }
 
+/// First of what moves and first of what stays: pixel and channel, or the other way round (is).
+fn ends(schedule: &Schedule, fold: Fold) -> (u64, u64) {
+    match schedule.dataflow {
+        Dataflow::Is => (fold.n, fold.m),
+        Dataflow::Ws | Dataflow::Os => (fold.m, fold.n),
+    }
+}
+
 /// Runs a layer. `starts` says when each fold of the schedule enters, in order.
 ///
 /// # Errors
@@ -231,7 +240,7 @@ pub fn weight_stationary<P: Payload>(
         payload,
         schedule,
         double_buffer: control.double_buffer,
-        folds: schedule.folds().collect(),
+        folds: schedule.folds().map(|fold| (fold, schedule.widest(fold))).collect(),
         rows,
         columns,
         pes: vec![empty; rows * columns],
@@ -246,7 +255,7 @@ pub fn weight_stationary<P: Payload>(
     let gemm = schedule.gemm;
     let outputs = (gemm.groups * gemm.m * gemm.n) as usize;
     let mut accumulators = Accumulators::new(outputs, control.accumulator_latency);
-    let expected: u64 = machine.folds.iter().map(|fold| fold.vectors * fold.columns).sum();
+    let expected: u64 = machine.folds.iter().map(|(fold, _)| fold.outputs()).sum();
     let edge = schedule.rows.max(schedule.columns);
     let (mut cycle, mut first) = (0, 0);
     loop {
@@ -256,14 +265,17 @@ pub fn weight_stationary<P: Payload>(
         }
         for column in 0..columns {
             if let Some(sum) = machine.pes[(rows - 1) * columns + column].sum {
-                let fold = machine.folds[sum.fold];
-                let vector = fold.group * gemm.m + fold.m + sum.vector;
-                let address = (vector * gemm.n + fold.n) as usize + column;
+                let (fold, _) = machine.folds[sum.fold];
+                let (moving, still) = ends(schedule, fold);
+                let (moving, still) = (moving + sum.vector, still + column as u64);
+                let (m, n) =
+                    if schedule.dataflow == Dataflow::Is { (still, moving) } else { (moving, still) };
+                let address = ((fold.group * gemm.m + m) * gemm.n + n) as usize;
                 accumulators.enter(payload, cycle, address, fold.is_first_of_outputs(), sum.sum)?;
             }
         }
-        while starts.get(first).zip(machine.folds.get(first)).is_some_and(|(start, fold)| {
-            start.vector + fold.vectors + edge < cycle && start.load + fold.rows + edge < cycle
+        while starts.get(first).zip(machine.folds.get(first)).is_some_and(|(start, (_, view))| {
+            start.vector + view.vectors + edge < cycle && start.load + view.rows + edge < cycle
         }) {
             first += 1;
         }

@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use crate::hardware::Accelerator;
-use crate::mapping::{Gemm, MappedLayer};
-use crate::numerics::{MacSpec, OperandPair};
-use crate::workload::{Layer, Network, Operation};
+use crate::hardware::{Accelerator, Dataflow};
+use crate::mapping::{Gemm, LayerMapping, MappedLayer, Runs, Step, Transport};
+use crate::numerics::OperandPair;
+use crate::workload::{Layer, Network};
 
-use super::counters::{Accesses, Adder, Additions, Bits, Counters, Cycles, Macs, Words};
-use super::{memory, pipelined, vector};
+use super::actions::{ArrayActions, add_step_words};
+use super::counters::{Bytes, Counters, Cycles, Macs};
+use super::memory::{burst_bytes, post_processing, transfer_cycles, weights_are_resident};
+use super::pace::Pace;
+use super::pipeline::{Machine, Stage, completions};
+use super::vector::{self, Work};
 
 /// Where a request's weights are when it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,9 +41,11 @@ pub struct LayerTiming {
     pub gemm: Option<Gemm>,
     /// Its operand pair, if it runs on the array.
     pub pair: Option<OperandPair>,
-    /// MACs per cycle of the array for that pair.
+    /// What stays in the PEs, if it runs on the array.
+    pub dataflow: Option<Dataflow>,
+    /// MACs per cycle of all arrays for that pair.
     pub peak: u64,
-    /// The longest of array, vector unit and DRAM, plus one DRAM latency.
+    /// From the completion of all layers before to that of this one; overlap is credited to the later.
     pub cycles: Cycles,
     /// The same with infinite bandwidth, zero latency and an infinitely fast vector unit.
     pub compute_cycles: Cycles,
@@ -54,9 +60,9 @@ pub struct LayerTiming {
 }
 
 impl LayerTiming {
-    /// Cycles beyond those of the array.
-    pub fn stall_cycles(&self) -> Cycles {
-        Cycles(self.cycles.0 - self.compute_cycles.0)
+    /// Cycles beyond those of the array; negative where waiting was paid by the layer before.
+    pub fn stall_cycles(&self) -> i64 {
+        self.cycles.0.cast_signed() - self.compute_cycles.0.cast_signed()
     }
 
     /// MACs in the request.
@@ -66,7 +72,8 @@ impl LayerTiming {
 
     /// macs / (peak · cycles), 0 to 1.
     pub fn utilization(&self) -> f64 {
-        if self.peak == 0 { 0.0 } else { self.macs().0 as f64 / self.peak as f64 / self.cycles.0 as f64 }
+        let ideal = self.macs().0 as f64 / self.peak.max(1) as f64;
+        if self.cycles.0 == 0 { 0.0 } else { ideal / self.cycles.0 as f64 }
     }
 }
 
@@ -119,140 +126,306 @@ impl NetworkTiming {
 /// Times one request of `batch` images on a mapped network.
 pub fn time_network(
     network: &Network,
-    mapped: &[Option<MappedLayer>],
+    mapped: &[LayerMapping],
     accelerator: &Accelerator,
-    batch: u64,
     regime: Regime,
 ) -> NetworkTiming {
-    let layers: Vec<LayerTiming> = network
-        .layers()
-        .iter()
-        .zip(mapped)
-        .map(|(layer, mapped)| time_layer(layer, mapped.as_ref(), network, accelerator, batch, regime))
-        .collect();
+    let (mut layers, stages) = stages(network, mapped, accelerator, regime);
+    let machine = Machine {
+        latency: accelerator.dram().latency_cycles(),
+        weight_buffers: accelerator.weight().buffers(),
+        activation_buffers: accelerator.activation().buffers(),
+        accumulator_buffers: accelerator.accumulator().buffers(),
+    };
+    let completions = completions(&stages, layers.len(), machine);
+    let mut before = 0;
     let mut counters = Counters::default();
-    for layer in &layers {
+    for (layer, complete) in layers.iter_mut().zip(&completions) {
+        layer.cycles = Cycles(complete - before);
+        before = *complete;
         counters += &layer.counters;
     }
-    NetworkTiming { cycles: layers.iter().map(|layer| layer.cycles).sum(), layers, counters }
-}
-
-fn time_layer(
-    layer: &Layer,
-    mapped: Option<&MappedLayer>,
-    network: &Network,
-    accelerator: &Accelerator,
-    batch: u64,
-    regime: Regime,
-) -> LayerTiming {
-    let traffic = memory::traffic(layer, mapped, network, accelerator, batch, regime);
-    let operations = vector::operations(layer, network, batch);
-    let compute_cycles =
-        mapped.map_or(Cycles(0), |mapped| pipelined::array_cycles(&mapped.schedule, accelerator.array()));
-    let vector_cycles = vector::cycles(&operations, accelerator.vector());
-    let dram_cycles = memory::transfer_cycles(traffic.read + traffic.write, accelerator.dram());
-    let cycles =
-        compute_cycles.max(vector_cycles).max(dram_cycles) + Cycles(accelerator.dram().latency_cycles());
-    let mut counters =
-        mapped.map_or_else(Counters::default, |mapped| array_counters(mapped, accelerator, compute_cycles));
-    counters.vector = operations;
-    counters.dram_read = traffic.read;
-    counters.dram_write = traffic.write;
-    counters.activation += activation_words(layer, network, accelerator, batch, &traffic);
-    counters.weight.writes +=
-        Words(traffic.weight_bits.div_ceil(u64::from(accelerator.weight().width_bits())));
-    let timing = LayerTiming {
-        name: layer.name.clone(),
-        gemm: mapped.map(|mapped| mapped.schedule.gemm),
-        pair: mapped.map(|mapped| mapped.pair),
-        peak: mapped.map_or(0, |mapped| mapped.schedule.peak()),
-        cycles,
-        compute_cycles,
-        vector_cycles,
-        dram_cycles,
-        mapping_utilization: mapped.map(|mapped| mapped.schedule.mapping_utilization()),
-        counters,
-    };
-    assert_bounds(&timing, mapped);
+    let timing = NetworkTiming { cycles: Cycles(before), layers, counters };
+    assert_bounds(&timing);
     timing
 }
 
-/// Lower bounds that hold for any machine with this array; a violation is a bug of the model.
-fn assert_bounds(timing: &LayerTiming, mapped: Option<&MappedLayer>) {
-    if let Some(mapped) = mapped {
-        let streamed: u64 = mapped.schedule.folds().map(|fold| fold.vectors).sum();
-        let compute = timing.macs().0.div_ceil(timing.peak);
-        assert!(
-            timing.compute_cycles.0 >= compute && timing.compute_cycles.0 >= streamed,
-            "layer {}: fewer cycles than its MACs need",
-            timing.name
-        );
-    }
-    assert!(timing.cycles >= timing.dram_cycles, "layer {}: faster than its DRAM traffic", timing.name);
-}
-
-fn array_counters(mapped: &MappedLayer, accelerator: &Accelerator, array_cycles: Cycles) -> Counters {
-    let MappedLayer { schedule, pair, plan } = mapped;
-    let (partial_sum_bits, accumulator_bits, adders) = match plan.mac {
-        MacSpec::Integer(mac) => {
-            let (partial_sum, accumulator) = (mac.partial_sum.bits(), mac.accumulator.bits());
-            (partial_sum, accumulator, [Adder::Integer(partial_sum), Adder::Integer(accumulator)])
-        }
-        MacSpec::Bf16(_) => (32, 32, [Adder::F32, Adder::F32]),
-    };
-    let (partial_sum_bits, accumulator_bits) = (u64::from(partial_sum_bits), u64::from(accumulator_bits));
-    let (activation_bits, weight_bits) =
-        (u64::from(pair.activation().bits()), u64::from(pair.weight().bits()));
-    let lanes = schedule.lanes;
-    let mut counters = Counters::default();
-    let mut updates = 0;
-    for fold in schedule.folds() {
-        let (rows, columns, vectors) = (fold.rows, fold.columns, fold.vectors);
-        updates += vectors * columns;
-        // Per MAC slot: the activation and the partial sum. Per fold: the weight chain.
-        let slots = rows * columns * vectors * (lanes * activation_bits + partial_sum_bits);
-        let chain = rows * (rows + 1) / 2 + rows * (rows - 1) / 2 + rows;
-        counters.register_bits += Bits(slots + chain * columns * lanes * weight_bits);
-        let width = u64::from(accelerator.activation().width_bits());
-        counters.activation.reads += Words(vectors * (rows * lanes * activation_bits).div_ceil(width));
-        let width = u64::from(accelerator.weight().width_bits());
-        counters.weight.reads += Words(rows * (columns * lanes * weight_bits).div_ceil(width));
-        let words = vectors
-            * (columns * accumulator_bits).div_ceil(u64::from(accelerator.accumulator().width_bits()));
-        counters.accumulator.writes += Words(words);
-        // Read back unless it is the first; drained once, counted there.
-        counters.accumulator.reads += Words(words);
-    }
-    let macs = schedule.gemm.macs();
-    counters.macs.insert(*pair, Macs(macs));
-    counters.idle_macs.insert(*pair, Macs(schedule.peak() * array_cycles.0 - macs));
-    for (adder, additions) in adders.into_iter().zip([macs, updates]) {
-        *counters.additions.entry(adder).or_default() += Additions(additions);
-    }
-    counters
-}
-
-/// Words that enter and leave the activation scratchpad besides the vectors streamed to the array.
-fn activation_words(
-    layer: &Layer,
+/// What happens in each layer, its cycles not yet known, and in which stages.
+fn stages(
     network: &Network,
+    mapped: &[LayerMapping],
     accelerator: &Accelerator,
-    batch: u64,
-    traffic: &memory::Traffic,
-) -> Accesses {
-    let words = |bits: u64| Words(bits.div_ceil(u64::from(accelerator.activation().width_bits())));
-    let (input, shortcut, output) =
-        (words(traffic.input_bits), words(traffic.shortcut_bits), words(traffic.output_bits));
-    // Filled from DRAM, written by the vector unit; read by the vector unit, read for DRAM.
-    let mut accesses = Accesses { writes: input + shortcut + output, reads: shortcut + output };
-    match (&layer.operation, network.quantizes_on_read(layer)) {
-        (Operation::GlobalAveragePool, _) => accesses.reads += input,
-        (Operation::Convolution(_), Some(quantizer)) => {
-            let elements = network.edge(layer.input).shape.elements() as u64 * batch;
-            accesses.reads += input;
-            accesses.writes += words(elements * u64::from(network.quantizer(quantizer).grid.format().bits()));
+    regime: Regime,
+) -> (Vec<LayerTiming>, Vec<Stage>) {
+    let resident = weights_are_resident(network, accelerator, regime);
+    let mut stages = Vec::new();
+    let layers = network
+        .layers()
+        .iter()
+        .zip(mapped)
+        .enumerate()
+        .map(|(index, (layer, mapping))| {
+            let mut stager = Stager {
+                index,
+                accelerator,
+                weights: if resident { WeightPlace::OnChip } else { WeightPlace::Dram },
+                work: Work::of(layer, network),
+                transport: &mapping.transport,
+                post_processing: post_processing(layer, network),
+                counters: Counters::default(),
+                stages: &mut stages,
+                vector: 0,
+            };
+            stager.layer(layer, mapping)
+        })
+        .collect();
+    (layers, stages)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WeightPlace {
+    OnChip,
+    Dram,
+}
+
+/// Turns the steps of one layer into stages, counting what they do.
+struct Stager<'a> {
+    index: usize,
+    accelerator: &'a Accelerator,
+    weights: WeightPlace,
+    work: Work,
+    transport: &'a Transport,
+    post_processing: Runs,
+    counters: Counters,
+    stages: &'a mut Vec<Stage>,
+    /// Cycles of the vector unit.
+    vector: u64,
+}
+
+impl Stager<'_> {
+    fn layer(&mut self, layer: &Layer, mapping: &LayerMapping) -> LayerTiming {
+        let accelerator = self.accelerator;
+        let array = mapping.array.as_ref();
+        let compute_cycles = match array {
+            None => {
+                for step in mapping.transport.steps(mapping.tile) {
+                    let stage = self.stage(step);
+                    self.stages.push(stage);
+                }
+                Cycles(0)
+            }
+            Some(mapped) => {
+                let (compute_cycles, counters) = self.array_layer(mapped);
+                self.counters += &counters;
+                compute_cycles
+            }
+        };
+        LayerTiming {
+            name: layer.name.clone(),
+            gemm: array.map(|mapped| mapped.tiling.schedule.gemm),
+            pair: array.map(|mapped| mapped.pair),
+            dataflow: array.map(|mapped| mapped.tiling.schedule.dataflow),
+            peak: array.map_or(0, |mapped| mapped.tiling.schedule.peak()),
+            cycles: Cycles(0), // once all stages are known
+            compute_cycles,
+            vector_cycles: Cycles(self.vector),
+            dram_cycles: transfer_cycles(
+                self.counters.dram_read + self.counters.dram_write,
+                accelerator.dram(),
+            ),
+            mapping_utilization: array.map(|mapped| mapped.tiling.schedule.mapping_utilization()),
+            counters: std::mem::take(&mut self.counters),
         }
-        (Operation::Convolution(_), None) => {}
     }
-    accesses
+
+    fn array_layer(&mut self, mapped: &MappedLayer) -> (Cycles, Counters) {
+        let schedule = &mapped.tiling.schedule;
+        let array = self.accelerator.array();
+        // Column by column, results reach the accumulators behind those of the stage before.
+        let fill = match schedule.dataflow {
+            Dataflow::Ws | Dataflow::Is => array.rows() + array.cols(),
+            Dataflow::Os => 2 * array.rows() + array.cols(),
+        } + array.accumulator_latency_cycles()
+            - 2;
+        let mut pace = Pace::new(schedule, array);
+        let mut actions = ArrayActions::new(mapped, self.accelerator);
+        let (mut previous_start, mut compute_cycles, mut first) = (0, 0, true);
+        mapped.tiling.for_each_step(self.transport, |step, folds| {
+            let mut stage = self.stage(Step { weights: self.fetched(step.weights), ..*step });
+            if std::mem::take(&mut first) {
+                self.add_post_processing(&mut stage);
+            }
+            let mut start = None;
+            let (mut last, mut finish) = (0, 0);
+            let mut streamed = 0;
+            for &fold in folds {
+                let entry = pace.enter(fold);
+                actions.fold(fold);
+                if start.is_none() {
+                    start = Some(entry.start);
+                    (stage.weight_lead, stage.input_lead) = match schedule.dataflow {
+                        Dataflow::Ws => (entry.lead, 0),
+                        Dataflow::Is => (0, entry.lead),
+                        Dataflow::Os => (0, 0),
+                    };
+                }
+                (last, streamed) = (entry.start, entry.streamed);
+                finish = finish.max(entry.finish);
+            }
+            let start = start.unwrap_or(previous_start);
+            stage.gap = start - previous_start;
+            // What is stationary has left the scratchpad when the last fold starts.
+            (stage.weights_used, stage.input_used) = match schedule.dataflow {
+                Dataflow::Ws => (last - start, streamed - start),
+                Dataflow::Is => (streamed - start, last - start),
+                Dataflow::Os => (streamed - start, streamed - start),
+            };
+            stage.array = finish - start;
+            stage.fill = fill;
+            previous_start = start;
+            compute_cycles = compute_cycles.max(finish);
+            self.stages.push(stage);
+        });
+        let compute_cycles = Cycles(compute_cycles);
+        (compute_cycles, actions.finish(compute_cycles))
+    }
+
+    fn fetched(&self, weights: Runs) -> Runs {
+        match self.weights {
+            WeightPlace::OnChip => Runs::default(),
+            WeightPlace::Dram => weights,
+        }
+    }
+
+    /// Multipliers and biases come with the layer's first weights.
+    fn add_post_processing(&mut self, stage: &mut Stage) {
+        let bytes = burst_bytes(self.fetched(self.post_processing), self.accelerator.dram());
+        self.counters.dram_read += bytes;
+        stage.load_weights += self.occupy(bytes);
+    }
+
+    fn occupy(&self, bytes: Bytes) -> u64 {
+        transfer_cycles(bytes, self.accelerator.dram()).0
+    }
+
+    /// A step's transfers and vector work.
+    fn stage(&mut self, step: Step) -> Stage {
+        let dram = self.accelerator.dram();
+        let input = burst_bytes(step.input, dram) + burst_bytes(step.shortcut, dram);
+        let [weights, back, store, spill] = [step.weights, step.spill_read, step.stored, step.spill_write]
+            .map(|runs| burst_bytes(runs, dram));
+        self.counters.dram_read += input + weights + back;
+        self.counters.dram_write += store + spill;
+        add_step_words(&mut self.counters, &step, self.transport, self.accelerator);
+        let operations = self.work.count(&step, &mut self.counters.vector);
+        let vector = vector::cycles(operations, self.accelerator.vector());
+        let quantize = vector::cycles(step.quantized, self.accelerator.vector());
+        self.vector += vector + quantize;
+        Stage {
+            layer: self.index,
+            load_weights: self.occupy(weights),
+            load_input: self.occupy(input),
+            load_partial_sums: self.occupy(back),
+            quantize,
+            vector,
+            store: self.occupy(store),
+            store_partial_sums: self.occupy(spill),
+            weight_buffer: step.weight_buffer,
+            input_buffer: step.input_buffer,
+            accumulator_buffer: step.accumulator_buffer,
+            output_buffer: step.output_buffer,
+            ..Stage::default()
+        }
+    }
+}
+
+/// Lower bounds that hold for any machine with this array; a violation is a bug of the model.
+fn assert_bounds(timing: &NetworkTiming) {
+    for layer in &timing.layers {
+        let compute = layer.macs().0.div_ceil(layer.peak.max(1));
+        assert!(layer.compute_cycles.0 >= compute, "layer {}: fewer cycles than its MACs need", layer.name);
+    }
+    let channel: Cycles = timing.layers.iter().map(|layer| layer.dram_cycles).sum();
+    let vector: Cycles = timing.layers.iter().map(|layer| layer.vector_cycles).sum();
+    for (bound, what) in
+        [(timing.compute_cycles(), "its array"), (channel, "its DRAM traffic"), (vector, "its vector unit")]
+    {
+        assert!(timing.cycles >= bound, "faster than {what}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::hardware::SHIPPED;
+    use crate::mapping::map_network;
+    use crate::source::SourceFile;
+    use crate::timing::array_cycles;
+    use crate::workload::Workload;
+
+    const NETWORK: &str = r#"
+schema_version = 1
+[generator.resnet]
+variant = "cifar"
+depth = 8
+width = 12
+input = { height = 20, width = 28, channels = 3 }
+classes = 10
+padding = "torch"
+[precision]
+default = "w4a4"
+first = "w8a8"
+last = "w8a8"
+"#;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// With an instant memory and an instant vector unit, only the array is left.
+        #[test]
+        fn without_waiting_a_request_takes_the_cycles_of_its_arrays(
+            dataflows in prop_oneof![Just("\"ws\""), Just("\"os\""), Just("\"is\""), Just("\"ws\", \"os\", \"is\"")],
+            rows in 1u64..40, cols in 1u64..40, count in 1u64..4, double_buffer: bool, buffered: bool,
+            latency in 1u64..9, kib in 2u64..64, batch in 1u64..4,
+        ) {
+            let (_, edge) = SHIPPED[0];
+            let array = format!(
+                "[array]\nrows = {rows}\ncols = {cols}\ncount = {count}\ndataflows = [{dataflows}]\n\
+                 double_buffer = {double_buffer}\naccumulator_latency_cycles = {latency}\n"
+            );
+            let (start, end) = (edge.find("[array]").unwrap(), edge.find("# Lanes").unwrap());
+            let text = format!("{}{array}{}", &edge[..start], &edge[end..])
+                .replace("double_buffered = true", &format!("double_buffered = {buffered}"))
+                .replace("bytes = 131_072", &format!("bytes = {}", kib * 1024));
+            let accelerator = Accelerator::parse(&SourceFile::embedded("d.toml", &text)).unwrap();
+            let workload = Workload::parse(&SourceFile::embedded("n.toml", NETWORK)).unwrap();
+            let Ok(mapped) = map_network(workload.network(), &accelerator, batch) else { return Ok(()) };
+            let (layers, mut stages) = stages(workload.network(), &mapped, &accelerator, Regime::Cold);
+            for stage in &mut stages {
+                let Stage { load_weights, load_input, load_partial_sums, quantize, vector, store, .. } = stage;
+                for occupancy in [load_weights, load_input, load_partial_sums, quantize, vector, store] {
+                    *occupancy = 0;
+                }
+                stage.store_partial_sums = 0;
+            }
+            let buffers = if buffered { 2 } else { 1 };
+            let machine = Machine {
+                latency: 0,
+                weight_buffers: buffers,
+                activation_buffers: buffers,
+                accumulator_buffers: buffers,
+            };
+            let mut end = 0;
+            for ((complete, layer), mapping) in completions(&stages, layers.len(), machine).into_iter().zip(&layers).zip(&mapped) {
+                let array = mapping.array.map_or(0, |mapped| {
+                    array_cycles(&mapped.tiling.schedule, accelerator.array()).0
+                });
+                prop_assert_eq!(layer.compute_cycles.0, array);
+                prop_assert_eq!(complete - end, array, "{}", &layer.name);
+                end = complete;
+            }
+        }
+    }
 }

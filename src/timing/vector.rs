@@ -3,55 +3,67 @@
 use std::collections::BTreeMap;
 
 use crate::hardware::VectorUnit;
+use crate::mapping::Step;
 use crate::numerics::Activation;
 use crate::workload::{Convolution, Layer, Network, Operands, Operation, Stored};
 
-use super::counters::{Cycles, Operations, VectorOperation};
+use super::counters::{Operations, VectorOperation};
 
-/// Element-wise operations of a layer for `batch` images.
-pub(super) fn operations(
-    layer: &Layer,
-    network: &Network,
-    batch: u64,
-) -> BTreeMap<VectorOperation, Operations> {
-    let mut operations = BTreeMap::new();
-    let mut count = |operation, elements: usize| {
-        *operations.entry(operation).or_default() += Operations(elements as u64 * batch);
-    };
-    let inputs = network.edge(layer.input).shape.elements();
-    let outputs = network.edge(layer.output).shape.elements();
-    match &layer.operation {
-        Operation::Convolution(Convolution { operands, shortcut, activation, .. }) => {
-            if network.quantizes_on_read(layer).is_some() {
-                count(VectorOperation::Quantize, inputs);
-            }
-            if let Operands::Integer { .. } = operands {
-                count(VectorOperation::Convert, outputs);
-            }
-            count(VectorOperation::Multiply, outputs);
-            count(VectorOperation::Add, outputs);
-            if shortcut.is_some() {
-                count(VectorOperation::Add, outputs);
-            }
-            if *activation == Activation::Relu {
-                count(VectorOperation::Compare, outputs);
-            }
-        }
-        Operation::GlobalAveragePool => {
-            count(VectorOperation::Add, inputs);
-            count(VectorOperation::Multiply, outputs);
-        }
-    }
-    match network.edge(layer.output).stored {
-        Stored::Grid(_) => count(VectorOperation::Quantize, outputs),
-        Stored::Bf16 => count(VectorOperation::Round, outputs),
-        Stored::F32 => {}
-    }
-    operations
+/// Operations per element of a layer, besides quantizing on read.
+pub(super) struct Work {
+    per_input: BTreeMap<VectorOperation, u64>,
+    per_output: BTreeMap<VectorOperation, u64>,
 }
 
-/// Cycles at the unit's rate.
-pub(super) fn cycles(operations: &BTreeMap<VectorOperation, Operations>, vector: &VectorUnit) -> Cycles {
-    let total: Operations = operations.values().copied().sum();
-    Cycles(total.0.div_ceil(vector.lanes() * vector.ops_per_cycle()))
+impl Work {
+    /// What the vector unit does for a layer.
+    pub(super) fn of(layer: &Layer, network: &Network) -> Self {
+        let mut work = Self { per_input: BTreeMap::new(), per_output: BTreeMap::new() };
+        let mut output = |operation| *work.per_output.entry(operation).or_default() += 1;
+        match &layer.operation {
+            Operation::Convolution(Convolution { operands, shortcut, activation, .. }) => {
+                if let Operands::Integer { .. } = operands {
+                    output(VectorOperation::Convert);
+                }
+                output(VectorOperation::Multiply);
+                output(VectorOperation::Add);
+                if shortcut.is_some() {
+                    output(VectorOperation::Add);
+                }
+                if *activation == Activation::Relu {
+                    output(VectorOperation::Compare);
+                }
+            }
+            Operation::GlobalAveragePool => {
+                work.per_input.insert(VectorOperation::Add, 1);
+                output(VectorOperation::Multiply);
+            }
+        }
+        match network.edge(layer.output).stored {
+            Stored::Grid(_) => output(VectorOperation::Quantize),
+            Stored::Bf16 => output(VectorOperation::Round),
+            Stored::F32 => {}
+        }
+        work
+    }
+
+    /// Adds a step's operations to `counts`; returns those of its results (and of input walked).
+    pub(super) fn count(&self, step: &Step, counts: &mut BTreeMap<VectorOperation, Operations>) -> u64 {
+        let mut total = 0;
+        for (work, elements) in [(&self.per_input, step.walked), (&self.per_output, step.outputs)] {
+            for (operation, each) in work {
+                *counts.entry(*operation).or_default() += Operations(each * elements);
+                total += each * elements;
+            }
+        }
+        if step.quantized > 0 {
+            *counts.entry(VectorOperation::Quantize).or_default() += Operations(step.quantized);
+        }
+        total
+    }
+}
+
+/// Cycles of `operations` at the unit's rate.
+pub(super) fn cycles(operations: u64, vector: &VectorUnit) -> u64 {
+    operations.div_ceil(vector.lanes() * vector.ops_per_cycle())
 }

@@ -1,0 +1,279 @@
+//! When folds start in the array, in closed form, if nothing but the array limits them.
+//!
+//! With s_i the cycle in which the first vector of fold i enters PE(0, 0); R rows, ρ_i and nc_i the rows
+//! and columns used, A the accumulator's latency:
+//!
+//! Weight- and input-stationary, T_i vectors. A PE has three registers for what is stationary (shadow,
+//! link, active), so that the next fold's operands shift in while this fold's vectors stream.
+//! - s_0 = ρ_0;
+//! - s_{i+1} = s_i + max(T_i, ρ_{i+1}), and at least A when both folds add to the same outputs;
+//! - without the shadow register (`double_buffer = false`) the array drains before it loads:
+//!   s_{i+1} = s_i + max(T_i + R + nc_i − 2 + ρ_{i+1}, A);
+//! - fold i is finished in cycle s_i + T_i + nc_i + R − 2 + A.
+//!
+//! Output-stationary, J steps; A counts from the register below the bottom row.
+//! - s_0 = 0; s_{i+1} = s_i + max(J_i, ρ_i): results of fold i leave while fold i+1 runs;
+//! - blocking drain: s_{i+1} = s_i + J_i + ρ_i + nc_i − 2 + R;
+//! - fold i is finished in cycle s_i + J_i + ρ_i + nc_i + R − 2 + A. A fold cut along k goes on where it
+//!   stopped.
+//!
+//! PE adders take a single cycle; for bf16 that is an approximation. Several arrays run in lockstep at
+//! the pace of the one that has most to do.
+
+use crate::hardware::{Array, Dataflow, OutputDrain};
+use crate::mapping::{Fold, Schedule, View};
+
+use super::counters::Cycles;
+
+/// A fold in the array's own time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// First vector.
+    pub(super) start: u64,
+    /// Cycles before `start` in which what is stationary shifts in.
+    pub(super) lead: u64,
+    /// Last vector, plus one.
+    pub(super) streamed: u64,
+    /// Last sum readable; for a fold that goes on along k in the PEs, its last vector.
+    pub(super) finish: u64,
+}
+
+/// The array's own time: folds enter one after the other.
+pub(super) struct Pace<'a> {
+    schedule: &'a Schedule,
+    array: &'a Array,
+    previous: Option<Previous>,
+}
+
+struct Previous {
+    view: View,
+    start: u64,
+    /// Output-stationary: first step of the fold, of which the last piece may be a later cut.
+    fold_start: u64,
+}
+
+impl<'a> Pace<'a> {
+    /// Before the first fold of a layer.
+    pub(super) fn new(schedule: &'a Schedule, array: &'a Array) -> Self {
+        Self { schedule, array, previous: None }
+    }
+
+    /// The next fold.
+    pub(super) fn enter(&mut self, fold: Fold) -> Entry {
+        let view = self.schedule.widest(fold);
+        match self.schedule.dataflow {
+            Dataflow::Ws | Dataflow::Is => self.enter_stationary(fold, view),
+            Dataflow::Os => self.enter_output(fold, view),
+        }
+    }
+
+    fn behind_the_bottom_row(&self) -> u64 {
+        self.array.rows() + self.array.accumulator_latency_cycles()
+    }
+
+    fn enter_stationary(&mut self, fold: Fold, view: View) -> Entry {
+        let start = match &self.previous {
+            None => view.rows,
+            Some(Previous { view: previous, start, .. }) => {
+                let same_outputs =
+                    if fold.is_first_of_outputs() { 0 } else { self.array.accumulator_latency_cycles() };
+                let gap = if self.array.double_buffer() {
+                    previous.vectors.max(view.rows)
+                } else {
+                    previous.vectors + self.array.rows() + previous.columns - 2 + view.rows
+                };
+                start + gap.max(same_outputs)
+            }
+        };
+        self.previous = Some(Previous { view, start, fold_start: start });
+        let streamed = start + view.vectors;
+        let finish = streamed + view.columns + self.behind_the_bottom_row() - 2;
+        Entry { start, lead: view.rows, streamed, finish }
+    }
+
+    fn enter_output(&mut self, fold: Fold, view: View) -> Entry {
+        let (start, fold_start) = match &self.previous {
+            None => (0, 0),
+            Some(Previous { view: previous, start, fold_start }) => {
+                let stepped = start + previous.vectors;
+                if fold.is_first_of_outputs() {
+                    let start = match self.array.output_drain() {
+                        OutputDrain::Overlapped => stepped.max(fold_start + previous.rows),
+                        OutputDrain::Blocking => {
+                            stepped + previous.rows + previous.columns - 2 + self.array.rows()
+                        }
+                    };
+                    (start, start)
+                } else {
+                    (stepped, *fold_start)
+                }
+            }
+        };
+        self.previous = Some(Previous { view, start, fold_start });
+        let streamed = start + view.vectors;
+        let complete = fold.k + fold.depth == self.schedule.gemm.k;
+        let drain = if complete { view.rows + view.columns + self.behind_the_bottom_row() - 2 } else { 0 };
+        Entry { start, lead: 0, streamed, finish: streamed + drain }
+    }
+}
+
+/// Cycles that the array is busy with a layer, from the first operand to the last accumulator update.
+pub fn array_cycles(schedule: &Schedule, array: &Array) -> Cycles {
+    let mut pace = Pace::new(schedule, array);
+    Cycles(schedule.folds().map(|fold| pace.enter(fold).finish).max().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::hardware::{Accelerator, LaneAxis};
+    use crate::mapping::{Gemm, Lanes, Split};
+    use crate::source::SourceFile;
+
+    /// A design of any size; only its array matters here.
+    fn array(rows: u64, cols: u64, more: &str) -> Array {
+        let (_, text) = crate::hardware::SHIPPED[0];
+        let start = text.find("[array]").unwrap();
+        let end = start + text[start..].find("\n[[").unwrap();
+        let table =
+            format!("[array]\nrows = {rows}\ncols = {cols}\ndataflows = [\"ws\", \"os\", \"is\"]\n{more}\n");
+        let text = format!("{}{table}{}", &text[..start], &text[end..]);
+        Accelerator::parse(&SourceFile::embedded("d.toml", &text)).unwrap().array().clone()
+    }
+
+    fn latency(cycles: u64) -> String {
+        format!("accumulator_latency_cycles = {cycles}")
+    }
+
+    fn schedule(dataflow: Dataflow, array: &Array, lanes: u64, [m, n, k]: [u64; 3]) -> Schedule {
+        Schedule {
+            gemm: Gemm { m, n, k, groups: 1 },
+            dataflow,
+            rows: array.rows(),
+            columns: array.cols(),
+            lanes: Lanes { axis: LaneAxis::K, count: lanes },
+            arrays: 1,
+            split: Split::Channels,
+            m_tile: m,
+            n_tile: n,
+        }
+    }
+
+    fn cycles(dataflow: Dataflow, array: &Array, lanes: u64, mnk: [u64; 3]) -> u64 {
+        array_cycles(&schedule(dataflow, array, lanes, mnk), array).0
+    }
+
+    /// 4×4 array, M = 3, N = 5, K = 6: folds (k, n) = (4,4) (2,4) (4,1) (2,1), each streaming 3 vectors.
+    /// s = 4; +max(3,2) = 7; +max(3,4) = 11; +max(3,2) = 14.
+    /// The last vector enters in cycle 16, its bottom partial sum is valid 4 + 1 − 1 cycles later, and
+    /// the accumulator 1 cycle after that: 14 + 3 + 1 + 4 − 2 + 1 = 21 (fold 0 alone: 4 + 3 + 4 + 3 = 14).
+    #[test]
+    fn a_hand_computed_four_by_four() {
+        assert_eq!(cycles(Dataflow::Ws, &array(4, 4, ""), 1, [3, 5, 6]), 21);
+    }
+
+    #[test]
+    fn one_fold_loads_streams_and_drains() {
+        // ρ + T + nc + R − 2 + A.
+        let array = array(4, 4, "");
+        assert_eq!(cycles(Dataflow::Ws, &array, 1, [10, 4, 4]), 4 + 10 + 4 + 4 - 2 + 1);
+        assert_eq!(cycles(Dataflow::Ws, &array, 1, [10, 2, 3]), 3 + 10 + 2 + 4 - 2 + 1);
+        let single = self::array(1, 1, "");
+        assert_eq!(cycles(Dataflow::Ws, &single, 1, [1, 1, 1]), 1 + 1 + 1 + 1 - 2 + 1);
+    }
+
+    #[test]
+    fn input_stationary_is_weight_stationary_with_the_operands_swapped() {
+        let array = array(4, 6, &latency(3));
+        for [m, n, k] in [[1, 1, 1], [3, 5, 6], [13, 7, 9]] {
+            assert_eq!(
+                cycles(Dataflow::Is, &array, 1, [m, n, k]),
+                cycles(Dataflow::Ws, &array, 1, [n, m, k])
+            );
+        }
+    }
+
+    #[test]
+    fn lanes_shorten_k_or_widen_columns() {
+        let array = array(4, 4, "");
+        let ws = |lanes, mnk| cycles(Dataflow::Ws, &array, lanes, mnk);
+        assert_eq!(ws(2, [10, 4, 8]), ws(1, [10, 4, 4]));
+        assert_eq!(ws(4, [10, 4, 7]), ws(1, [10, 4, 2]));
+        let wide = |dataflow, lanes, mnk| {
+            let lanes = Lanes { axis: LaneAxis::N, count: lanes };
+            array_cycles(&Schedule { lanes, ..schedule(dataflow, &array, 1, mnk) }, &array).0
+        };
+        for dataflow in [Dataflow::Ws, Dataflow::Os] {
+            assert_eq!(wide(dataflow, 2, [10, 8, 9]), cycles(dataflow, &array, 1, [10, 4, 9]));
+            assert_eq!(wide(dataflow, 4, [10, 5, 9]), cycles(dataflow, &array, 1, [10, 2, 9]));
+        }
+    }
+
+    #[test]
+    fn a_late_accumulator_delays_folds_of_the_same_outputs_only() {
+        let array = array(4, 4, &latency(9));
+        // Two folds over k, T = 3, A = 9: s_1 = s_0 + 9.
+        assert_eq!(cycles(Dataflow::Ws, &array, 1, [3, 4, 8]), (4 + 9) + 3 + 4 + 4 - 2 + 9);
+        // Two folds over n: s_1 = s_0 + max(3, 4).
+        assert_eq!(cycles(Dataflow::Ws, &array, 1, [3, 8, 4]), (4 + 4) + 3 + 4 + 4 - 2 + 9);
+    }
+
+    /// Without double buffering F full folds cost F·(2R + C + T − 2) + A.
+    #[test]
+    fn without_double_buffering_every_fold_pays_fill_and_drain() {
+        for (rows, cols, m, folds) in [(4, 4, 3, 1), (8, 4, 5, 3), (2, 16, 1, 7), (32, 32, 3136, 36)] {
+            let found =
+                cycles(Dataflow::Ws, &array(rows, cols, "double_buffer = false"), 1, [m, cols * folds, rows]);
+            assert_eq!(found, folds * (2 * rows + cols + m - 2) + 1);
+        }
+    }
+
+    #[test]
+    fn output_stationary_folds_cost_their_steps_or_their_rows() {
+        let overlapped = array(4, 4, "");
+        let os = |mnk| cycles(Dataflow::Os, &overlapped, 1, mnk);
+        // J + ρ + nc + R − 2 + A.
+        assert_eq!(os([4, 4, 10]), 10 + 4 + 4 + 4 - 2 + 1);
+        assert_eq!(os([8, 4, 10]), 10 + 10 + 4 + 4 + 4 - 2 + 1);
+        assert_eq!(os([8, 4, 3]), 4 + 3 + 4 + 4 + 4 - 2 + 1);
+        // 2R + C + J − 2 each.
+        let blocking = array(4, 4, "os_drain = \"blocking\"");
+        assert_eq!(cycles(Dataflow::Os, &blocking, 1, [8, 8, 10]), 4 * (8 + 4 + 10 - 2) + 1);
+    }
+
+    #[test]
+    fn several_arrays_run_at_the_pace_of_the_widest() {
+        let array = array(4, 4, "");
+        let on = |arrays, split, mnk| {
+            array_cycles(&Schedule { arrays, split, ..schedule(Dataflow::Ws, &array, 1, mnk) }, &array).0
+        };
+        let one = |mnk| cycles(Dataflow::Ws, &array, 1, mnk);
+        assert_eq!(on(4, Split::Channels, [10, 16, 4]), one([10, 4, 4]));
+        assert_eq!(on(4, Split::Channels, [10, 17, 4]), one([10, 5, 4]));
+        assert_eq!(on(4, Split::Pixels, [10, 4, 4]), one([3, 4, 4]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_schedule_beats_its_macs(
+            dataflow in prop_oneof![Just(Dataflow::Ws), Just(Dataflow::Is), Just(Dataflow::Os)],
+            rows in 1u64..20, cols in 1u64..20, lanes in 1u64..5, late in 1u64..9,
+            double_buffer: bool, m in 1u64..40, n in 1u64..40, k in 1u64..40, tile in 1u64..40,
+        ) {
+            let array = array(rows, cols, &format!("{}\ndouble_buffer = {double_buffer}", latency(late)));
+            let schedule = Schedule {
+                m_tile: tile, n_tile: tile, ..schedule(dataflow, &array, lanes, [m, n, k])
+            };
+            let cycles = array_cycles(&schedule, &array).0;
+            prop_assert!(cycles >= schedule.gemm.macs().div_ceil(schedule.peak()));
+            let streamed: u64 = schedule.folds().map(|fold| schedule.widest(fold).vectors).sum();
+            prop_assert!(cycles >= streamed, "every fold streams every vector");
+            if !double_buffer {
+                let double = self::array(rows, cols, &latency(late));
+                prop_assert!(array_cycles(&schedule, &double).0 <= cycles, "a shadow register never costs cycles");
+            }
+        }
+    }
+}
