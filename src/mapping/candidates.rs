@@ -1,8 +1,8 @@
 //! How a layer could be tiled on a design, and which way is best.
 //!
 //! Considered: every dataflow that the design lists, both ways to divide the work among its arrays, and
-//! tiles from the largest that fit down to a sixteenth. Judged by the larger of two estimates, array
-//! cycles and DRAM cycles, plus what cannot overlap (the first tile in, the last tile out). Not
+//! tiles from the largest that fit down to a sixteenth. Judged by the largest of three estimates (array,
+//! DRAM and vector cycles) plus what cannot overlap: the first tile in, the last tile out. Not
 //! exhaustive; cycles are counted later and elsewhere.
 
 use std::collections::BTreeSet;
@@ -16,6 +16,9 @@ use super::transport::{Transport, largest};
 
 /// Tiles of half, a quarter, … of the largest are tried so many times.
 const HALVINGS: u32 = 4;
+
+/// Vector operations per output, for the estimate: multiply, add, compare, store.
+const OPERATIONS_PER_OUTPUT: u128 = 4;
 
 /// Why nothing fits: the scratchpad, what the least work needs and what it offers, in bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,7 +266,11 @@ impl Candidates<'_> {
         };
         let rate = self.space.accelerator.dram().bytes_per_cycle();
         let cycles = |bits: u128| (bits.div_ceil(8) * rate.denominator()).div_ceil(rate.numerator());
-        array.max(cycles(crossing + weights * fetches + spills)) + cycles(crossing) / m_tiles
+        let vector_unit = self.space.accelerator.vector();
+        let vector = outputs * OPERATIONS_PER_OUTPUT
+            / u128::from(vector_unit.lanes() * vector_unit.ops_per_cycle());
+        let channel = cycles(crossing + weights * fetches + spills);
+        array.max(channel).max(vector) + (cycles(crossing) + vector) / m_tiles
     }
 }
 
