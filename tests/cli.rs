@@ -115,7 +115,32 @@ const REFUSALS: &[Refusal] = &[
     refusal("negative size", EVALUATE, Edit::Replace(DESIGN, "bytes = 16_384", "bytes = -1")),
     refusal("scratchpad without bytes", EVALUATE, Edit::Replace(DESIGN, "bytes = 16_384", "bytes = 0")),
     refusal("efficiency above 1", EVALUATE, Edit::Replace(DESIGN, "efficiency = 0.7", "efficiency = 70.0")),
-    refusal("later dataflow", EVALUATE, Edit::Replace(DESIGN, "[\"ws\"]", "[\"os\"]")),
+    refusal("unknown dataflow", EVALUATE, Edit::Replace(DESIGN, "[\"ws\"]", "[\"rs\"]")),
+    refusal(
+        "drain of a dataflow that is not listed",
+        EVALUATE,
+        Edit::Replace(DESIGN, "[\"ws\"]", "[\"ws\"]\nos_drain = \"blocking\""),
+    ),
+    refusal(
+        "pixels and lanes on the columns",
+        EVALUATE,
+        Edit::Replace(
+            DESIGN,
+            "[\"ws\"]\n\n[[mac]]\nactivation = \"uint8\"\nweight = \"int8\"\nlanes = { along = \"k\", count = 1 }",
+            "[\"is\"]\n\n[[mac]]\nactivation = \"uint8\"\nweight = \"int8\"\nlanes = { along = \"n\", count = 2 }",
+        ),
+    ),
+    refusal(
+        "lanes on another axis",
+        EVALUATE,
+        Edit::Replace(DESIGN, "lanes = { along = \"k\", count = 1 }", "lanes = { along = \"m\", count = 1 }"),
+    ),
+    refusal("too many arrays", EVALUATE, Edit::Replace(DESIGN, "cols = 8", "cols = 8\ncount = 65")),
+    refusal(
+        "later overflow",
+        EVALUATE,
+        Edit::Replace(DESIGN, "partial_sum_bits = 24", "partial_sum_bits = 24\noverflow = \"saturate\""),
+    ),
     refusal("later schema", EVALUATE, Edit::Replace(DESIGN, "schema_version = 1", "schema_version = 2")),
     refusal("unknown technology", EVALUATE, Edit::Replace(DESIGN, "\"technology.toml\"", "\"5nm\"")),
     refusal(
