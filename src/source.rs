@@ -137,6 +137,16 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     })
 }
 
+/// A key that orders names with runs of digits by their value: `width4` before `width16`.
+pub fn natural_order(name: &str) -> Vec<(u64, String)> {
+    let mut key = Vec::new();
+    for run in name.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let digits = run.trim_end_matches(|c: char| !c.is_ascii_digit());
+        key.push((digits.parse().unwrap_or(0), run[digits.len()..].to_owned()));
+    }
+    key
+}
+
 fn located(file: &SourceFile, span: Option<&Range<usize>>, message: &str) -> String {
     let path = file.path.display();
     let Some(span) = span.filter(|span| span.start < file.text.len()) else {
@@ -241,5 +251,12 @@ mod tests {
     fn a_folder_is_not_a_file() {
         let error = SourceFile::read(Path::new(".")).unwrap_err().to_string();
         assert_eq!(error, ".: cannot read: not a regular file");
+    }
+
+    #[test]
+    fn numbers_in_names_are_ordered_by_value() {
+        let mut names = ["r-width16-bf16", "r-width4-w8a8", "r-width8-bf16", "r-width4-bf16", "a"];
+        names.sort_by_cached_key(|name| natural_order(name));
+        assert_eq!(names, ["a", "r-width4-bf16", "r-width4-w8a8", "r-width8-bf16", "r-width16-bf16"]);
     }
 }

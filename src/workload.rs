@@ -3,6 +3,7 @@
 //! A [`Network`] holds what is static (shapes, formats, requantization, stored formats);
 //! [`Params`] holds values. Must not know hardware, schedules or costs.
 
+mod architecture;
 mod evaluation_set;
 mod generator;
 mod layer;
@@ -14,6 +15,7 @@ mod resnet;
 mod shipped;
 mod workload_file;
 
+pub use architecture::{ArchFamily, Architecture};
 pub use evaluation_set::{EvaluationSet, EvaluationSetError, Normalization};
 pub use layer::{Convolution, FeatureMap, Layer, Operands, Operation, Padding, Size, Window, WindowKind};
 pub use network::{Edge, EdgeId, Network, NetworkBuilder, NetworkError, Quantizer, QuantizerId, Stored};

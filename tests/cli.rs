@@ -177,7 +177,35 @@ const REFUSALS: &[Refusal] = &[
     refusal("malformed network", EVALUATE, Edit::Replace(NETWORK, "height = 6", "height =")),
     refusal("unknown key in a network", EVALUATE, Edit::Replace(NETWORK, "family =", "familly =")),
     refusal("unknown layer operation", EVALUATE, Edit::Replace(NETWORK, "linear = {", "lstm = {")),
-    refusal("later layer operation", EVALUATE, Edit::Replace(NETWORK, "linear = {", "max_pool = {")),
+    refusal("later layer operation", EVALUATE, Edit::Replace(NETWORK, "linear = {", "relu = {")),
+    refusal(
+        "max pool with a window outside the image",
+        EVALUATE,
+        Edit::Replace(
+            NETWORK,
+            "linear = {",
+            "max_pool = { kernel = [2, 2], stride = [2, 2], padding = { left = 2 } } #",
+        ),
+    ),
+    refusal(
+        "unknown depth",
+        "evaluate --workload deep.toml --out report",
+        Edit::Create(
+            "deep.toml",
+            "schema_version = 1\n[generator.resnet]\ndepth = 51\nvariant = \"v1.5\"\nclasses = 9\n\
+             input = { height = 8, width = 8, channels = 3 }\npadding = \"same\"\n[precision]\ndefault = \"w8a8\"\n",
+        ),
+    ),
+    refusal(
+        "family of other shapes",
+        "evaluate --workload odd.toml --out report",
+        Edit::Create(
+            "odd.toml",
+            "schema_version = 1\narch_family = \"pre-activation\"\n[generator.resnet]\ndepth = 50\n\
+             variant = \"v1.5\"\nclasses = 9\ninput = { height = 8, width = 8, channels = 3 }\n\
+             padding = \"same\"\n[precision]\ndefault = \"w8a8\"\n",
+        ),
+    ),
     refusal(
         "layer without channels",
         EVALUATE,

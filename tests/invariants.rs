@@ -385,7 +385,7 @@ fn plans(network: &Network, mac: IntegerMac, k_per_fold: usize) -> Vec<Option<La
             },
             reduction: Some(order(k_per_fold)),
         }),
-        Operation::GlobalAveragePool => None,
+        Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
     };
     network.layers().iter().map(|layer| plan(&layer.operation)).collect()
 }

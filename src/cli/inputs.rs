@@ -7,13 +7,15 @@ use std::sync::Arc;
 use crate::cost::{Action, Technology};
 use crate::explore::{Design, Subject, Trained};
 use crate::hardware::{self, Accelerator};
-use crate::source::{SourceError, SourceFile};
+use crate::source::{SourceError, SourceFile, natural_order};
 use crate::workload::{self, EvaluationReference, EvaluationSet, ParameterSource, Params, Workload};
 
 use super::Failure;
 
 /// Folder that replaces `workloads/` beside the current directory.
 const WORKLOADS_VARIABLE: &str = "SYSTOLAB_WORKLOADS";
+
+const NO_TRACE: &str = "no trace: costs only";
 
 /// The designs named on the command line; all shipped ones when none is.
 pub(super) fn designs(named: &[String]) -> Result<Vec<Design>, Failure> {
@@ -146,16 +148,6 @@ fn toml_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if files.is_empty() { Err("no .toml file in this folder".into()) } else { Ok(files) }
 }
 
-/// A key that orders runs of digits by their value.
-fn natural_order(name: &str) -> Vec<(u64, String)> {
-    let mut key = Vec::new();
-    for run in name.split_inclusive(|c: char| !c.is_ascii_digit()) {
-        let digits = run.trim_end_matches(|c: char| !c.is_ascii_digit());
-        key.push((digits.parse().unwrap_or(0), run[digits.len()..].to_owned()));
-    }
-    key
-}
-
 fn unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<(), Failure> {
     let mut seen = std::collections::BTreeSet::new();
     for name in names {
@@ -227,13 +219,16 @@ fn subject(
     let notes = match (&trained, workload.parameters()) {
         (Some(_), _) => vec![],
         (None, ParameterSource::Trace(_)) => vec!["no evaluation set: costs only".to_owned()],
-        (None, ParameterSource::None) => vec!["no trace: costs only".to_owned()],
+        (None, ParameterSource::None) => vec![NO_TRACE.to_owned()],
     };
     Ok(Subject { workload, trained, notes })
 }
 
 fn costs_only(name: &str, text: &str, folder: &Path) -> Result<Subject, SourceError> {
     let workload = Workload::parse(&SourceFile::embedded(embedded_name(name), text))?;
+    if *workload.parameters() == ParameterSource::None {
+        return Ok(Subject { workload, trained: None, notes: vec![NO_TRACE.to_owned()] });
+    }
     let note = format!(
         "costs only: traces not found in {}; run beside the repository's `workloads` folder or set {WORKLOADS_VARIABLE} to it",
         folder.display()
@@ -275,16 +270,4 @@ fn trained(
         .transpose()
         .map_err(|error| named_by(file, "evaluation.predictions", error))?;
     Ok(Trained { params, images, normalization: evaluation.normalization.clone(), framework_predictions })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_in_names_are_ordered_by_value() {
-        let mut names = ["r-width16-bf16", "r-width4-w8a8", "r-width8-bf16", "r-width4-bf16", "a"];
-        names.sort_by_cached_key(|name| natural_order(name));
-        assert_eq!(names, ["a", "r-width4-bf16", "r-width4-w8a8", "r-width8-bf16", "r-width16-bf16"]);
-    }
 }

@@ -60,7 +60,7 @@ pub struct SimulatedTotals {
 pub struct SimulatedLayer {
     /// Name in the network.
     pub name: String,
-    /// `conv2d`, `linear`, `global_average_pool`.
+    /// `conv2d`, `linear`, `max_pool`, `global_average_pool`.
     pub op: &'static str,
     /// Output pixels × batch; 0 off the array, like n, k and groups.
     pub m: u64,
@@ -121,6 +121,7 @@ pub fn simulate(
                     WindowKind::Convolution => "conv2d",
                     WindowKind::Linear => "linear",
                 },
+                Operation::MaxPool(_) => "max_pool",
                 Operation::GlobalAveragePool => "global_average_pool",
             };
             let stored = network.stored_format(layer.input).to_string();

@@ -9,7 +9,7 @@ use crate::numerics::{
     Activation, CANONICAL_NAN, Grid, IntegerFormat, Signedness, Store, post_process, round_bf16,
 };
 use crate::tensor::{Data, Tensor};
-use crate::workload::FeatureMap;
+use crate::workload::{FeatureMap, Window};
 
 /// One image's elements of an edge, NHWC, as stored.
 #[derive(Clone, Debug)]
@@ -135,6 +135,49 @@ impl PostProcess {
     }
 }
 
+/// A max pool over one image.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MaxPool {
+    pub(super) input: FeatureMap,
+    pub(super) output: FeatureMap,
+    pub(super) window: Window,
+}
+
+impl MaxPool {
+    /// The largest tap inside the image of each window and channel, NHWC.
+    pub(super) fn run(self, input: &[bf16]) -> impl Iterator<Item = f32> {
+        let Self { input: FeatureMap { height, width, channels }, output, window } = self;
+        let Window { kernel, stride, padding, .. } = window;
+        // Positions of a window's taps along one direction, those in the padding left out.
+        let taps = |out: usize, stride: usize, kernel: usize, before: usize, size: usize| {
+            let first = out * stride;
+            first.max(before) - before..(first + kernel - before).min(size)
+        };
+        (0..output.elements()).map(move |element| {
+            let (pixel, channel) = (element / channels, element % channels);
+            let (y, x) = (pixel / output.width, pixel % output.width);
+            let rows = taps(y, stride.height, kernel.height, padding.top, height);
+            let columns = taps(x, stride.width, kernel.width, padding.left, width);
+            rows.flat_map(|row| {
+                columns.clone().map(move |column| (row * width + column) * channels + channel)
+            })
+            .map(|tap| input[tap].to_f32())
+            .fold(f32::NEG_INFINITY, maximum)
+        })
+    }
+}
+
+/// IEEE 754-2019 maximum: NaN if either is one (here the canonical one), and +0 above −0.
+fn maximum(a: f32, b: f32) -> f32 {
+    if a.is_nan() || b.is_nan() {
+        CANONICAL_NAN
+    } else if a.total_cmp(&b).is_lt() {
+        b
+    } else {
+        a
+    }
+}
+
 /// Mean over height and width of each channel: f32 sum from +0 in (h, w) order times f32(1/count).
 pub(super) fn global_average_pool(input: &[bf16], channels: usize) -> impl Iterator<Item = f32> {
     let reciprocal = 1.0 / (input.len() / channels) as f32;
@@ -148,6 +191,7 @@ pub(super) fn global_average_pool(input: &[bf16], channels: usize) -> impl Itera
 mod tests {
     use super::*;
     use crate::numerics::QuantizerKind;
+    use crate::workload::{Padding, Size};
 
     #[test]
     fn grids_refuse_nan_and_name_the_first() {
@@ -164,6 +208,41 @@ mod tests {
         let input: Vec<bf16> = [1.0, 10.0, 2.0, 20.0, 4.0, 40.0].map(bf16::from_f32).into();
         let means: Vec<f32> = global_average_pool(&input, 2).collect();
         assert_eq!(means, [7.0 * (1.0f32 / 3.0), 70.0 * (1.0f32 / 3.0)]);
+    }
+
+    fn pooled(input: &[f32], size: [usize; 2], kernel: usize, stride: usize, padding: Padding) -> Vec<f32> {
+        let square = |size| Size { height: size, width: size };
+        let (kernel, stride, dilation) = (square(kernel), square(stride), square(1));
+        let window = Window { kernel, stride, dilation, padding };
+        let [height, width] = size;
+        let input_shape = FeatureMap { height, width, channels: input.len() / (height * width) };
+        let Size { height, width } = window.output(input_shape).unwrap();
+        let pool =
+            MaxPool { input: input_shape, output: FeatureMap { height, width, ..input_shape }, window };
+        let input: Vec<bf16> = input.iter().map(|&value| bf16::from_f32(value)).collect();
+        pool.run(&input).collect()
+    }
+
+    #[test]
+    fn max_pools_take_taps_inside_the_image_only() {
+        let image: Vec<f32> = (1..=9).map(|value| -(value as f32)).collect();
+        assert_eq!(pooled(&image, [3, 3], 3, 2, Padding::all(1)), [-1.0, -2.0, -4.0, -5.0]);
+        let below_right = Padding { top: 0, bottom: 1, left: 0, right: 1 };
+        assert_eq!(pooled(&image[..4], [2, 2], 3, 2, below_right), [-1.0]);
+        let two_channels = [1.0, 20.0, 3.0, 10.0];
+        assert_eq!(pooled(&two_channels, [2, 1], 1, 1, Padding::default()), two_channels);
+        let left = Padding { left: 1, ..Padding::default() };
+        assert_eq!(pooled(&two_channels, [2, 1], 2, 1, left), [3.0, 20.0]);
+    }
+
+    #[test]
+    fn max_pools_keep_nan_and_order_zeros() {
+        let top1 = |input: [f32; 4]| pooled(&input, [2, 2], 2, 2, Padding::default())[0];
+        assert!(top1([1.0, f32::NAN, f32::INFINITY, 0.0]).is_nan());
+        assert_eq!(top1([f32::NEG_INFINITY; 4]), f32::NEG_INFINITY);
+        for zeros in [[-0.0, 0.0, -0.0, -0.0], [0.0, -0.0, -0.0, -0.0], [-0.0, -0.0, -0.0, 0.0]] {
+            assert!(top1(zeros).is_sign_positive());
+        }
     }
 
     #[test]

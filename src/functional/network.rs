@@ -15,7 +15,7 @@ use crate::workload::{
 
 use super::convolution::{Bf16Convolution, Engine, IntegerConvolution, Kernels, Scratch};
 use super::error::ExecutionError;
-use super::float::{PostProcess, Stored, global_average_pool, quantize};
+use super::float::{MaxPool, PostProcess, Stored, global_average_pool, quantize};
 use super::geometry::Geometry;
 
 /// How one convolution or linear layer is executed.
@@ -95,6 +95,7 @@ enum Read {
 enum Step {
     Integer { convolution: IntegerConvolution, read: Read, post: PostProcess },
     Bf16 { convolution: Bf16Convolution, post: PostProcess },
+    MaxPool(MaxPool),
     GlobalAveragePool { channels: usize },
 }
 
@@ -166,6 +167,11 @@ impl Executable {
                     let step = preparation.convolution(index, convolution, *plan)?;
                     (step, convolution.shortcut.map(|edge| preparation.bf16(edge)).transpose()?)
                 }
+                Operation::MaxPool(window) => {
+                    preparation.bf16(layer.input)?;
+                    let (input, output) = (network.edge(layer.input).shape, network.edge(layer.output).shape);
+                    (Step::MaxPool(MaxPool { input, output, window: *window }), None)
+                }
                 Operation::GlobalAveragePool => {
                     preparation.bf16(layer.input)?;
                     let channels = network.edge(layer.input).shape.channels;
@@ -189,7 +195,7 @@ impl Executable {
             let (engine, static_bound) = match &layer.step {
                 Step::Integer { convolution, .. } => (convolution.engine(), Some(convolution.static_bound())),
                 Step::Bf16 { convolution, .. } => (convolution.engine(), None),
-                Step::GlobalAveragePool { .. } => return None,
+                Step::MaxPool(_) | Step::GlobalAveragePool { .. } => return None,
             };
             let bits_needed = static_bound.map(|bound| RegisterWidth::bits_for_magnitude(bound.accumulator));
             Some(LayerReport { name: layer.name.clone(), engine, static_bound, bits_needed })
@@ -269,6 +275,9 @@ impl Executable {
                 convolution.run(bf16_values(&before[layer.input]), scratch, |pixels, first, sums| {
                     note(post.block(pixels, first, sums, |sum| sum, shortcut, output));
                 });
+            }
+            Step::MaxPool(pool) => {
+                note(output.store(0, pool.run(bf16_values(&before[layer.input]))));
             }
             Step::GlobalAveragePool { channels } => {
                 let means = global_average_pool(bf16_values(&before[layer.input]), *channels);

@@ -267,8 +267,8 @@ impl Candidates<'_> {
         let rate = self.space.accelerator.dram().bytes_per_cycle();
         let cycles = |bits: u128| (bits.div_ceil(8) * rate.denominator()).div_ceil(rate.numerator());
         let vector_unit = self.space.accelerator.vector();
-        let vector = outputs * OPERATIONS_PER_OUTPUT
-            / u128::from(vector_unit.lanes() * vector_unit.ops_per_cycle());
+        let vector =
+            outputs * OPERATIONS_PER_OUTPUT / u128::from(vector_unit.lanes() * vector_unit.ops_per_cycle());
         let channel = cycles(crossing + weights * fetches + spills);
         array.max(channel).max(vector) + (cycles(crossing) + vector) / m_tiles
     }

@@ -122,7 +122,7 @@ impl Footprint {
 /// The window that slides over a layer's input; None where every input pixel is read once.
 fn window(layer: &Layer) -> Option<Window> {
     match &layer.operation {
-        Operation::Convolution(Convolution { window, .. }) => Some(*window),
+        Operation::Convolution(Convolution { window, .. }) | Operation::MaxPool(window) => Some(*window),
         Operation::GlobalAveragePool => None,
     }
 }

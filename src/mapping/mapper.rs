@@ -124,7 +124,7 @@ fn map_with(
                 let pair = convolution.operand_pair(network);
                 Some(accelerator.mac(pair).ok_or_else(|| unsupported(layer, pair, accelerator))?)
             }
-            Operation::GlobalAveragePool => None,
+            Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
         });
     }
     let wanted: Vec<u64> = units.iter().map(|unit| wanted_pixels(*unit, accelerator)).collect();

@@ -63,7 +63,7 @@ impl Residency {
 fn reads(layer: &Layer, edge: EdgeId) -> bool {
     let shortcut = match layer.operation {
         Operation::Convolution(Convolution { shortcut, .. }) => shortcut,
-        Operation::GlobalAveragePool => None,
+        Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
     };
     layer.input == edge || shortcut == Some(edge)
 }

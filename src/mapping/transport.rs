@@ -53,11 +53,11 @@ impl Transport {
         let footprint = Footprint::of(layer, network);
         let shortcut = match layer.operation {
             Operation::Convolution(Convolution { shortcut, .. }) => shortcut,
-            Operation::GlobalAveragePool => None,
+            Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
         };
         let output = network.edge(layer.output).shape;
         let results = match layer.operation {
-            Operation::Convolution(_) => Results::PerPixel(output.channels as u64),
+            Operation::Convolution(_) | Operation::MaxPool(_) => Results::PerPixel(output.channels as u64),
             Operation::GlobalAveragePool => Results::PerImage(output.channels as u64),
         };
         Self {

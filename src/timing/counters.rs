@@ -89,7 +89,7 @@ pub enum VectorOperation {
     Multiply,
     /// f32 addition (bias, residual, pooling sum).
     Add,
-    /// Comparison with zero (ReLU).
+    /// Comparison with zero (ReLU) or with another element (max pool).
     Compare,
     /// Scaling, clipping and rounding to an integer grid.
     Quantize,

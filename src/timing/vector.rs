@@ -34,15 +34,21 @@ impl Work {
                     output(VectorOperation::Compare);
                 }
             }
+            // The first tap is moved, each further one compared; taps in the padding too.
+            Operation::MaxPool(window) => {
+                let taps = window.kernel.height * window.kernel.width;
+                (1..taps).for_each(|_| output(VectorOperation::Compare));
+            }
             Operation::GlobalAveragePool => {
                 work.per_input.insert(VectorOperation::Add, 1);
                 output(VectorOperation::Multiply);
             }
         }
-        match network.edge(layer.output).stored {
-            Stored::Grid(_) => output(VectorOperation::Quantize),
-            Stored::Bf16 => output(VectorOperation::Round),
-            Stored::F32 => {}
+        match (network.edge(layer.output).stored, &layer.operation) {
+            (Stored::Grid(_), _) => output(VectorOperation::Quantize),
+            // The largest of bf16 values is one of them.
+            (Stored::Bf16, Operation::MaxPool(_)) | (Stored::F32, _) => {}
+            (Stored::Bf16, _) => output(VectorOperation::Round),
         }
         work
     }

@@ -5,33 +5,51 @@ use toml::Spanned;
 use crate::numerics::{Activation, QuantizerKind, Signedness};
 use crate::source::{SourceError, SourceFile};
 
+use super::architecture::{ArchFamily, Architecture};
 use super::layer::{FeatureMap, Padding, Size, Window, WindowKind};
 use super::network::{ConvolutionSpec, EdgeId, Network, NetworkBuilder, NetworkError};
 use super::precision::{Bits, PrecisionPolicy};
 use super::raw::{
-    RawActivation, RawConvolution, RawGenerator, RawLayer, RawPaddingRule, RawPrecision, RawQuantizer,
-    RawResnet, RawShape, RawVariant, RawWorkload,
+    RawActivation, RawConvolution, RawGenerator, RawLayer, RawPadding, RawPaddingRule, RawPrecision,
+    RawQuantizer, RawResnet, RawShape, RawVariant, RawWorkload,
 };
-use super::resnet::{CifarResnet, PaddingRule};
+use super::resnet::{CifarResnet, ImagenetResnet, PaddingRule, ResidualBlocks, Variant};
 
 /// No extent of a shape or window may be larger.
 const MAX_EXTENT: usize = 1 << 16;
 const MAX_DEPTH: usize = 1202; // the deepest 6n+2 ResNet of He et al. 2016
 
-/// Builds the network that the file describes.
+/// Width multipliers of the ImageNet-style ResNets: from one filter in the first stage on.
+const WIDTH_MULTIPLIERS: std::ops::RangeInclusive<f64> = 1.0 / 64.0..=16.0;
+
+/// Builds the network that the file describes; its architecture if published accuracies know it.
 pub(super) fn network(
     file: &SourceFile,
     raw: &RawWorkload,
     policy: PrecisionPolicy,
-) -> Result<Network, SourceError> {
+) -> Result<(Network, Option<Architecture>), SourceError> {
     match (&raw.generator, &raw.input, &raw.layer[..]) {
-        (Some(generator), None, []) => match generator.get_ref() {
-            RawGenerator::Resnet(resnet) => {
-                let resnet = cifar_resnet(file, resnet)?;
-                resnet.network(policy).map_err(|error| file.error(generator.span(), error.to_string()))
+        (Some(generator), None, []) => {
+            let RawGenerator::Resnet(resnet) = generator.get_ref();
+            let at = |error: NetworkError| file.error(generator.span(), error.to_string());
+            let variant = match resnet.variant.get_ref() {
+                RawVariant::Cifar => {
+                    refuse_arch_family(file, raw)?;
+                    return Ok((cifar_resnet(file, resnet)?.network(policy).map_err(at)?, None));
+                }
+                RawVariant::V1 => Variant::V1,
+                RawVariant::V1_5 => Variant::V1_5,
+            };
+            let (resnet, mut architecture) = imagenet_resnet(file, resnet, variant)?;
+            if let Some(name) = &raw.arch_family {
+                architecture.family = arch_family(file, name, architecture.family)?;
             }
-        },
-        (None, Some(input), [_, ..]) => explicit(file, input, &raw.layer, policy),
+            Ok((resnet.network(policy).map_err(at)?, Some(architecture)))
+        }
+        (None, Some(input), [_, ..]) => {
+            refuse_arch_family(file, raw)?;
+            Ok((explicit(file, input, &raw.layer, policy)?, None))
+        }
         _ => Err(file.error_in_file(
             "a network is described either by `[generator.resnet]` or by `[input]` and at least one `[[layer]]`",
         )),
@@ -71,14 +89,85 @@ pub(super) fn policy(file: &SourceFile, raw: &RawPrecision) -> Result<PrecisionP
     })
 }
 
-fn cifar_resnet(file: &SourceFile, raw: &RawResnet) -> Result<CifarResnet, SourceError> {
-    if *raw.variant.get_ref() != RawVariant::Cifar {
-        return Err(file.error(raw.variant.span(), "not in this version; expected `cifar`"));
+/// Only where a published accuracy could be joined is there something to say.
+fn refuse_arch_family(file: &SourceFile, raw: &RawWorkload) -> Result<(), SourceError> {
+    match &raw.arch_family {
+        Some(name) => Err(file.error(
+            name.span(),
+            "published accuracies are joined to `[generator.resnet]` of variant `v1` or `v1.5`; leave this key out",
+        )),
+        None => Ok(()),
     }
+}
+
+/// The generator's own family, or pre-activation, whose shapes are those of v1.
+fn arch_family(
+    file: &SourceFile,
+    name: &Spanned<String>,
+    generated: ArchFamily,
+) -> Result<ArchFamily, SourceError> {
+    let mut accepted = vec![generated];
+    if generated == ArchFamily::V1 {
+        accepted.push(ArchFamily::PreActivation);
+    }
+    ArchFamily::named(name.get_ref()).filter(|family| accepted.contains(family)).ok_or_else(|| {
+        let accepted: Vec<String> = accepted.iter().map(|family| format!("`{family}`")).collect();
+        let message = format!("`{}`: expected {} here", name.get_ref(), accepted.join(" or "));
+        file.error(name.span(), message)
+    })
+}
+
+fn imagenet_resnet(
+    file: &SourceFile,
+    raw: &RawResnet,
+    variant: Variant,
+) -> Result<(ImagenetResnet, Architecture), SourceError> {
+    for (key, value) in [("width", &raw.width), ("stem_stride", &raw.stem_stride)] {
+        if let Some(value) = value {
+            let message = format!("`{key}` is a key of variant `cifar`; the others have `width_multiplier`");
+            return Err(file.error(value.span(), message));
+        }
+    }
+    let depth = *raw.depth.get_ref();
+    let blocks = ResidualBlocks::of_depth(depth).ok_or_else(|| {
+        let depths = ResidualBlocks::DEPTHS.map(|depth| depth.to_string()).join(", ");
+        file.error(raw.depth.span(), format!("depth {depth}: expected one of {depths}"))
+    })?;
+    let width_multiplier = match &raw.width_multiplier {
+        Some(multiplier) if !WIDTH_MULTIPLIERS.contains(multiplier.get_ref()) => {
+            let (low, high) = (WIDTH_MULTIPLIERS.start(), WIDTH_MULTIPLIERS.end());
+            let message = format!("{}: expected {low} to {high}", multiplier.get_ref());
+            return Err(file.error(multiplier.span(), message));
+        }
+        Some(multiplier) => *multiplier.get_ref(),
+        None => 1.0,
+    };
+    let family = match (blocks, variant) {
+        (ResidualBlocks::Basic(_), _) | (ResidualBlocks::Bottleneck(_), Variant::V1) => ArchFamily::V1,
+        (ResidualBlocks::Bottleneck(_), Variant::V1_5) => ArchFamily::V1_5,
+    };
+    let resnet = ImagenetResnet {
+        blocks,
+        variant,
+        width_multiplier,
+        input: feature_map(raw.input),
+        classes: extent(file, &raw.classes, "classes")?,
+        padding: padding_rule(raw.padding),
+    };
+    Ok((resnet, Architecture { family, depth, width_multiplier }))
+}
+
+fn padding_rule(raw: RawPaddingRule) -> PaddingRule {
+    match raw {
+        RawPaddingRule::Torch => PaddingRule::Torch,
+        RawPaddingRule::Same => PaddingRule::Same,
+    }
+}
+
+fn cifar_resnet(file: &SourceFile, raw: &RawResnet) -> Result<CifarResnet, SourceError> {
     if let Some(multiplier) = &raw.width_multiplier {
-        return Err(
-            file.error(multiplier.span(), "not in this version; give the first stage's channels as `width`")
-        );
+        let message = "a key of variants `v1` and `v1.5`; give the first stage's channels as `width`";
+        return Err(file.error(multiplier.span(), message));
     }
     let depth = *raw.depth.get_ref();
     if !(8..=MAX_DEPTH).contains(&depth) || !(depth - 2).is_multiple_of(6) {
@@ -96,10 +185,7 @@ fn cifar_resnet(file: &SourceFile, raw: &RawResnet) -> Result<CifarResnet, Sourc
         stem_stride: raw.stem_stride.as_ref().map_or(Ok(1), |stride| extent(file, stride, "stem_stride"))?,
         input: feature_map(raw.input),
         classes: extent(file, &raw.classes, "classes")?,
-        padding: match raw.padding {
-            RawPaddingRule::Torch => PaddingRule::Torch,
-            RawPaddingRule::Same => PaddingRule::Same,
-        },
+        padding: padding_rule(raw.padding),
     })
 }
 
@@ -137,9 +223,10 @@ fn explicit(
         let shortcut = raw.shortcut.as_ref().map(edge).transpose()?;
         refuse_unsupported(file, raw)?;
         let name = raw.name.get_ref();
-        previous = match (&raw.conv2d, &raw.linear, &raw.global_average_pool) {
-            (Some(convolution), None, None) => {
-                let window = Some(window(file, raw, convolution)?);
+        previous = match (&raw.conv2d, &raw.linear, &raw.max_pool, &raw.global_average_pool) {
+            (Some(convolution), None, None, None) => {
+                let RawConvolution { kernel, stride, dilation, padding, .. } = *convolution;
+                let window = Some(window(file, raw, kernel, stride, dilation, padding)?);
                 let spec = spec(
                     raw,
                     WindowKind::Convolution,
@@ -150,21 +237,22 @@ fn explicit(
                 );
                 builder.convolution(name, from, spec).map_err(at)?
             }
-            (None, Some(linear), None) => {
+            (None, Some(linear), None, None) => {
                 let spec = spec(raw, WindowKind::Linear, None, linear.out_features, 1, shortcut);
                 builder.convolution(name, from, spec).map_err(at)?
             }
-            (None, None, Some(_)) => {
-                let fused = raw.shortcut.is_some() || raw.activation.is_some();
-                if fused || raw.quantizer.is_some() || raw.signed_input.is_some() {
-                    let message = "`shortcut`, `activation`, `quantizer` and `signed_input` are keys of convolution \
-                                   and linear layers; leave them out";
-                    return Err(file.error(raw.name.span(), message));
-                }
+            (None, None, Some(pool), None) => {
+                refuse_fused(file, raw)?;
+                let window = window(file, raw, pool.kernel, pool.stride, [1, 1], pool.padding)?;
+                builder.max_pool(name, from, window).map_err(at)?
+            }
+            (None, None, None, Some(_)) => {
+                refuse_fused(file, raw)?;
                 builder.global_average_pool(name, from).map_err(at)?
             }
             _ => {
-                let message = "a layer has exactly one of `conv2d`, `linear` and `global_average_pool`";
+                let message =
+                    "a layer has exactly one of `conv2d`, `linear`, `max_pool` and `global_average_pool`";
                 return Err(file.error(raw.name.span(), message));
             }
         };
@@ -178,9 +266,18 @@ fn explicit(
     })
 }
 
+fn refuse_fused(file: &SourceFile, raw: &RawLayer) -> Result<(), SourceError> {
+    let fused = raw.shortcut.is_some() || raw.activation.is_some();
+    if fused || raw.quantizer.is_some() || raw.signed_input.is_some() {
+        let message = "`shortcut`, `activation`, `quantizer` and `signed_input` are keys of convolution and linear \
+                       layers; leave them out";
+        return Err(file.error(raw.name.span(), message));
+    }
+    Ok(())
+}
+
 fn refuse_unsupported(file: &SourceFile, raw: &RawLayer) -> Result<(), SourceError> {
     for (operation, table) in [
-        ("max_pool", &raw.max_pool),
         ("average_pool", &raw.average_pool),
         ("add", &raw.add),
         ("relu", &raw.relu),
@@ -198,15 +295,18 @@ fn refuse_unsupported(file: &SourceFile, raw: &RawLayer) -> Result<(), SourceErr
     Ok(())
 }
 
-fn window(file: &SourceFile, layer: &RawLayer, raw: &RawConvolution) -> Result<Window, SourceError> {
+fn window(
+    file: &SourceFile,
+    layer: &RawLayer,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+    padding: RawPadding,
+) -> Result<Window, SourceError> {
     let size = |[height, width]: [usize; 2]| Size { height, width };
-    let padding = Padding {
-        top: raw.padding.top,
-        bottom: raw.padding.bottom,
-        left: raw.padding.left,
-        right: raw.padding.right,
-    };
-    let positive = [raw.kernel, raw.stride, raw.dilation].concat();
+    let RawPadding { top, bottom, left, right } = padding;
+    let padding = Padding { top, bottom, left, right };
+    let positive = [kernel, stride, dilation].concat();
     let any = [padding.top, padding.bottom, padding.left, padding.right];
     if positive.iter().any(|size| !(1..=MAX_EXTENT).contains(size))
         || any.iter().any(|size| *size > MAX_EXTENT)
@@ -216,7 +316,7 @@ fn window(file: &SourceFile, layer: &RawLayer, raw: &RawConvolution) -> Result<W
         );
         return Err(file.error(layer.name.span(), message));
     }
-    Ok(Window { kernel: size(raw.kernel), stride: size(raw.stride), dilation: size(raw.dilation), padding })
+    Ok(Window { kernel: size(kernel), stride: size(stride), dilation: size(dilation), padding })
 }
 
 fn spec(

@@ -159,6 +159,9 @@ impl Convolution {
 pub enum Operation {
     /// Runs on the array; the rest of the fused layer on the vector unit.
     Convolution(Convolution),
+    /// The largest value of each window and channel, on the vector unit. Only taps inside the image
+    /// count, every window has one, and dilation is 1.
+    MaxPool(Window),
     /// Mean over height and width, on the vector unit.
     GlobalAveragePool,
 }

@@ -8,7 +8,7 @@ use super::layer::{Convolution, FeatureMap, Layer, Operands, Operation, Size, Wi
 use super::precision::{Bits, PrecisionPolicy};
 
 /// Elements that all edges, and all weights, may have: bounds memory before anything is allocated.
-const MAX_ELEMENTS: u64 = 1 << 27;
+const MAX_ELEMENTS: u64 = 1 << 28;
 const MAX_LAYERS: usize = 4096;
 
 /// Index of an edge. Edge 0 is the image; layer i writes edge i + 1.
@@ -196,6 +196,11 @@ impl NetworkBuilder {
         self.network.edges.iter().position(|edge| edge.name == name).map(EdgeId)
     }
 
+    /// Shape of an edge.
+    pub fn shape(&self, edge: EdgeId) -> FeatureMap {
+        self.network.edge(edge).shape
+    }
+
     /// Adds a convolution or linear layer.
     pub fn convolution(
         &mut self,
@@ -220,12 +225,7 @@ impl NetworkBuilder {
                 spec.groups, from.channels, spec.out_channels
             )));
         }
-        let output = window.output(from).ok_or_else(|| {
-            fail(format!(
-                "a {}×{} kernel does not fit its padded {}×{} input",
-                window.kernel.height, window.kernel.width, from.height, from.width
-            ))
-        })?;
+        let output = positions(name, window, from)?;
         let shape = FeatureMap { height: output.height, width: output.width, channels: spec.out_channels };
         let weights =
             [window.kernel.height, window.kernel.width, from.channels / spec.groups, spec.out_channels];
@@ -256,6 +256,24 @@ impl NetworkBuilder {
             activation: spec.activation,
         };
         self.add(name, input, Operation::Convolution(convolution), shape, signedness, Some(spec))
+    }
+
+    /// Adds a max pool. Padding is less than the kernel, so that every window has a tap inside the
+    /// image; dilation is 1.
+    pub fn max_pool(&mut self, name: &str, input: EdgeId, window: Window) -> Result<EdgeId, NetworkError> {
+        let Window { kernel, padding, .. } = window;
+        if padding.top.max(padding.bottom) >= kernel.height || padding.left.max(padding.right) >= kernel.width
+        {
+            let message = format!(
+                "its padding must be less than its {}×{} kernel, or a window has no tap inside the image",
+                kernel.height, kernel.width
+            );
+            return Err(NetworkError { layer: name.to_owned(), message });
+        }
+        let Edge { shape, signedness, .. } = *self.network.edge(input);
+        let Size { height, width } = positions(name, window, shape)?;
+        let shape = FeatureMap { height, width, channels: shape.channels };
+        self.add(name, input, Operation::MaxPool(window), shape, signedness, None)
     }
 
     /// Adds a global average pool.
@@ -384,7 +402,7 @@ impl Network {
                         Operands::Bf16 => None,
                     }
                 }
-                Operation::GlobalAveragePool => None,
+                Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
             };
             readers[layer.input.0].insert(quantizer);
         }
@@ -396,6 +414,16 @@ impl Network {
             };
         }
     }
+}
+
+fn positions(layer: &str, window: Window, input: FeatureMap) -> Result<Size, NetworkError> {
+    window.output(input).ok_or_else(|| NetworkError {
+        layer: layer.to_owned(),
+        message: format!(
+            "a {}×{} kernel does not fit its padded {}×{} input",
+            window.kernel.height, window.kernel.width, input.height, input.width
+        ),
+    })
 }
 
 fn shape_text(shape: FeatureMap) -> String {

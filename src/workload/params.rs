@@ -75,7 +75,7 @@ impl Params {
                     let cout = network.edge(layer.output).shape.channels;
                     reader.layer(&layer.name, convolution, cin, cout).map(Some)
                 }
-                Operation::GlobalAveragePool => Ok(None),
+                Operation::MaxPool(_) | Operation::GlobalAveragePool => Ok(None),
             })
             .collect::<Result<_, _>>()?;
         let scales = network

@@ -77,7 +77,7 @@ pub(super) struct RawLayer {
     pub(super) conv2d: Option<RawConvolution>,
     pub(super) linear: Option<RawLinear>,
     pub(super) global_average_pool: Option<RawEmpty>,
-    pub(super) max_pool: Option<Spanned<toml::Table>>,
+    pub(super) max_pool: Option<RawMaxPool>,
     pub(super) average_pool: Option<Spanned<toml::Table>>,
     pub(super) add: Option<Spanned<toml::Table>>,
     pub(super) relu: Option<Spanned<toml::Table>>,
@@ -122,6 +122,15 @@ pub(super) struct RawPadding {
     pub(super) bottom: usize,
     pub(super) left: usize,
     pub(super) right: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMaxPool {
+    pub(super) kernel: [usize; 2],
+    pub(super) stride: [usize; 2],
+    #[serde(default)]
+    pub(super) padding: RawPadding,
 }
 
 #[derive(Debug, Deserialize)]

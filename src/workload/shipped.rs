@@ -7,26 +7,30 @@ macro_rules! networks {
     };
 }
 
-/// Name and text of the networks in `workloads/`.
+/// Name and text of the networks in `workloads/`, in natural order.
 pub const SHIPPED: &[(&str, &str)] = networks![
-    "resnet8-width16-bf16",
-    "resnet8-width16-mostly-4-bit",
-    "resnet8-width16-w8a8",
-    "resnet8-width32-bf16",
-    "resnet8-width32-mostly-4-bit",
-    "resnet8-width32-w8a8",
     "resnet8-width4-bf16",
     "resnet8-width4-mostly-4-bit",
     "resnet8-width4-w8a8",
     "resnet8-width8-bf16",
     "resnet8-width8-mostly-4-bit",
     "resnet8-width8-w8a8",
+    "resnet8-width16-bf16",
+    "resnet8-width16-mostly-4-bit",
+    "resnet8-width16-w8a8",
+    "resnet8-width32-bf16",
+    "resnet8-width32-mostly-4-bit",
+    "resnet8-width32-w8a8",
+    "resnet50-bf16",
+    "resnet50-mostly-4-bit",
+    "resnet50-w4a4",
+    "resnet50-w8a8",
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::SourceFile;
+    use crate::source::{SourceFile, natural_order};
     use crate::workload::Workload;
 
     #[test]
@@ -37,7 +41,7 @@ mod tests {
             .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
             .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
             .collect();
-        names.sort();
+        names.sort_by_cached_key(|name| natural_order(name));
         assert_eq!(names, SHIPPED.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     }
 

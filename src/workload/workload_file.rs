@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::source::{SourceError, SourceFile};
 
+use super::architecture::Architecture;
 use super::evaluation_set::Normalization;
 use super::generator;
 use super::network::Network;
+use super::precision::PrecisionPolicy;
 use super::raw::{RawEvaluation, RawWorkload};
 
 /// Where a network's parameters come from.
@@ -35,6 +37,8 @@ pub struct Workload {
     name: String,
     family: String,
     precision: String,
+    policy: PrecisionPolicy,
+    architecture: Option<Architecture>,
     network: Network,
     parameters: ParameterSource,
     evaluation: Option<EvaluationReference>,
@@ -53,9 +57,6 @@ impl Workload {
         if *raw.schema_version.get_ref() != 1 {
             return Err(file.error(raw.schema_version.span(), "expected schema_version = 1"));
         }
-        if let Some(arch_family) = &raw.arch_family {
-            return Err(file.error(arch_family.span(), "published accuracies: not in this version"));
-        }
         let name = match &raw.name {
             Some(name) if name.get_ref().trim().is_empty() => {
                 return Err(file.error(name.span(), "a name is at least one character"));
@@ -65,7 +66,7 @@ impl Workload {
         };
         let policy = generator::policy(file, &raw.precision)?;
         let precision = policy.label();
-        let network = generator::network(file, &raw, policy)?;
+        let (network, architecture) = generator::network(file, &raw, policy.clone())?;
         let folder = file.path().parent().unwrap_or(Path::new(""));
         let parameters = match (&raw.parameters.trace, &raw.parameters.synthetic_seed) {
             (_, Some(seed)) => {
@@ -86,6 +87,8 @@ impl Workload {
             family: raw.family.unwrap_or_else(|| name.clone()),
             name,
             precision,
+            policy,
+            architecture,
             network,
             parameters,
             evaluation,
@@ -106,6 +109,16 @@ impl Workload {
     /// The precision policy's label.
     pub fn precision(&self) -> &str {
         &self.precision
+    }
+
+    /// The precision policy.
+    pub fn policy(&self) -> &PrecisionPolicy {
+        &self.policy
+    }
+
+    /// What published networks it equals in shape; None where none can be told.
+    pub fn architecture(&self) -> Option<Architecture> {
+        self.architecture
     }
 
     /// Static facts.
@@ -232,7 +245,18 @@ default = "w8a8"
                 "activation = \"relu\"\nglobal_average_pool = {} #",
                 "are keys of convolution and linear layers",
             ),
-            Case("linear = {", "max_pool = {", "`max_pool` as a layer of its own: not in this version"),
+            Case("linear = {", "relu = {", "`relu` as a layer of its own: not in this version"),
+            Case(
+                "linear = {",
+                "max_pool = { kernel = [2, 2], stride = [2, 2], padding = { top = 2 } } #",
+                "layer `c`: its padding must be less than its 2×2 kernel",
+            ),
+            Case(
+                "linear = {",
+                "max_pool = { kernel = [9, 2], stride = [2, 2] } #",
+                "layer `c`: a 9×2 kernel does not fit its padded 4×6 input",
+            ),
+            Case("[input]", "arch_family = \"v1\"\n[input]", "leave this key out"),
             Case("w8a8", "w9a8", "unknown precision `w9a8`"),
             Case(
                 "default = \"w8a8\"",
