@@ -68,6 +68,11 @@ impl EnergyRange {
         Self { low: self.low * factor, typical: self.typical * factor, high: self.high * factor }
     }
 
+    /// `typical` with low and high as shares of it, which stand around 1.
+    pub(super) fn around(typical: f64, least_share: f64, greatest_share: f64) -> Self {
+        Self { low: typical * least_share.min(1.0), typical, high: typical * greatest_share.max(1.0) }
+    }
+
     /// The smallest range around both ranges with this typical value, which is moved into it if need be.
     pub(super) fn spanning(self, other: Self, typical: f64) -> Self {
         let (low, high) = (self.low.min(other.low), self.high.max(other.high));

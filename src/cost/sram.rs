@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::energy_range::factor;
-use super::{EnergyPerAction, EnergyRange, Provenance, Standing};
+use super::{EnergyPerAction, EnergyRange, PowerLaw, Provenance, Standing};
 
 /// Direction of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +12,27 @@ pub enum SramAccess {
     Read,
     /// Writing one word.
     Write,
+}
+
+/// The least-squares power law of one width and direction beside the table it was fitted to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SramFit {
+    /// Width of one word in bits.
+    pub width_bits: u32,
+    /// Direction.
+    pub access: SramAccess,
+    /// The law, with its error.
+    pub law: PowerLaw,
+}
+
+/// How an energy is found between the macros of a table.
+#[derive(Clone, Debug, Default, PartialEq)]
+enum Method {
+    /// Linearly in log(bytes) between the neighbors.
+    #[default]
+    Interpolate,
+    /// By these power laws, also at tabulated sizes.
+    Fit(Vec<SramFit>),
 }
 
 /// Energies of one tabulated macro.
@@ -36,12 +57,13 @@ pub(super) struct SramTable {
     points: BTreeMap<u32, BTreeMap<u64, SramPoint>>,
     source: String,
     standing: Standing,
+    method: Method,
 }
 
 impl SramTable {
     /// An empty table; a lookup needs at least one point.
     pub(super) fn new(source: String, standing: Standing) -> Self {
-        Self { points: BTreeMap::new(), source, standing }
+        Self { points: BTreeMap::new(), source, standing, method: Method::Interpolate }
     }
 
     /// Adds a macro; false if one of this width and size is already there.
@@ -50,15 +72,47 @@ impl SramTable {
         self.points.entry(width_bits).or_default().insert(bytes, point).is_none()
     }
 
+    /// Power laws of every width with enough macros, in order of width, reads first.
+    pub(super) fn fits(&self) -> Vec<SramFit> {
+        let mut fits = Vec::new();
+        for (width_bits, sizes) in &self.points {
+            for access in [SramAccess::Read, SramAccess::Write] {
+                let macros: Vec<(u64, f64)> =
+                    sizes.iter().map(|(bytes, point)| (*bytes, point.energy(access).typical())).collect();
+                let law = PowerLaw::fit(&macros);
+                fits.extend(law.map(|law| SramFit { width_bits: *width_bits, access, law }));
+            }
+        }
+        fits
+    }
+
+    /// The table with energies by its power laws; the width and number of macros that are too few.
+    pub(super) fn fitted(mut self) -> Result<Self, (u32, usize)> {
+        if let Some((width_bits, sizes)) =
+            self.points.iter().find(|(_, sizes)| sizes.len() < PowerLaw::MIN_MACROS)
+        {
+            return Err((*width_bits, sizes.len()));
+        }
+        self.method = Method::Fit(self.fits());
+        Ok(self)
+    }
+
     /// Energy of one word of `width_bits` in a macro of `bytes`; None if the table is empty.
     ///
     /// Energy is interpolated in log(bytes) between the two neighbors, whose energies are also the
-    /// range; outside the tabulated sizes it is the nearest macro's. A word of an untabulated width
+    /// range, or by the fitted power law with the range by which its points scatter around it;
+    /// outside the tabulated sizes it is that of the nearest size. A word of an untabulated width
     /// W costs W / w accesses of the widest tabulated w ≤ W, or one access of the narrowest.
     pub(super) fn lookup(&self, bytes: u64, width_bits: u32, access: SramAccess) -> Option<EnergyPerAction> {
         let narrower = self.points.range(..=width_bits).next_back();
         let (&tabulated, sizes) = narrower.or_else(|| self.points.first_key_value())?;
-        let (one_access, size_note) = at_size(sizes, bytes, access)?;
+        let (one_access, size_note) = match &self.method {
+            Method::Interpolate => at_size(sizes, bytes, access)?,
+            Method::Fit(fits) => {
+                let fit = fits.iter().find(|fit| fit.width_bits == tabulated && fit.access == access)?;
+                by_law(&fit.law, tabulated, sizes, bytes)?
+            }
+        };
         let accesses = (f64::from(width_bits) / f64::from(tabulated)).max(1.0);
         let width_note = if width_bits == tabulated {
             None
@@ -96,6 +150,28 @@ fn at_size(
         }
         (None, None) => None,
     }
+}
+
+/// Energy by the power law of a width, and which law it is.
+fn by_law(
+    law: &PowerLaw,
+    width_bits: u32,
+    sizes: &BTreeMap<u64, SramPoint>,
+    bytes: u64,
+) -> Option<(EnergyRange, Option<String>)> {
+    let (smallest, largest) = (*sizes.first_key_value()?.0, *sizes.last_key_value()?.0);
+    let nearest = bytes.clamp(smallest, largest);
+    let (least, greatest) = law.shares();
+    let pj = law.pj(nearest);
+    let note = format!(
+        "{bytes} bytes{} by the power law through {} macros of {width_bits} bits, which misses them by up to \
+         {:.1} % (rms {:.1} %)",
+        if nearest == bytes { String::new() } else { format!(", taken as {nearest},") },
+        law.macros(),
+        law.max_error() * 100.0,
+        law.rms_error() * 100.0,
+    );
+    Some((EnergyRange::around(pj, least, greatest), Some(note)))
 }
 
 #[cfg(test)]
@@ -151,6 +227,42 @@ mod tests {
             assert_eq!(found.energy.typical(), pj, "{width_bits} bits");
             assert_eq!(found.provenance.standing, Standing::Derived);
         }
+    }
+
+    /// 1, 2 and 1 pJ at equally spaced ln bytes: a flat law at 2^(1/3), as in power_law.rs.
+    #[test]
+    fn a_fitted_table_takes_the_law_everywhere_and_says_its_error() {
+        let mut table = SramTable::new("made up".to_owned(), Standing::User);
+        for (bytes, pj) in [(1024, 1.0), (2048, 2.0), (4096, 1.0)] {
+            let energy = EnergyRange::per_action(pj, pj, pj).unwrap();
+            assert!(table.insert(bytes, 64, SramPoint { read: energy, write: energy }));
+        }
+        let table = table.fitted().unwrap();
+        for (bytes, width_bits, accesses, say) in [
+            (
+                2048,
+                64,
+                1.0,
+                "2048 bytes by the power law through 3 macros of 64 bits, which misses them by up to 37.0 %",
+            ),
+            (1 << 30, 64, 1.0, "1073741824 bytes, taken as 4096, by the power law"),
+            (1024, 128, 2.0, "a 128-bit word as 2 accesses of 64 bits"),
+        ] {
+            let found = table.lookup(bytes, width_bits, SramAccess::Write).unwrap();
+            let bounds = [found.energy.low(), found.energy.typical(), found.energy.high()];
+            for (found, expected) in bounds.into_iter().zip([1.0, 2.0_f64.powf(1.0 / 3.0), 2.0]) {
+                assert!((found - accesses * expected).abs() < 1e-9, "{bytes} x {width_bits}: {bounds:?}");
+            }
+            assert_eq!(found.provenance.standing, Standing::Derived);
+            let derivation = found.provenance.derivation.unwrap();
+            assert!(derivation.contains(say), "{derivation}");
+        }
+    }
+
+    #[test]
+    fn a_width_with_too_few_macros_is_not_fitted() {
+        assert_eq!(table().fitted(), Err((64, 2)));
+        assert!(table().fits().is_empty());
     }
 
     #[test]

@@ -6,12 +6,12 @@ use toml::Spanned;
 
 use super::entry::{Entry, by_action, evaluate, exactly_one};
 use super::formula::AdderLine;
-use super::sram::{SramPoint, SramTable};
+use super::sram::{SramFit, SramPoint, SramTable};
 use super::technology_file::{
-    RawEntry, RawExclusion, RawExclusions, RawSram, RawSramPoint, RawTechnology, RawVersion,
+    RawEntry, RawExclusion, RawExclusions, RawSram, RawSramMethod, RawSramPoint, RawTechnology, RawVersion,
 };
 use super::technology_source::TechnologySource;
-use super::{Action, CostError, EnergyRange, Exclusion, Lookup, SramAccess};
+use super::{Action, CostError, EnergyRange, Exclusion, Lookup, PowerLaw, SramAccess};
 use crate::source::{SourceError, SourceFile};
 use crate::timing::Adder;
 
@@ -139,6 +139,15 @@ impl Technology {
         }
     }
 
+    /// Least-squares power laws of the tabulated scratchpads, by width, reads before writes; those that
+    /// look-ups use if the file says `method = "fit"`, and to be compared with otherwise.
+    pub fn sram_fits(&self) -> Vec<SramFit> {
+        match &self.sram {
+            Sram::Table(table) => table.fits(),
+            Sram::Excluded(_) => Vec::new(),
+        }
+    }
+
     /// Why SRAM leakage is left out: this version has no way to give it.
     pub fn sram_leakage_excluded_because(&self) -> &str {
         &self.sram_leakage
@@ -193,12 +202,16 @@ fn other_adders(
 fn sram(file: TechnologySource<'_>, at: &Spanned<RawSram>) -> Result<Sram, SourceError> {
     const POINTS: &str = "energy.sram.rows.points";
     let rows = match at.get_ref() {
-        RawSram { rows: Some(rows), excluded: None } => rows,
-        RawSram { rows: None, excluded: Some(reason) } => {
+        RawSram { rows: Some(rows), excluded: None, .. } => rows,
+        RawSram { rows: None, excluded: Some(reason), method: None } => {
             return Ok(Sram::Excluded(file.text("energy.sram.excluded", reason, at)?));
         }
         _ => {
-            return Err(file.error(at, "`energy.sram` needs exactly one of `rows` and `excluded`".to_owned()));
+            return Err(file.error(
+                at,
+                "`energy.sram` needs exactly one of `rows` (with or without `method`) and `excluded`"
+                    .to_owned(),
+            ));
         }
     };
     if rows.points.is_empty() {
@@ -218,7 +231,22 @@ fn sram(file: TechnologySource<'_>, at: &Spanned<RawSram>) -> Result<Sram, Sourc
             return Err(error(format!("{bytes} bytes x {width_bits} bits stands twice")));
         }
     }
-    Ok(Sram::Table(table))
+    match at.get_ref().method {
+        None | Some(RawSramMethod::Interpolate) => Ok(Sram::Table(table)),
+        Some(RawSramMethod::Fit) => {
+            let few = |(width_bits, macros)| {
+                let needed = PowerLaw::MIN_MACROS;
+                file.error(
+                    at,
+                    format!(
+                        "`energy.sram.method` is \"fit\": expected at least {needed} macros of each width, \
+                         found {macros} of {width_bits} bits"
+                    ),
+                )
+            };
+            table.fitted().map(Sram::Table).map_err(few)
+        }
+    }
 }
 
 fn sram_leakage(file: TechnologySource<'_>, at: &Spanned<RawEntry>) -> Result<String, SourceError> {
@@ -532,6 +560,18 @@ components = [{ name = "clock tree", reason = "unknown" }]
                 "write_pj = 5.0 }, { bytes = 8192, width_bits = 64, read_pj = 1, write_pj = 1 }",
                 "8192 bytes x 64 bits stands twice",
                 "{ bytes = 8192, width_bits = 64, read_pj = 1,",
+            ),
+            case(
+                "[energy.sram.rows]",
+                "[energy.sram]\nmethod = \"fit\"\n[energy.sram.rows]",
+                "expected at least 3 macros of each width, found 1 of 64 bits",
+                "[energy.sram]",
+            ),
+            case(
+                "[energy.sram.rows]",
+                "[energy.sram]\nmethod = \"spline\"\n[energy.sram.rows]",
+                "unknown variant `spline`, expected `interpolate` or `fit`",
+                "\"spline\"",
             ),
             case("width_bits = 64", "width_bits = 0", "must be at least 1", "{ bytes"),
             case("read_pj = 4.0", "read_pj = nan", "`energy.sram.rows.points`: low energy is NaN", "{ bytes"),

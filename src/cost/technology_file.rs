@@ -123,10 +123,19 @@ pub(super) struct RawTerm {
     pub(super) high: f64,
 }
 
-/// Exactly one of the two is given.
+/// How an energy is found between tabulated macros.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawSramMethod {
+    Interpolate,
+    Fit,
+}
+
+/// Exactly one of `rows` and `excluded` is given; `method` belongs to `rows`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSram {
+    pub(super) method: Option<RawSramMethod>,
     pub(super) rows: Option<RawSramRows>,
     pub(super) excluded: Option<String>,
 }
