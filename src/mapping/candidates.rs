@@ -74,11 +74,21 @@ impl Candidates<'_> {
         best.map(|(_, tiling)| tiling).ok_or_else(|| too_small.expect("a design lists at least one dataflow"))
     }
 
-    fn room(&self) -> Room {
-        Room {
-            weight_bits: self.space.accelerator.weight().tile_bytes() * 8,
-            accumulator_bits: self.space.accelerator.accumulator().tile_bytes() * 8,
-        }
+    fn weight_room(&self) -> u64 {
+        self.space.accelerator.weight().tile_bytes() * 8
+    }
+
+    fn accumulator_room(&self) -> u64 {
+        self.space.accelerator.accumulator().tile_bytes() * 8
+    }
+
+    /// Results, in elements, that a tile of `m_tile` pixels stages at once.
+    fn staged(&self, schedule: &Schedule, m_tile: u64) -> u64 {
+        let pixels = match schedule.dataflow {
+            Dataflow::Ws => m_tile,
+            Dataflow::Is | Dataflow::Os => schedule.pixels_per_fold().min(m_tile),
+        };
+        pixels * Tiling::staged_channels(schedule, self.space.transport)
     }
 
     fn tilings(&self, dataflow: Dataflow, split: Split) -> Result<Vec<Tiling>, TooSmall> {
@@ -95,7 +105,7 @@ impl Candidates<'_> {
             m_tile: m,
             n_tile: n,
         };
-        let accumulators = self.room().accumulator_bits / self.accumulator_bits;
+        let accumulators = self.accumulator_room() / self.accumulator_bits;
         let depth = schedule.k_per_fold().min(k);
         let (pixels, channels) = (schedule.pixels_per_fold().min(m), schedule.channels_per_fold().min(n));
         // Results that the accumulators must take at the least: a vector of a fold; all of a fold (os).
@@ -108,7 +118,7 @@ impl Candidates<'_> {
             return Err(TooSmall {
                 scratchpad: "accumulator",
                 needed_bits: least * self.accumulator_bits,
-                available_bits: self.room().accumulator_bits,
+                available_bits: self.accumulator_room(),
             });
         }
         let (m_tiles, input) = self.pixel_tiles(&schedule, accumulators / least)?;
@@ -124,7 +134,11 @@ impl Candidates<'_> {
 
     fn tiling(&self, schedule: Schedule, input: InputSupply) -> Tiling {
         let bits = |channels: u64| channels * self.gemm.k * self.weight_bits;
-        let room = self.room();
+        let room = Room {
+            weight_bits: self.weight_room(),
+            accumulator_bits: self.accumulator_room(),
+            staged: self.staged(&schedule, schedule.m_tile),
+        };
         let weights = if bits(self.gemm.n * self.gemm.groups) <= room.weight_bits {
             WeightSupply::PerLayer
         } else if schedule.dataflow != Dataflow::Ws && bits(schedule.n_tile) <= room.weight_bits {
@@ -149,7 +163,7 @@ impl Candidates<'_> {
         let m = self.gemm.m;
         let by_window = largest(m, |tile| {
             let held = transport.footprint.window(tile);
-            transport.working_bytes(tile, held, activation) <= self.space.free_bytes
+            transport.working_bytes(held, self.staged(schedule, tile), activation) <= self.space.free_bytes
         });
         let depth = schedule.k_per_fold().min(self.gemm.k);
         let by_fold = || {
@@ -166,7 +180,7 @@ impl Candidates<'_> {
                     let held = transport.footprint.window(1).min(depth);
                     return Err(TooSmall {
                         scratchpad: "activation",
-                        needed_bits: transport.working_bytes(1, held, activation) * 8,
+                        needed_bits: transport.working_bytes(held, self.staged(schedule, 1), activation) * 8,
                         available_bits: self.space.free_bytes * 8,
                     });
                 }
@@ -206,7 +220,7 @@ impl Candidates<'_> {
     /// Tile extents along n. `vectors` is what the accumulators hold.
     fn channel_tiles(&self, schedule: &Schedule, vectors: u64, depth: u64) -> Result<Vec<u64>, TooSmall> {
         let n = self.gemm.n;
-        let room = self.room().weight_bits;
+        let room = self.weight_room();
         let channels = schedule.channels_per_fold().min(n);
         let least = match schedule.dataflow {
             Dataflow::Ws => channels * depth,
@@ -248,7 +262,7 @@ impl Candidates<'_> {
         let spilled = match schedule.dataflow {
             Dataflow::Ws => {
                 let channels = schedule.channels_per_fold().min(self.gemm.n);
-                let vectors = tiling.room.accumulator_bits / (channels * self.accumulator_bits);
+                let vectors = self.accumulator_room() / (channels * self.accumulator_bits);
                 let beyond = u128::from(schedule.m_tile.saturating_sub(vectors));
                 outputs * beyond / u128::from(schedule.m_tile)
             }

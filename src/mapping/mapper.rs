@@ -8,7 +8,7 @@ use super::candidates::{Candidates, Space};
 use super::gemm::Gemm;
 use super::plan::LayerPlan;
 use super::reduction::{Join, ReductionOrder};
-use super::residency::Residency;
+use super::residency::{Residency, Wanted};
 use super::schedule::{Lanes, Schedule};
 use super::tiling::Tiling;
 use super::transport::{Transport, largest};
@@ -127,14 +127,14 @@ fn map_with(
             Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
         });
     }
-    let wanted: Vec<u64> = units.iter().map(|unit| wanted_pixels(*unit, accelerator)).collect();
+    let wanted: Vec<Wanted> = units.iter().map(|unit| wanted(*unit, accelerator)).collect();
     let residency = Residency::decide(network, accelerator, batch, &wanted);
     layers
         .iter()
         .zip(units)
         .enumerate()
         .map(|(index, (layer, unit))| {
-            let transport = Transport::of(layer, network, batch, |edge| residency.place(edge));
+            let transport = Transport::of(layer, network, accelerator, batch, |edge| residency.place(edge));
             let free_bytes = residency.free_bytes(index, accelerator);
             let (array, tile) = match unit {
                 None => (None, off_array_tile(layer, &transport, free_bytes, accelerator)?),
@@ -161,13 +161,14 @@ fn unsupported(layer: &Layer, pair: OperandPair, accelerator: &Accelerator) -> M
     MappingError::UnsupportedPair { layer: layer.name.clone(), pair, accepted: accepted.join(", ") }
 }
 
-/// Pixels that a layer wants in a tile before it is known what stays on chip: as many as the
-/// accumulators hold; off the array, the fewest.
-fn wanted_pixels(unit: Option<&MacUnit>, accelerator: &Accelerator) -> u64 {
-    let Some(unit) = unit else { return 1 };
-    let columns = accelerator.array().cols() * accelerator.array().count();
-    let vector_bits = columns * u64::from(accumulator_bits(unit));
-    (accelerator.accumulator().tile_bytes() * 8 / vector_bits).max(1)
+/// The tile that a layer wants before it is known what stays on chip: what the accumulators hold; off
+/// the array, the least.
+fn wanted(unit: Option<&MacUnit>, accelerator: &Accelerator) -> Wanted {
+    let Some(unit) = unit else { return Wanted { pixels: 1, channels: u64::MAX } };
+    let channels = accelerator.array().cols() * accelerator.array().count();
+    let vector_bits = channels * u64::from(accumulator_bits(unit));
+    let pixels = (accelerator.accumulator().tile_bytes() * 8 / vector_bits).max(1);
+    Wanted { pixels, channels }
 }
 
 fn off_array_tile(
@@ -177,7 +178,9 @@ fn off_array_tile(
     accelerator: &Accelerator,
 ) -> Result<u64, MappingError> {
     let activation = accelerator.activation();
-    let bytes = |tile: u64| transport.working_bytes(tile, transport.footprint.window(tile), activation);
+    let bytes = |tile: u64| {
+        transport.working_bytes(transport.footprint.window(tile), transport.most_outputs(tile), activation)
+    };
     let tile = largest(transport.pixels, |tile| bytes(tile) <= free_bytes).ok_or_else(|| {
         MappingError::ScratchpadTooSmall {
             layer: layer.name.clone(),

@@ -9,6 +9,13 @@ use crate::workload::{Convolution, EdgeId, Layer, Network, Operation};
 
 use super::transport::{Place, Transport};
 
+/// The tile that a layer wants to work with: pixels, and channels of their results at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) pixels: u64,
+    pub(super) channels: u64,
+}
+
 /// Where every edge of a network is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Residency {
@@ -18,8 +25,13 @@ pub(super) struct Residency {
 }
 
 impl Residency {
-    /// Decides for every edge. `wanted` is the number of pixels that each layer wants in a tile.
-    pub(super) fn decide(network: &Network, accelerator: &Accelerator, batch: u64, wanted: &[u64]) -> Self {
+    /// Decides for every edge.
+    pub(super) fn decide(
+        network: &Network,
+        accelerator: &Accelerator,
+        batch: u64,
+        wanted: &[Wanted],
+    ) -> Self {
         let layers = network.layers();
         let mut places = vec![Place::Dram; network.edges().len()];
         let mut occupied = vec![0; layers.len()];
@@ -33,10 +45,12 @@ impl Residency {
             let bytes = bits.div_ceil(8);
             let fits = (writer..=last).all(|at| {
                 let place = |other: EdgeId| if other == edge { Place::OnChip } else { places[other.index()] };
-                let transport = Transport::of(&layers[at], network, batch, place);
-                let tile = wanted[at].min(transport.pixels);
-                let held = transport.footprint.window(tile);
-                let working = transport.working_bytes(tile, held, accelerator.activation());
+                let transport = Transport::of(&layers[at], network, accelerator, batch, place);
+                let Wanted { pixels, channels } = wanted[at];
+                let tile = pixels.min(transport.pixels);
+                let (held, staged) =
+                    (transport.footprint.window(tile), tile * channels.min(transport.channels));
+                let working = transport.working_bytes(held, staged, accelerator.activation());
                 occupied[at] + bytes + working <= capacity
             });
             if fits {

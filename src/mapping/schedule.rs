@@ -179,17 +179,15 @@ impl Schedule {
 
     /// Output tiles in execution order.
     pub fn tiles(&self) -> impl Iterator<Item = OutputTile> + use<> {
-        let Self { gemm, m_tile, n_tile, .. } = *self;
-        pieces(0, gemm.m, m_tile).flat_map(move |(m, pixels)| {
-            (0..gemm.groups).flat_map(move |group| {
-                pieces(0, gemm.n, n_tile).map(move |(n, channels)| OutputTile {
-                    group,
-                    m,
-                    pixels,
-                    n,
-                    channels,
-                })
-            })
+        let schedule = *self;
+        pieces(0, self.gemm.m, self.m_tile).flat_map(move |(m, pixels)| schedule.tiles_of(m, pixels))
+    }
+
+    /// The output tiles of some pixels in execution order.
+    pub fn tiles_of(&self, m: u64, pixels: u64) -> impl Iterator<Item = OutputTile> + use<> {
+        let Self { gemm, n_tile, .. } = *self;
+        (0..gemm.groups).flat_map(move |group| {
+            pieces(0, gemm.n, n_tile).map(move |(n, channels)| OutputTile { group, m, pixels, n, channels })
         })
     }
 

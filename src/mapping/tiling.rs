@@ -3,6 +3,8 @@
 //! A step is what the array does between two waits for memory. Pixel tiles are outermost; the input of
 //! one is fetched once, with its first step. Weights lie in DRAM in the order in which folds use them.
 
+use std::ops::AddAssign;
+
 use crate::hardware::Dataflow;
 
 use super::schedule::{Fold, Schedule, pieces};
@@ -35,6 +37,8 @@ pub struct Room {
     pub weight_bits: u64,
     /// Accumulators of a step.
     pub accumulator_bits: u64,
+    /// Results, in elements, that wait to be stored.
+    pub staged: u64,
 }
 
 /// How a GEMM passes through the scratchpads.
@@ -56,24 +60,32 @@ pub struct Tiling {
     pub accumulator_bits: u64,
 }
 
-/// Equal contiguous runs in DRAM.
+/// What crosses the DRAM channel at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Runs {
-    /// How many.
-    pub count: u64,
-    /// Bits of each.
+pub struct Transfer {
+    /// Bits, packed.
     pub bits: u64,
+    /// Bytes on the channel: every contiguous run is rounded up to whole bursts.
+    pub bytes: u64,
 }
 
-impl Runs {
-    /// One run; none of zero bits.
-    pub fn one(bits: u64) -> Self {
-        Self { count: u64::from(bits > 0), bits }
+impl Transfer {
+    /// One contiguous run.
+    pub fn run(bits: u64, burst_bytes: u64) -> Self {
+        Self::runs(1, bits, burst_bytes)
     }
 
-    /// Bits of all.
-    pub fn total_bits(self) -> u64 {
-        self.count * self.bits
+    /// `count` runs of `bits` each.
+    pub fn runs(count: u64, bits: u64, burst_bytes: u64) -> Self {
+        let bytes = bits.div_ceil(8).next_multiple_of(burst_bytes);
+        Self { bits: count * bits, bytes: count * bytes }
+    }
+}
+
+impl AddAssign for Transfer {
+    fn add_assign(&mut self, more: Self) {
+        self.bits += more.bits;
+        self.bytes += more.bytes;
     }
 }
 
@@ -91,11 +103,11 @@ pub enum Buffer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Step {
     /// Input fetched from DRAM.
-    pub input: Runs,
+    pub input: Transfer,
     /// Shortcut fetched from DRAM.
-    pub shortcut: Runs,
+    pub shortcut: Transfer,
     /// Weights fetched from DRAM, if they are not on chip.
-    pub weights: Runs,
+    pub weights: Transfer,
     /// Input elements that the vector unit quantizes before the array starts.
     pub quantized: u64,
     /// Input elements that the vector unit works on itself, off the array.
@@ -103,11 +115,11 @@ pub struct Step {
     /// Output elements that are complete: work of the vector unit.
     pub outputs: u64,
     /// Results stored to DRAM.
-    pub stored: Runs,
+    pub stored: Transfer,
     /// Partial sums read back from DRAM.
-    pub spill_read: Runs,
+    pub spill_read: Transfer,
     /// Partial sums written to DRAM.
-    pub spill_write: Runs,
+    pub spill_write: Transfer,
     /// Weight scratchpad.
     pub weight_buffer: Buffer,
     /// Activation scratchpad, input side.
@@ -135,33 +147,37 @@ impl OpenStep {
     }
 }
 
+/// Results of the same pixels whose channels follow each other, not yet stored.
+#[derive(Clone, Copy, Default)]
+struct Staged {
+    m: u64,
+    pixels: u64,
+    channels: u64,
+}
+
 impl Transport {
-    /// The input of the pixels `from..to` that earlier pixels did not touch: elements.
-    fn fresh(&self, from: u64, to: u64) -> u64 {
+    /// Elements of the input that the pixels `from..to` touch and earlier pixels did not.
+    pub fn fresh(&self, from: u64, to: u64) -> u64 {
         self.footprint.until(to) - self.footprint.until(from)
     }
 
-    fn input_runs(&self, elements: u64) -> Runs {
+    /// These elements in DRAM.
+    pub fn input_transfer(&self, elements: u64) -> Transfer {
         match (self.input, self.footprint.run()) {
-            (Place::OnChip, _) => Runs::default(),
-            (Place::Dram, Some(run)) => Runs { count: elements / run, bits: run * self.input_bits },
-            (Place::Dram, None) => Runs::one(elements * self.input_bits),
+            (Place::OnChip, _) => Transfer::default(),
+            (Place::Dram, Some(run)) => {
+                Transfer::runs(elements / run, run * self.input_bits, self.burst_bytes)
+            }
+            (Place::Dram, None) => Transfer::run(elements * self.input_bits, self.burst_bytes),
         }
     }
 
-    /// What comes in with the first step of the pixels `from..to`.
-    fn open(&self, step: &mut Step, from: u64, to: u64) {
-        if let Some((Place::Dram, bits)) = self.shortcut {
-            step.shortcut = Runs::one(self.outputs(from, to) * bits);
-        }
-        step.input_buffer = Buffer::Next;
-        step.output_buffer = Buffer::Next;
-    }
-
-    /// What goes out with the last step of the pixels `from..to`.
-    fn close(&self, step: &mut Step, from: u64, to: u64) {
-        if self.output == Place::Dram {
-            step.stored = Runs::one(self.outputs(from, to) * self.output_bits);
+    /// `channels` of some pixels in DRAM: one run when they are all channels.
+    fn pixel_transfer(&self, pixels: u64, channels: u64, bits: u64) -> Transfer {
+        if channels == self.channels {
+            Transfer::run(pixels * channels * bits, self.burst_bytes)
+        } else {
+            Transfer::runs(pixels, channels * bits, self.burst_bytes)
         }
     }
 
@@ -170,16 +186,31 @@ impl Transport {
         pieces(0, self.pixels, tile).map(move |(from, pixels)| {
             let to = from + pixels;
             let elements = self.fresh(from, to);
-            let mut step = Step { input: self.input_runs(elements), walked: elements, ..Step::default() };
-            self.open(&mut step, from, to);
-            step.outputs = self.outputs(from, to);
-            self.close(&mut step, from, to);
-            step
+            let outputs = self.outputs(from, to);
+            Step {
+                input: self.input_transfer(elements),
+                walked: elements,
+                outputs,
+                stored: if self.output == Place::Dram {
+                    Transfer::run(outputs * self.output_bits, self.burst_bytes)
+                } else {
+                    Transfer::default()
+                },
+                input_buffer: Buffer::Next,
+                output_buffer: Buffer::Next,
+                ..Step::default()
+            }
         })
     }
 }
 
 impl Tiling {
+    /// Results that are staged at once, per pixel of a block: enough that a run fills a burst.
+    pub(super) fn staged_channels(schedule: &Schedule, transport: &Transport) -> u64 {
+        let burst = (transport.burst_bytes * 8).div_ceil(transport.output_bits);
+        schedule.channels_per_fold().max(burst).min(transport.channels)
+    }
+
     /// Vectors of a fold whose accumulators have room; the partial sums of the others are spilled.
     fn resident_vectors(&self, fold: Fold) -> u64 {
         match self.schedule.dataflow {
@@ -210,52 +241,69 @@ impl Tiling {
         }
     }
 
-    /// Calls `visit` with every step and its folds, in execution order. A step is a part of one block of
-    /// outputs (a fold's, over all k), or several whole blocks. An output-stationary fold whose operands
-    /// do not fit the weight scratchpad is cut along k; its sums wait in the PEs.
-    pub fn for_each_step(&self, transport: &Transport, mut visit: impl FnMut(&Step, &[Fold])) {
-        let gemm = self.schedule.gemm;
-        let mut open = OpenStep::default();
-        for tile in self.schedule.tiles() {
-            let (from, to) = (tile.m, tile.m + tile.pixels);
-            if tile.group == 0 && tile.n == 0 {
-                self.open_pixels(&mut open.step, transport, from, to);
+    /// First pixels and extents of the tiles along m.
+    pub fn pixel_tiles(&self) -> impl Iterator<Item = (u64, u64)> + use<> {
+        pieces(0, self.schedule.gemm.m, self.schedule.m_tile)
+    }
+
+    /// What the vector unit quantizes, and what comes from DRAM, before the first step of the pixels
+    /// `from..to`.
+    pub fn input_of(&self, transport: &Transport, from: u64, to: u64) -> (Transfer, u64) {
+        match self.input {
+            InputSupply::PerFold => (Transfer::default(), 0),
+            InputSupply::PerTile => {
+                let elements = transport.fresh(from, to);
+                let quantized = if transport.copy_bits.is_some() { elements } else { 0 };
+                (transport.input_transfer(elements), quantized)
             }
+        }
+    }
+
+    /// Calls `visit` with every step of the pixels `from..from + pixels` and its folds, in execution
+    /// order; the input that comes per tile is not among what moves ([`Self::input_of`]). But for `from`,
+    /// the steps of equally many pixels are the same, those from 0 excepted.
+    ///
+    /// A step is a part of one block of outputs (a fold's, over all k), or several whole blocks. An
+    /// output-stationary fold whose operands do not fit the weight scratchpad is cut along k; its sums
+    /// wait in the PEs.
+    pub fn for_each_step(
+        &self,
+        transport: &Transport,
+        (from, pixels): (u64, u64),
+        mut visit: impl FnMut(&Step, &[Fold]),
+    ) {
+        let (mut open, mut staged) = (OpenStep::default(), Staged::default());
+        open.step.input_buffer = Buffer::Next;
+        if self.weights == WeightSupply::PerLayer && from == 0 {
+            open.step.weight_buffer = Buffer::Next;
+        }
+        for tile in self.schedule.tiles_of(from, pixels) {
             if self.weights == WeightSupply::PerTile {
                 open.step.weight_buffer = Buffer::Next;
             }
             for fold in self.schedule.tile_folds(tile).flat_map(|fold| self.cut(fold)) {
                 let fetches = self.fetches(fold, tile.m);
-                if !open.folds.is_empty() && self.is_full(&open, fold, fetches) {
+                if !open.folds.is_empty() && self.is_full(&open, fold, fetches, transport) {
                     visit(&open.step, &open.folds);
                     open.clear();
                 }
                 self.add(&mut open, transport, fold, fetches);
+                if fold.k + fold.depth == self.schedule.gemm.k {
+                    self.stage(&mut open.step, &mut staged, transport, fold);
+                }
             }
-            if tile.group + 1 == gemm.groups && tile.n + tile.channels == gemm.n {
-                transport.close(&mut open.step, from, to);
+            let last =
+                tile.group + 1 == self.schedule.gemm.groups && tile.n + tile.channels == self.schedule.gemm.n;
+            if last {
+                self.store(&mut open.step, &mut staged, transport);
             }
             visit(&open.step, &open.folds);
             open.clear();
         }
     }
 
-    /// What comes with the first step of the pixels `from..to`.
-    fn open_pixels(&self, step: &mut Step, transport: &Transport, from: u64, to: u64) {
-        transport.open(step, from, to);
-        if self.input == InputSupply::PerTile {
-            let elements = transport.fresh(from, to);
-            step.input = transport.input_runs(elements);
-            step.quantized = if transport.copy_bits.is_some() { elements } else { 0 };
-        }
-        if self.weights == WeightSupply::PerLayer && from == 0 {
-            step.weight_buffer = Buffer::Next;
-        }
-    }
-
     /// Whether `fold` must wait for another step.
-    fn is_full(&self, open: &OpenStep, fold: Fold, fetches: bool) -> bool {
-        let first = open.folds[0];
+    fn is_full(&self, open: &OpenStep, fold: Fold, fetches: bool, transport: &Transport) -> bool {
         if self.input == InputSupply::PerFold || self.spilled_outputs(fold) > 0 {
             return true;
         }
@@ -265,20 +313,22 @@ impl Tiling {
             WeightSupply::PerStep => self.room.weight_bits,
         };
         let with = |weights: u64| open.weight_bits + if fetches { weights * self.weight_bits } else { 0 };
-        if fold.is_first_of_outputs() {
-            let block = fold.channels * self.schedule.gemm.k;
-            let held = (open.outputs + fold.outputs()) * self.accumulator_bits;
-            !first.is_first_of_outputs() || with(block) > room || held > self.room.accumulator_bits
-        } else {
-            with(fold.weights()) > room
+        if !fold.is_first_of_outputs() {
+            return with(fold.weights()) > room;
         }
+        let outputs = open.outputs + fold.outputs();
+        let block = fold.channels * self.schedule.gemm.k;
+        !open.folds[0].is_first_of_outputs()
+            || with(block) > room
+            || outputs * self.accumulator_bits > self.room.accumulator_bits
+            || transport.output == Place::Dram && outputs > self.room.staged
     }
 
     fn add(&self, open: &mut OpenStep, transport: &Transport, fold: Fold, fetches: bool) {
         let step = &mut open.step;
         if fetches {
             open.weight_bits += fold.weights() * self.weight_bits;
-            step.weights = Runs::one(open.weight_bits);
+            step.weights = Transfer::run(open.weight_bits, transport.burst_bytes);
         }
         if self.weights == WeightSupply::PerStep {
             step.weight_buffer = Buffer::Next;
@@ -291,11 +341,13 @@ impl Tiling {
             step.input_buffer = Buffer::Next;
             step.quantized = if transport.copy_bits.is_some() { fold.pixels * fold.depth } else { 0 };
             if transport.input == Place::Dram {
-                step.input = Runs { count: fold.pixels, bits: fold.depth * transport.input_bits };
+                let run = fold.depth * transport.input_bits;
+                step.input = Transfer::runs(fold.pixels, run, transport.burst_bytes);
             }
         }
         let complete = fold.k + fold.depth == self.schedule.gemm.k;
-        let spilled = Runs::one(self.spilled_outputs(fold) * self.accumulator_bits);
+        let spilled = self.spilled_outputs(fold) * self.accumulator_bits;
+        let spilled = Transfer::run(spilled, transport.burst_bytes);
         if !fold.is_first_of_outputs() {
             step.spill_read = spilled;
         }
@@ -305,6 +357,29 @@ impl Tiling {
             step.spill_write = spilled;
         }
         open.folds.push(fold);
+    }
+
+    /// A complete fold's results wait until they fill a burst; its shortcut comes with the step.
+    fn stage(&self, step: &mut Step, staged: &mut Staged, transport: &Transport, fold: Fold) {
+        if let Some((Place::Dram, bits)) = transport.shortcut {
+            step.shortcut += transport.pixel_transfer(fold.pixels, fold.channels, bits);
+        }
+        if (staged.m, staged.pixels) != (fold.m, fold.pixels) {
+            self.store(step, staged, transport);
+            *staged = Staged { m: fold.m, pixels: fold.pixels, channels: 0 };
+        }
+        staged.channels += fold.channels;
+        if staged.channels * fold.pixels >= self.room.staged || staged.channels == transport.channels {
+            self.store(step, staged, transport);
+        }
+    }
+
+    fn store(&self, step: &mut Step, staged: &mut Staged, transport: &Transport) {
+        if transport.output == Place::Dram && staged.channels > 0 {
+            step.stored += transport.pixel_transfer(staged.pixels, staged.channels, transport.output_bits);
+            step.output_buffer = Buffer::Next;
+        }
+        staged.channels = 0;
     }
 
     /// Weights of a block of outputs: weights that stay are fetched in such pieces, so that the array
@@ -400,29 +475,35 @@ mod tests {
         ) {
             let Some(mapping) = map(dataflow, &layer, size, sizes, batch) else { return Ok(()) };
             let (tiling, transport) = (mapping.array.unwrap().tiling, mapping.transport);
-            let (mut macs, mut outputs, mut input, mut weights, mut stored) = (0, 0, 0, 0, 0);
+            let (mut macs, mut outputs, mut input, mut weights, mut stored, mut copied) = (0, 0, 0, 0, 0, 0);
             let mut fetched: BTreeMap<(u64, u64, u64), u64> = BTreeMap::new();
-            tiling.for_each_step(&transport, |step, folds| {
+            let mut visit = |step: &Step, folds: &[Fold]| {
                 assert!(!folds.is_empty());
                 macs += folds.iter().map(|fold| fold.macs()).sum::<u64>();
                 outputs += step.outputs;
-                input += step.input.total_bits();
-                weights += step.weights.total_bits();
-                stored += step.stored.total_bits();
+                assert!(step.input == Transfer::default() || tiling.input == InputSupply::PerFold);
+                weights += step.weights.bits;
+                stored += step.stored.bits;
                 for fold in folds {
                     if tiling.fetches(*fold, fold.m / tiling.schedule.m_tile * tiling.schedule.m_tile) {
                         *fetched.entry((fold.group, fold.n, fold.k)).or_default() += fold.weights();
                     }
                 }
                 if tiling.weights == WeightSupply::PerStep && tiling.schedule.dataflow != Dataflow::Os {
-                    assert!(step.weights.total_bits() <= tiling.room.weight_bits);
+                    assert!(step.weights.bits <= tiling.room.weight_bits);
                 }
                 let open: u64 = folds.iter().filter(|f| f.is_first_of_outputs()).map(|f| f.outputs()).sum();
-                let spills = step.spill_read.total_bits() + step.spill_write.total_bits();
+                let spills = step.spill_read.bits + step.spill_write.bits;
                 if spills == 0 && folds.len() > 1 {
                     assert!(open * tiling.accumulator_bits <= tiling.room.accumulator_bits);
                 }
-            });
+            };
+            for (from, pixels) in tiling.pixel_tiles() {
+                let (fetched, quantized) = tiling.input_of(&transport, from, from + pixels);
+                input += fetched.bits;
+                copied += quantized;
+                tiling.for_each_step(&transport, (from, pixels), &mut visit);
+            }
             let gemm = tiling.schedule.gemm;
             prop_assert_eq!(macs, gemm.macs());
             prop_assert_eq!(outputs, gemm.outputs());
@@ -438,8 +519,8 @@ mod tests {
             }
             let held = transport.footprint.window(tiling.schedule.m_tile);
             if tiling.input == InputSupply::PerTile {
-                let bits = held * transport.input_bits + tiling.schedule.m_tile * gemm.n * gemm.groups * transport.output_bits;
-                prop_assert!(2 * bits <= sizes[0] * 8192, "two tiles fit");
+                prop_assert!(2 * held * transport.input_bits <= sizes[0] * 8192, "two tiles fit");
+                prop_assert_eq!(copied, 0, "the image is stored on its grid");
             }
         }
     }
@@ -454,8 +535,8 @@ mod tests {
         let room = Room { accumulator_bits: 256 * 3 * 32, ..tiling.room };
         let tiling = Tiling { schedule, room, ..tiling };
         let mut spills = Vec::new();
-        tiling.for_each_step(&mapping.transport, |step, _| {
-            spills.push((step.spill_read.total_bits(), step.spill_write.total_bits(), step.outputs));
+        tiling.for_each_step(&mapping.transport, (0, 512), |step, _| {
+            spills.push((step.spill_read.bits, step.spill_write.bits, step.outputs));
         });
         let excess = 256 * 3 * 32;
         assert_eq!(spills, [(0, excess, 0), (excess, 0, 512 * 3)]);

@@ -1,6 +1,6 @@
 //! What a layer moves between DRAM, the vector unit and the activation scratchpad, and the room it needs.
 
-use crate::hardware::Scratchpad;
+use crate::hardware::{Accelerator, Scratchpad};
 use crate::workload::{Convolution, EdgeId, Layer, Network, Operation};
 
 use super::footprint::Footprint;
@@ -33,6 +33,10 @@ pub struct Transport {
     pub output: Place,
     /// Stored bits of an output element.
     pub output_bits: u64,
+    /// Bytes of a DRAM burst.
+    pub burst_bytes: u64,
+    /// Output channels of all groups.
+    pub channels: u64,
     /// When output elements are complete.
     pub results: Results,
 }
@@ -48,7 +52,13 @@ pub enum Results {
 
 impl Transport {
     /// A layer's transport when `place` says where each tensor is.
-    pub fn of(layer: &Layer, network: &Network, batch: u64, place: impl Fn(EdgeId) -> Place) -> Self {
+    pub fn of(
+        layer: &Layer,
+        network: &Network,
+        accelerator: &Accelerator,
+        batch: u64,
+        place: impl Fn(EdgeId) -> Place,
+    ) -> Self {
         let bits = |edge| u64::from(network.stored_format(edge).bits());
         let footprint = Footprint::of(layer, network);
         let shortcut = match layer.operation {
@@ -70,6 +80,8 @@ impl Transport {
             shortcut: shortcut.map(|edge| (place(edge), bits(edge))),
             output: place(layer.output),
             output_bits: bits(layer.output),
+            burst_bytes: accelerator.dram().burst_bytes(),
+            channels: output.channels as u64,
             results,
             footprint,
         }
@@ -86,22 +98,29 @@ impl Transport {
         }
     }
 
-    /// Bytes of the activation scratchpad that tiles of `tile` pixels occupy while they hold `held` input
-    /// elements, besides tensors that are on chip whole: twice each where it is double-buffered.
-    pub fn working_bytes(&self, tile: u64, held: u64, activation: &Scratchpad) -> u64 {
-        let results = match self.results {
+    /// Output elements that any `tile` consecutive pixels complete at most.
+    pub fn most_outputs(&self, tile: u64) -> u64 {
+        match self.results {
             Results::PerPixel(elements) => tile * elements,
             Results::PerImage(elements) => tile.div_ceil(self.footprint.pixels()) * elements,
+        }
+    }
+
+    /// Bytes of the activation scratchpad in use while a tile holds `held` input elements and stages
+    /// `staged` results, besides tensors that are on chip whole: twice each where it is double-buffered.
+    /// What is quantized on read passes through on its way to its copy and takes no room of its own.
+    pub fn working_bytes(&self, held: u64, staged: u64, activation: &Scratchpad) -> u64 {
+        let input = match (self.copy_bits, self.input) {
+            (Some(copy_bits), _) => copy_bits,
+            (None, Place::Dram) => self.input_bits,
+            (None, Place::OnChip) => 0,
         };
-        let input = if self.input == Place::Dram { self.input_bits } else { 0 };
         let shortcut = match self.shortcut {
             Some((Place::Dram, bits)) => bits,
             _ => 0,
         };
         let output = if self.output == Place::Dram { self.output_bits } else { 0 };
-        let copy = self.copy_bits.unwrap_or(0);
-        let bytes = |bits: u64| bits.div_ceil(8);
-        let all = [held * input, held * copy, results * shortcut, results * output].map(bytes);
+        let all = [held * input, staged * shortcut, staged * output].map(|bits| bits.div_ceil(8));
         all.iter().sum::<u64>() * activation.buffers() as u64
     }
 

@@ -22,8 +22,6 @@ pub(super) struct ArrayActions<'a> {
     mapped: &'a MappedLayer,
     accelerator: &'a Accelerator,
     widths: Widths,
-    updates: u64,
-    pub(super) counters: Counters,
 }
 
 fn words(bits: u64, scratchpad: &Scratchpad) -> u64 {
@@ -54,22 +52,22 @@ impl<'a> ArrayActions<'a> {
             adders,
         };
         let schedule = &mapped.tiling.schedule;
-        Self { schedule, mapped, accelerator, widths, updates: 0, counters: Counters::default() }
+        Self { schedule, mapped, accelerator, widths }
     }
 
     /// Adds a fold's registers and scratchpad words. Arrays that need the same operands share one read.
-    pub(super) fn fold(&mut self, fold: Fold) {
+    pub(super) fn count(&self, fold: Fold, counters: &mut Counters) {
         let widest = self.schedule.widest(fold);
         for view in self.schedule.views(fold) {
             match self.schedule.dataflow {
-                Dataflow::Ws | Dataflow::Is => self.stationary(view),
-                Dataflow::Os => self.output_stationary(view, fold),
+                Dataflow::Ws | Dataflow::Is => self.stationary(view, counters),
+                Dataflow::Os => self.output_stationary(view, fold, counters),
             }
         }
-        self.operand_words(fold, widest);
+        self.operand_words(fold, widest, counters);
     }
 
-    fn stationary(&mut self, view: View) {
+    fn stationary(&self, view: View, counters: &mut Counters) {
         let Widths { activation, weight, partial_sum, .. } = self.widths;
         let lanes = self.schedule.lanes;
         let (moving, still) = match self.schedule.dataflow {
@@ -80,7 +78,7 @@ impl<'a> ArrayActions<'a> {
         let chain = chain_writes(view.rows, self.accelerator.array().double_buffer());
         let bits =
             view.rows * view.columns * view.vectors * slot + chain * view.columns * lanes.count * still;
-        self.counters.register_bits += Bits(bits);
+        counters.register_bits += Bits(bits);
         // Every vector's sums reach the accumulators; read back unless they are the first, and read once
         // more when drained, which is counted there.
         let outputs = match self.schedule.dataflow {
@@ -89,12 +87,11 @@ impl<'a> ArrayActions<'a> {
         };
         let accesses =
             Words(view.vectors * words(outputs * self.widths.accumulator, self.accelerator.accumulator()));
-        self.counters.accumulator.writes += accesses;
-        self.counters.accumulator.reads += accesses;
-        self.updates += view.pixels * view.channels;
+        counters.accumulator.writes += accesses;
+        counters.accumulator.reads += accesses;
     }
 
-    fn output_stationary(&mut self, view: View, fold: Fold) {
+    fn output_stationary(&self, view: View, fold: Fold, counters: &mut Counters) {
         let Widths { activation, weight, partial_sum, accumulator, .. } = self.widths;
         let lanes = self.schedule.lanes;
         let slot = lanes.along_k() * activation + lanes.count * weight + lanes.along_n() * partial_sum;
@@ -109,15 +106,14 @@ impl<'a> ArrayActions<'a> {
             bits += (below + out) * view.columns * lanes.along_n() * partial_sum;
             let accesses =
                 Words(view.pixels * words(view.channels * accumulator, self.accelerator.accumulator()));
-            self.counters.accumulator.writes += accesses;
-            self.counters.accumulator.reads += accesses;
-            self.updates += view.pixels * view.channels;
+            counters.accumulator.writes += accesses;
+            counters.accumulator.reads += accesses;
         }
-        self.counters.register_bits += Bits(bits);
+        counters.register_bits += Bits(bits);
     }
 
     /// Operands read for a fold. Arrays that divide channels share activations; pixels, weights.
-    fn operand_words(&mut self, fold: Fold, widest: View) {
+    fn operand_words(&self, fold: Fold, widest: View, counters: &mut Counters) {
         let (mut activations, mut weights) = (0, 0);
         for view in self.schedule.views(fold) {
             activations += self.activation_words(view);
@@ -127,8 +123,8 @@ impl<'a> ArrayActions<'a> {
             Split::Channels => activations = self.activation_words(widest),
             Split::Pixels => weights = self.weight_words(widest),
         }
-        self.counters.activation.reads += Words(activations);
-        self.counters.weight.reads += Words(weights);
+        counters.activation.reads += Words(activations);
+        counters.weight.reads += Words(weights);
     }
 
     fn activation_words(&self, view: View) -> u64 {
@@ -150,16 +146,18 @@ impl<'a> ArrayActions<'a> {
         }
     }
 
-    /// Ends the layer, which kept the array busy for `cycles`.
-    pub(super) fn finish(mut self, cycles: Cycles) -> Counters {
-        let macs = self.schedule.gemm.macs();
-        let pair = self.mapped.pair;
-        self.counters.macs.insert(pair, Macs(macs));
-        self.counters.idle_macs.insert(pair, Macs(self.schedule.peak() * cycles.0 - macs));
-        for (adder, additions) in self.widths.adders.into_iter().zip([macs, self.updates]) {
-            *self.counters.additions.entry(adder).or_default() += Additions(additions);
+    /// Completes a layer's counts; it kept the array busy for `cycles`.
+    pub(super) fn finish(&self, mut counters: Counters, cycles: Cycles) -> Counters {
+        let gemm = self.schedule.gemm;
+        let macs = gemm.macs();
+        counters.macs.insert(self.mapped.pair, Macs(macs));
+        counters.idle_macs.insert(self.mapped.pair, Macs(self.schedule.peak() * cycles.0 - macs));
+        // Every fold's sums update the accumulators; an output-stationary fold holds all of k.
+        let updates = gemm.outputs() * gemm.k.div_ceil(self.schedule.k_per_fold());
+        for (adder, additions) in self.widths.adders.into_iter().zip([macs, updates]) {
+            *counters.additions.entry(adder).or_default() += Additions(additions);
         }
-        self.counters
+        counters
     }
 }
 
@@ -173,7 +171,7 @@ pub(super) fn add_step_words(
     let activation = |bits: u64| Words(words(bits, accelerator.activation()));
     let mut accesses = Accesses::default();
     // Filled from DRAM.
-    accesses.writes += activation(step.input.total_bits()) + activation(step.shortcut.total_bits());
+    accesses.writes += activation(step.input.bits) + activation(step.shortcut.bits);
     // Read by the vector unit, which writes the copy.
     accesses.reads += activation((step.quantized + step.walked) * transport.input_bits);
     accesses.writes += activation(step.quantized * transport.copy_bits.unwrap_or(0));
@@ -182,12 +180,10 @@ pub(super) fn add_step_words(
     }
     // Written by the vector unit, read for DRAM.
     accesses.writes += activation(step.outputs * transport.output_bits);
-    accesses.reads += activation(step.stored.total_bits());
+    accesses.reads += activation(step.stored.bits);
     counters.activation += accesses;
-    counters.weight.writes += Words(words(step.weights.total_bits(), accelerator.weight()));
+    counters.weight.writes += Words(words(step.weights.bits, accelerator.weight()));
     let accumulator = |bits: u64| Words(words(bits, accelerator.accumulator()));
-    counters.accumulator += Accesses {
-        reads: accumulator(step.spill_write.total_bits()),
-        writes: accumulator(step.spill_read.total_bits()),
-    };
+    counters.accumulator +=
+        Accesses { reads: accumulator(step.spill_write.bits), writes: accumulator(step.spill_read.bits) };
 }

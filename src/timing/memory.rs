@@ -1,9 +1,7 @@
-//! From bits to bytes on the DRAM channel, and to cycles of it.
-//!
-//! Formats of 2 to 8 bits are packed densely in each contiguous run; a run is rounded up to whole bursts.
+//! The DRAM channel: cycles of a transfer, and what besides activations crosses it.
 
 use crate::hardware::{Accelerator, Dram};
-use crate::mapping::{Gemm, Runs};
+use crate::mapping::{Gemm, Transfer};
 use crate::workload::{Layer, Network, Operation};
 
 use super::counters::{Bytes, Cycles};
@@ -11,11 +9,6 @@ use super::network::Regime;
 
 /// f32 multiplier and f32 bias per output channel.
 const POST_PROCESSING_BITS_PER_CHANNEL: u64 = 64;
-
-/// Bytes of runs on the channel.
-pub(super) fn burst_bytes(runs: Runs, dram: &Dram) -> Bytes {
-    Bytes(runs.count * runs.bits.div_ceil(8).next_multiple_of(dram.burst_bytes()))
-}
 
 /// Cycles in which the channel is occupied: bytes over the exact rate, rounded up.
 pub(super) fn transfer_cycles(bytes: Bytes, dram: &Dram) -> Cycles {
@@ -25,8 +18,9 @@ pub(super) fn transfer_cycles(bytes: Bytes, dram: &Dram) -> Cycles {
 }
 
 /// The multipliers and biases of a layer on the array, one run.
-pub(super) fn post_processing(layer: &Layer, network: &Network) -> Runs {
-    Runs::one(network.edge(layer.output).shape.channels as u64 * POST_PROCESSING_BITS_PER_CHANNEL)
+pub(super) fn post_processing(layer: &Layer, network: &Network, dram: &Dram) -> Transfer {
+    let bits = network.edge(layer.output).shape.channels as u64 * POST_PROCESSING_BITS_PER_CHANNEL;
+    Transfer::run(bits, dram.burst_bytes())
 }
 
 /// Whether a regime finds the weights on chip: all of the network's fit the weight scratchpad.

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use crate::hardware::{Accelerator, Dataflow};
-use crate::mapping::{Gemm, LayerMapping, MappedLayer, Runs, Step, Transport};
+use crate::mapping::{Fold, Gemm, LayerMapping, MappedLayer, Step, Transfer, Transport};
 use crate::numerics::OperandPair;
 use crate::workload::{Layer, Network};
 
 use super::actions::{ArrayActions, add_step_words};
 use super::counters::{Bytes, Counters, Cycles, Macs};
-use super::memory::{burst_bytes, post_processing, transfer_cycles, weights_are_resident};
-use super::pace::Pace;
+use super::memory::{post_processing, transfer_cycles, weights_are_resident};
+use super::pace::{Pace, Previous};
 use super::pipeline::{Machine, Stage, completions};
 use super::vector::{self, Work};
 
@@ -171,10 +171,9 @@ fn stages(
                 weights: if resident { WeightPlace::OnChip } else { WeightPlace::Dram },
                 work: Work::of(layer, network),
                 transport: &mapping.transport,
-                post_processing: post_processing(layer, network),
+                post_processing: post_processing(layer, network, accelerator.dram()),
                 counters: Counters::default(),
                 stages: &mut stages,
-                vector: 0,
             };
             stager.layer(layer, mapping)
         })
@@ -195,23 +194,24 @@ struct Stager<'a> {
     weights: WeightPlace,
     work: Work,
     transport: &'a Transport,
-    post_processing: Runs,
+    post_processing: Transfer,
     counters: Counters,
     stages: &'a mut Vec<Stage>,
-    /// Cycles of the vector unit.
-    vector: u64,
 }
 
 impl Stager<'_> {
     fn layer(&mut self, layer: &Layer, mapping: &LayerMapping) -> LayerTiming {
         let accelerator = self.accelerator;
         let array = mapping.array.as_ref();
+        let begin = self.stages.len();
         let compute_cycles = match array {
             None => {
+                let mut counters = Counters::default();
                 for step in mapping.transport.steps(mapping.tile) {
-                    let stage = self.stage(step);
+                    let stage = self.stage(&step, &mut counters);
                     self.stages.push(stage);
                 }
+                self.counters += &counters;
                 Cycles(0)
             }
             Some(mapped) => {
@@ -228,7 +228,9 @@ impl Stager<'_> {
             peak: array.map_or(0, |mapped| mapped.tiling.schedule.peak()),
             cycles: Cycles(0), // once all stages are known
             compute_cycles,
-            vector_cycles: Cycles(self.vector),
+            vector_cycles: Cycles(
+                self.stages[begin..].iter().map(|stage| stage.quantize + stage.vector).sum(),
+            ),
             dram_cycles: transfer_cycles(
                 self.counters.dram_read + self.counters.dram_write,
                 accelerator.dram(),
@@ -239,6 +241,48 @@ impl Stager<'_> {
     }
 
     fn array_layer(&mut self, mapped: &MappedLayer) -> (Cycles, Counters) {
+        let tiling = &mapped.tiling;
+        let actions = ArrayActions::new(mapped, self.accelerator);
+        // Tiles of equally many pixels are the same, but for the first, which may fetch weights.
+        let mut known: Vec<((u64, bool), TileStages)> = Vec::new();
+        let mut counters = Counters::default();
+        let mut pace = Pace::new(&tiling.schedule, self.accelerator.array());
+        let (mut previous_start, mut compute_cycles) = (0, 0);
+        for (from, pixels) in tiling.pixel_tiles() {
+            let key = (pixels, from == 0);
+            let position = known.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
+                known.push((key, self.tile_stages(mapped, &actions, (from, pixels))));
+                known.len() - 1
+            });
+            let tile = &known[position].1;
+            let start = pace.enter(tile.first_fold).start;
+            let delay = start - tile.start;
+            if let Some(last) = tile.last {
+                pace = pace.after(last.delayed(delay));
+            }
+            counters += &tile.counters;
+            let begin = self.stages.len();
+            self.stages.extend_from_slice(&tile.stages);
+            self.stages[begin].gap = start - previous_start;
+            let (input, quantized) = tiling.input_of(self.transport, from, from + pixels);
+            self.open(begin, input, quantized);
+            if from == 0 {
+                self.add_post_processing(begin);
+            }
+            previous_start = tile.last_start + delay;
+            compute_cycles = compute_cycles.max(tile.finish + delay);
+        }
+        let compute_cycles = Cycles(compute_cycles);
+        (compute_cycles, actions.finish(counters, compute_cycles))
+    }
+
+    /// The stages of one tile of pixels, as if no other came before.
+    fn tile_stages(
+        &self,
+        mapped: &MappedLayer,
+        actions: &ArrayActions<'_>,
+        pixels: (u64, u64),
+    ) -> TileStages {
         let schedule = &mapped.tiling.schedule;
         let array = self.accelerator.array();
         // Column by column, results reach the accumulators behind those of the stage before.
@@ -248,94 +292,109 @@ impl Stager<'_> {
         } + array.accumulator_latency_cycles()
             - 2;
         let mut pace = Pace::new(schedule, array);
-        let mut actions = ArrayActions::new(mapped, self.accelerator);
-        let (mut previous_start, mut compute_cycles, mut first) = (0, 0, true);
-        mapped.tiling.for_each_step(self.transport, |step, folds| {
-            let mut stage = self.stage(Step { weights: self.fetched(step.weights), ..*step });
-            if std::mem::take(&mut first) {
-                self.add_post_processing(&mut stage);
+        let mut tile: Option<TileStages> = None;
+        mapped.tiling.for_each_step(self.transport, pixels, |step, folds| {
+            let first = pace.enter(folds[0]);
+            let tile = tile.get_or_insert_with(|| TileStages::new(folds[0], first.start));
+            let step = Step { weights: self.fetched(step.weights), ..*step };
+            let mut stage = self.stage(&step, &mut tile.counters);
+            actions.count(folds[0], &mut tile.counters);
+            let (mut last, mut finish) = (first, first.finish);
+            for &fold in &folds[1..] {
+                last = pace.enter(fold);
+                actions.count(fold, &mut tile.counters);
+                finish = finish.max(last.finish);
             }
-            let mut start = None;
-            let (mut last, mut finish) = (0, 0);
-            let mut streamed = 0;
-            for &fold in folds {
-                let entry = pace.enter(fold);
-                actions.fold(fold);
-                if start.is_none() {
-                    start = Some(entry.start);
-                    (stage.weight_lead, stage.input_lead) = match schedule.dataflow {
-                        Dataflow::Ws => (entry.lead, 0),
-                        Dataflow::Is => (0, entry.lead),
-                        Dataflow::Os => (0, 0),
-                    };
-                }
-                (last, streamed) = (entry.start, entry.streamed);
-                finish = finish.max(entry.finish);
-            }
-            let start = start.unwrap_or(previous_start);
-            stage.gap = start - previous_start;
+            let (streamed, start) = (last.streamed - first.start, last.start - first.start);
             // What is stationary has left the scratchpad when the last fold starts.
-            (stage.weights_used, stage.input_used) = match schedule.dataflow {
-                Dataflow::Ws => (last - start, streamed - start),
-                Dataflow::Is => (streamed - start, last - start),
-                Dataflow::Os => (streamed - start, streamed - start),
-            };
-            stage.array = finish - start;
+            (stage.weight_lead, stage.input_lead, stage.weights_used, stage.input_used) =
+                match schedule.dataflow {
+                    Dataflow::Ws => (first.lead, 0, start, streamed),
+                    Dataflow::Is => (0, first.lead, streamed, start),
+                    Dataflow::Os => (0, 0, streamed, streamed),
+                };
+            stage.gap = first.start - tile.last_start;
+            stage.array = finish - first.start;
             stage.fill = fill;
-            previous_start = start;
-            compute_cycles = compute_cycles.max(finish);
-            self.stages.push(stage);
+            tile.stages.push(stage);
+            tile.last_start = first.start;
+            tile.finish = tile.finish.max(finish);
+            tile.last = pace.previous();
         });
-        let compute_cycles = Cycles(compute_cycles);
-        (compute_cycles, actions.finish(compute_cycles))
+        tile.expect("a tile has at least one fold")
     }
 
-    fn fetched(&self, weights: Runs) -> Runs {
+    fn fetched(&self, weights: Transfer) -> Transfer {
         match self.weights {
-            WeightPlace::OnChip => Runs::default(),
+            WeightPlace::OnChip => Transfer::default(),
             WeightPlace::Dram => weights,
         }
     }
 
+    /// What comes before the stage at `index`: its tile's input.
+    fn open(&mut self, index: usize, input: Transfer, quantized: u64) {
+        let step = Step { input, quantized, ..Step::default() };
+        let mut counters = std::mem::take(&mut self.counters);
+        let opening = self.stage(&step, &mut counters);
+        self.counters = counters;
+        self.stages[index].load_input += opening.load_input;
+        self.stages[index].quantize += opening.quantize;
+    }
+
     /// Multipliers and biases come with the layer's first weights.
-    fn add_post_processing(&mut self, stage: &mut Stage) {
-        let bytes = burst_bytes(self.fetched(self.post_processing), self.accelerator.dram());
-        self.counters.dram_read += bytes;
-        stage.load_weights += self.occupy(bytes);
+    fn add_post_processing(&mut self, index: usize) {
+        let transfer = self.fetched(self.post_processing);
+        self.counters.dram_read += Bytes(transfer.bytes);
+        self.stages[index].load_weights += self.occupy(transfer);
     }
 
-    fn occupy(&self, bytes: Bytes) -> u64 {
-        transfer_cycles(bytes, self.accelerator.dram()).0
+    fn occupy(&self, transfer: Transfer) -> u64 {
+        transfer_cycles(Bytes(transfer.bytes), self.accelerator.dram()).0
     }
 
-    /// A step's transfers and vector work.
-    fn stage(&mut self, step: Step) -> Stage {
-        let dram = self.accelerator.dram();
-        let input = burst_bytes(step.input, dram) + burst_bytes(step.shortcut, dram);
-        let [weights, back, store, spill] = [step.weights, step.spill_read, step.stored, step.spill_write]
-            .map(|runs| burst_bytes(runs, dram));
-        self.counters.dram_read += input + weights + back;
-        self.counters.dram_write += store + spill;
-        add_step_words(&mut self.counters, &step, self.transport, self.accelerator);
-        let operations = self.work.count(&step, &mut self.counters.vector);
-        let vector = vector::cycles(operations, self.accelerator.vector());
-        let quantize = vector::cycles(step.quantized, self.accelerator.vector());
-        self.vector += vector + quantize;
+    /// A step's transfers and vector work, which are added to `counters`.
+    fn stage(&self, step: &Step, counters: &mut Counters) -> Stage {
+        counters.dram_read +=
+            Bytes(step.input.bytes + step.shortcut.bytes + step.weights.bytes + step.spill_read.bytes);
+        counters.dram_write += Bytes(step.stored.bytes + step.spill_write.bytes);
+        add_step_words(counters, step, self.transport, self.accelerator);
+        let operations = self.work.count(step, &mut counters.vector);
+        let mut input = step.input;
+        input += step.shortcut;
         Stage {
             layer: self.index,
-            load_weights: self.occupy(weights),
+            load_weights: self.occupy(step.weights),
             load_input: self.occupy(input),
-            load_partial_sums: self.occupy(back),
-            quantize,
-            vector,
-            store: self.occupy(store),
-            store_partial_sums: self.occupy(spill),
+            load_partial_sums: self.occupy(step.spill_read),
+            quantize: vector::cycles(step.quantized, self.accelerator.vector()),
+            vector: vector::cycles(operations, self.accelerator.vector()),
+            store: self.occupy(step.stored),
+            store_partial_sums: self.occupy(step.spill_write),
             weight_buffer: step.weight_buffer,
             input_buffer: step.input_buffer,
             accumulator_buffer: step.accumulator_buffer,
             output_buffer: step.output_buffer,
             ..Stage::default()
         }
+    }
+}
+
+/// The stages of a tile of pixels in the array's own time, and what they do.
+struct TileStages {
+    stages: Vec<Stage>,
+    counters: Counters,
+    first_fold: Fold,
+    /// First fold; first fold of the last stage; last sum.
+    start: u64,
+    last_start: u64,
+    finish: u64,
+    last: Option<Previous>,
+}
+
+impl TileStages {
+    fn new(first_fold: Fold, start: u64) -> Self {
+        let (stages, counters) = (Vec::new(), Counters::default());
+        Self { stages, counters, first_fold, start, last_start: start, finish: 0, last: None }
     }
 }
 

@@ -45,11 +45,20 @@ pub(super) struct Pace<'a> {
     previous: Option<Previous>,
 }
 
-struct Previous {
+/// The last fold that entered.
+#[derive(Clone, Copy)]
+pub(super) struct Previous {
     view: View,
     start: u64,
     /// Output-stationary: first step of the fold, of which the last piece may be a later cut.
     fold_start: u64,
+}
+
+impl Previous {
+    /// The same, `cycles` later.
+    pub(super) fn delayed(self, cycles: u64) -> Self {
+        Self { start: self.start + cycles, fold_start: self.fold_start + cycles, ..self }
+    }
 }
 
 impl<'a> Pace<'a> {
@@ -58,62 +67,60 @@ impl<'a> Pace<'a> {
         Self { schedule, array, previous: None }
     }
 
+    /// After a fold.
+    pub(super) fn after(&self, previous: Previous) -> Self {
+        Self { previous: Some(previous), ..*self }
+    }
+
+    /// The last fold that entered; None before the first.
+    pub(super) fn previous(&self) -> Option<Previous> {
+        self.previous
+    }
+
     /// The next fold.
     pub(super) fn enter(&mut self, fold: Fold) -> Entry {
         let view = self.schedule.widest(fold);
-        match self.schedule.dataflow {
-            Dataflow::Ws | Dataflow::Is => self.enter_stationary(fold, view),
-            Dataflow::Os => self.enter_output(fold, view),
-        }
-    }
-
-    fn behind_the_bottom_row(&self) -> u64 {
-        self.array.rows() + self.array.accumulator_latency_cycles()
-    }
-
-    fn enter_stationary(&mut self, fold: Fold, view: View) -> Entry {
-        let start = match &self.previous {
-            None => view.rows,
-            Some(Previous { view: previous, start, .. }) => {
-                let same_outputs =
-                    if fold.is_first_of_outputs() { 0 } else { self.array.accumulator_latency_cycles() };
-                let gap = if self.array.double_buffer() {
-                    previous.vectors.max(view.rows)
-                } else {
-                    previous.vectors + self.array.rows() + previous.columns - 2 + view.rows
-                };
-                start + gap.max(same_outputs)
+        let (start, fold_start) = match self.schedule.dataflow {
+            Dataflow::Ws | Dataflow::Is => {
+                let start = self.stationary_start(fold, view);
+                (start, start)
             }
-        };
-        self.previous = Some(Previous { view, start, fold_start: start });
-        let streamed = start + view.vectors;
-        let finish = streamed + view.columns + self.behind_the_bottom_row() - 2;
-        Entry { start, lead: view.rows, streamed, finish }
-    }
-
-    fn enter_output(&mut self, fold: Fold, view: View) -> Entry {
-        let (start, fold_start) = match &self.previous {
-            None => (0, 0),
-            Some(Previous { view: previous, start, fold_start }) => {
-                let stepped = start + previous.vectors;
-                if fold.is_first_of_outputs() {
-                    let start = match self.array.output_drain() {
-                        OutputDrain::Overlapped => stepped.max(fold_start + previous.rows),
-                        OutputDrain::Blocking => {
-                            stepped + previous.rows + previous.columns - 2 + self.array.rows()
-                        }
-                    };
-                    (start, start)
-                } else {
-                    (stepped, *fold_start)
-                }
-            }
+            Dataflow::Os => self.output_start(fold),
         };
         self.previous = Some(Previous { view, start, fold_start });
         let streamed = start + view.vectors;
-        let complete = fold.k + fold.depth == self.schedule.gemm.k;
-        let drain = if complete { view.rows + view.columns + self.behind_the_bottom_row() - 2 } else { 0 };
-        Entry { start, lead: 0, streamed, finish: streamed + drain }
+        let behind = self.array.rows() + self.array.accumulator_latency_cycles();
+        let (lead, drain) = match self.schedule.dataflow {
+            Dataflow::Ws | Dataflow::Is => (view.rows, view.columns + behind - 2),
+            Dataflow::Os if fold.k + fold.depth < self.schedule.gemm.k => (0, 0),
+            Dataflow::Os => (0, view.rows + view.columns + behind - 2),
+        };
+        Entry { start, lead, streamed, finish: streamed + drain }
+    }
+
+    fn stationary_start(&self, fold: Fold, view: View) -> u64 {
+        let Some(Previous { view: previous, start, .. }) = self.previous else { return view.rows };
+        let same_outputs =
+            if fold.is_first_of_outputs() { 0 } else { self.array.accumulator_latency_cycles() };
+        let gap = if self.array.double_buffer() {
+            previous.vectors.max(view.rows)
+        } else {
+            previous.vectors + self.array.rows() + previous.columns - 2 + view.rows
+        };
+        start + gap.max(same_outputs)
+    }
+
+    fn output_start(&self, fold: Fold) -> (u64, u64) {
+        let Some(Previous { view: previous, start, fold_start }) = self.previous else { return (0, 0) };
+        let stepped = start + previous.vectors;
+        if !fold.is_first_of_outputs() {
+            return (stepped, fold_start);
+        }
+        let start = match self.array.output_drain() {
+            OutputDrain::Overlapped => stepped.max(fold_start + previous.rows),
+            OutputDrain::Blocking => stepped + previous.rows + previous.columns - 2 + self.array.rows(),
+        };
+        (start, start)
     }
 }
 
