@@ -5,12 +5,12 @@
 use half::bf16;
 use systolab::functional::{bf16_dot, integer_dot};
 use systolab::hardware::{Accelerator, Array, SHIPPED};
-use systolab::mapping::{Dataflow, Gemm, LaneAxis, Lanes, OutputDrain, Schedule, Split, View};
+use systolab::mapping::{Dataflow, Gemm, LaneAxis, Lanes, OutputDrain, Schedule, Split};
 use systolab::numerics::{Bf16Mac, IntegerMac, RegisterWidth};
 use systolab::source::SourceFile;
 use systolab::stepped::{
-    Bf16Payload, Conflict, Control, IntegerPayload, Loading, Operands, WeightWrites, input_stationary,
-    output_starts, output_stationary, weight_stationary,
+    Bf16Payload, Conflict, Control, IntegerPayload, Loading, Operands, Run, Start, WeightWrites,
+    layer_cycles, run,
 };
 use systolab::timing::array_cycles;
 
@@ -38,45 +38,50 @@ impl Random {
     }
 }
 
+const DATAFLOWS: [Dataflow; 3] = [Dataflow::Ws, Dataflow::Os, Dataflow::Is];
+
 /// A layer on an array: half of the arrays are small, so that every edge case is frequent.
 fn random_case(random: &mut Random, dataflow: Dataflow) -> (Schedule, Control) {
     let extent = random.pick(&[4, 24]);
     let (rows, columns) = (random.within(1, extent), random.within(1, extent));
-    let lanes = random.pick(&[1, 2, 4]);
-    let m = random.within(1, 40);
-    let m_tile = if random.coin() { m } else { random.within(1, m) };
-    let n = random.within(1, 3 * columns);
-    let k = random.within(1, 3 * rows * lanes + 1);
+    // The columns of an input-stationary array are pixels.
+    let axes = if dataflow == Dataflow::Is { &[LaneAxis::K][..] } else { &[LaneAxis::K, LaneAxis::N] };
+    let lanes = Lanes { axis: random.pick(axes), count: random.pick(&[1, 2, 4]) };
+    let m = random.within(1, if dataflow == Dataflow::Ws { 40 } else { 3 * rows.max(columns) });
+    let n = random.within(1, 3 * columns * lanes.along_n());
+    let k = random.within(1, 3 * rows * lanes.along_k() + 1);
+    let mut tile = |extent: u64| if random.coin() { extent } else { random.within(1, extent) };
+    let (m_tile, n_tile) = (tile(m), tile(n));
     let gemm = Gemm { m, n, k, groups: random.pick(&[1, 1, 1, 2]) };
     let control = Control {
         accumulator_latency: random.within(1, 6),
         double_buffer: random.pick(&[true, true, false]),
+        drain: random.pick(&[OutputDrain::Overlapped, OutputDrain::Blocking]),
     };
-    let n_tile = if dataflow == Dataflow::Ws { n } else { random.within(1, n) };
-    let lanes = Lanes { axis: LaneAxis::K, count: lanes };
     let (arrays, split) = (1, Split::Channels);
     (Schedule { gemm, dataflow, rows, columns, lanes, arrays, split, m_tile, n_tile }, control)
 }
 
 fn array(schedule: &Schedule, control: &Control) -> Array {
-    array_draining(schedule, control, OutputDrain::Overlapped)
-}
-
-fn array_draining(schedule: &Schedule, control: &Control, drain: OutputDrain) -> Array {
     let (_, text) = SHIPPED[0];
     let start = text.find("[array]").unwrap();
     let end = start + text[start..].find("\n[[").unwrap();
+    let drain = match control.drain {
+        OutputDrain::Overlapped => "overlapped",
+        OutputDrain::Blocking => "blocking",
+    };
     let table = format!(
-        "[array]\nrows = {}\ncols = {}\ndataflows = [\"ws\", \"os\", \"is\"]\n\
-         accumulator_latency_cycles = {}\ndouble_buffer = {}\nos_drain = \"{}\"\n",
-        schedule.rows,
-        schedule.columns,
-        control.accumulator_latency,
-        control.double_buffer,
-        if drain == OutputDrain::Overlapped { "overlapped" } else { "blocking" },
+        "[array]\nrows = {}\ncols = {}\ndataflows = [\"ws\", \"os\", \"is\"]\nos_drain = \"{drain}\"\n\
+         accumulator_latency_cycles = {}\ndouble_buffer = {}\n",
+        schedule.rows, schedule.columns, control.accumulator_latency, control.double_buffer
     );
     let text = format!("{}{table}{}", &text[..start], &text[end..]);
     Accelerator::parse(&SourceFile::embedded("d.toml", &text)).unwrap().array().clone()
+}
+
+/// Products that a fold adds before it joins the accumulator.
+fn k_per_fold(schedule: &Schedule) -> usize {
+    schedule.k_per_fold() as usize
 }
 
 /// Operands of a layer, each value made by `value`.
@@ -147,71 +152,140 @@ fn floats(random: &mut Random, gemm: Gemm) -> Values<bf16> {
     })
 }
 
-/// Weight registers that the energy model counts as written: see docs/model.md.
+/// As many output channels per PE as the schedule has lanes along n.
+fn run_integers(
+    schedule: &Schedule,
+    control: &Control,
+    starts: &[Start],
+    operands: Operands<'_, i16>,
+    mac: IntegerMac,
+) -> Run<i64> {
+    match schedule.lanes.along_n() {
+        1 => run(schedule, control, starts, &IntegerPayload::<1> { operands, mac }),
+        2 => run(schedule, control, starts, &IntegerPayload::<2> { operands, mac }),
+        _ => run(schedule, control, starts, &IntegerPayload::<4> { operands, mac }),
+    }
+    .unwrap()
+}
+
+fn run_floats(
+    schedule: &Schedule,
+    control: &Control,
+    starts: &[Start],
+    operands: Operands<'_, bf16>,
+) -> Run<f32> {
+    let mac = Bf16Mac;
+    match schedule.lanes.along_n() {
+        1 => run(schedule, control, starts, &Bf16Payload::<1> { operands, mac }),
+        2 => run(schedule, control, starts, &Bf16Payload::<2> { operands, mac }),
+        _ => run(schedule, control, starts, &Bf16Payload::<4> { operands, mac }),
+    }
+    .unwrap()
+}
+
+/// Registers of the stationary operand that the energy model counts as written: see docs/model.md.
 fn expected_writes(schedule: &Schedule, control: &Control) -> WeightWrites {
     let mut writes = WeightWrites::default();
-    for fold in schedule.folds() {
-        let View { rows, columns, .. } = schedule.widest(fold);
-        writes.shadow += rows * (rows + 1) / 2 * columns;
-        writes.link += rows * (rows - 1) / 2 * columns;
-        writes.active += if control.double_buffer { rows * columns } else { 0 };
+    if schedule.dataflow == Dataflow::Os {
+        return writes;
+    }
+    for view in schedule.folds().flat_map(|fold| schedule.views(fold)) {
+        let rows = view.rows;
+        writes.shadow += rows * (rows + 1) / 2 * view.columns;
+        writes.link += rows * (rows - 1) / 2 * view.columns;
+        writes.active += if control.double_buffer { rows * view.columns } else { 0 };
     }
     writes
 }
 
-#[test]
-fn weight_stationary_cycles_and_integers_equal_closed_form_and_engine() {
-    let mut random = Random(1);
-    let mut wrapped = 0;
-    for case in 0..600 {
-        let (schedule, control) = random_case(&mut random, Dataflow::Ws);
-        let values = integers(&mut random, schedule.gemm);
-        let mac = integer_mac(&mut random);
-        let payload = IntegerPayload { operands: values.operands(), mac };
-        let loading = random.pick(&[Loading::Earliest, Loading::Latest]);
-        let starts = control.starts(&schedule, loading);
-        let run = weight_stationary(&schedule, &control, &starts, &payload).unwrap();
-        let name = format!("case {case}: {schedule:?} {control:?}");
-        assert_eq!(run.cycles, array_cycles(&schedule, &array(&schedule, &control)).0, "{name}");
-        let k_per_fold = schedule.k_per_fold() as usize;
-        let sums = values.dots(|a, w| integer_dot(a, w, mac, k_per_fold));
-        wrapped += u32::from(sums.iter().any(|sum| sum.overflows > 0));
-        let expected: Vec<i64> = sums.iter().map(|sum| i64::from(sum.accumulator)).collect();
-        assert!(run.outputs == expected, "values of {name}");
-        assert_eq!(run.weight_writes, expected_writes(&schedule, &control), "{name}");
-    }
-    assert!(wrapped > 100, "only {wrapped} layers wrap");
+/// Cycles, integers and register writes of one case; returns whether a register wrapped.
+fn check_integers(random: &mut Random, schedule: &Schedule, control: &Control, name: &str) -> bool {
+    let values = integers(random, schedule.gemm);
+    let mac = integer_mac(random);
+    let starts = control.starts(schedule, random.pick(&[Loading::Earliest, Loading::Latest]));
+    let run = run_integers(schedule, control, &starts, values.operands(), mac);
+    assert_eq!(run.cycles, array_cycles(schedule, &array(schedule, control)).0, "{name}");
+    let sums = values.dots(|a, w| integer_dot(a, w, mac, k_per_fold(schedule)));
+    let expected: Vec<i64> = sums.iter().map(|sum| i64::from(sum.accumulator)).collect();
+    assert!(run.outputs == expected, "integers of {name}");
+    assert_eq!(run.weight_writes, expected_writes(schedule, control), "{name}");
+    sums.iter().any(|sum| sum.overflows > 0)
+}
+
+fn check_floats(random: &mut Random, schedule: &Schedule, control: &Control, name: &str) {
+    let values = floats(random, schedule.gemm);
+    let starts = control.starts(schedule, Loading::Latest);
+    let run = run_floats(schedule, control, &starts, values.operands());
+    assert_eq!(run.cycles, array_cycles(schedule, &array(schedule, control)).0, "{name}");
+    let expected = values.dots(|a, w| bf16_dot(a, w, Bf16Mac, k_per_fold(schedule)).to_bits());
+    assert!(run.outputs.iter().map(|sum| sum.to_bits()).eq(expected), "bf16 of {name}");
 }
 
 #[test]
-fn weight_stationary_bf16_equals_the_engine_bit_for_bit() {
-    let mut random = Random(2);
-    for case in 0..300 {
-        let (schedule, control) = random_case(&mut random, Dataflow::Ws);
-        let values = floats(&mut random, schedule.gemm);
-        let payload = Bf16Payload { operands: values.operands(), mac: Bf16Mac };
-        let starts = control.starts(&schedule, Loading::Latest);
-        let run = weight_stationary(&schedule, &control, &starts, &payload).unwrap();
-        let k_per_fold = schedule.k_per_fold() as usize;
-        let expected = values.dots(|a, w| bf16_dot(a, w, Bf16Mac, k_per_fold).to_bits());
-        let found: Vec<u32> = run.outputs.iter().map(|sum| sum.to_bits()).collect();
-        assert!(found == expected, "case {case}: {schedule:?}");
-        assert_eq!(run.cycles, array_cycles(&schedule, &array(&schedule, &control)).0, "case {case}");
+fn cycles_and_integers_equal_closed_form_and_engine() {
+    for (seed, dataflow) in (1..).zip(DATAFLOWS) {
+        let mut random = Random(seed);
+        let (mut wrapped, mut along_n) = (0, 0);
+        for case in 0..500 {
+            let (schedule, control) = random_case(&mut random, dataflow);
+            let name = format!("case {case}: {schedule:?} {control:?}");
+            wrapped += u32::from(check_integers(&mut random, &schedule, &control, &name));
+            along_n += u32::from(schedule.lanes.along_n() > 1);
+        }
+        assert!(wrapped > 80, "only {wrapped} layers wrap");
+        assert!(along_n > 100 || dataflow == Dataflow::Is, "only {along_n} layers have lanes along n");
+    }
+}
+
+#[test]
+fn bf16_equals_the_engine_bit_for_bit() {
+    for (seed, dataflow) in (4..).zip(DATAFLOWS) {
+        let mut random = Random(seed);
+        for case in 0..200 {
+            let (schedule, control) = random_case(&mut random, dataflow);
+            check_floats(&mut random, &schedule, &control, &format!("case {case}: {schedule:?} {control:?}"));
+        }
+    }
+}
+
+/// Several arrays in lockstep, each with its part of every fold, make all outputs once, at the pace of
+/// the widest part.
+#[test]
+fn several_arrays_divide_the_work() {
+    let mut random = Random(7);
+    for case in 0..200 {
+        let dataflow = random.pick(&DATAFLOWS);
+        let (mut schedule, control) = random_case(&mut random, dataflow);
+        schedule.arrays = random.within(2, 4);
+        schedule.split = random.pick(&[Split::Channels, Split::Pixels]);
+        check_integers(&mut random, &schedule, &control, &format!("case {case}: {schedule:?} {control:?}"));
+    }
+}
+
+#[test]
+fn cycles_without_values_are_the_same() {
+    let mut random = Random(8);
+    for _ in 0..100 {
+        let dataflow = random.pick(&DATAFLOWS);
+        let (schedule, control) = random_case(&mut random, dataflow);
+        let expected = array_cycles(&schedule, &array(&schedule, &control)).0;
+        assert_eq!(layer_cycles(&schedule, &control), Ok(expected), "{schedule:?} {control:?}");
     }
 }
 
 /// Any cycle from the previous fold's first vector on may begin the loading.
 #[test]
 fn the_whole_loading_window_is_free_of_conflicts() {
-    let mut random = Random(3);
+    let mut random = Random(9);
     for _ in 0..200 {
-        let (schedule, mut control) = random_case(&mut random, Dataflow::Ws);
+        let dataflow = random.pick(&[Dataflow::Ws, Dataflow::Is]);
+        let (schedule, mut control) = random_case(&mut random, dataflow);
         control.double_buffer = true;
         let mut starts = control.starts(&schedule, Loading::Earliest);
         for (start, latest) in starts.iter_mut().zip(control.starts(&schedule, Loading::Latest)) {
             start.load = random.within(start.load, latest.load);
         }
-        let run = weight_stationary(&schedule, &control, &starts, &()).unwrap();
+        let run = run(&schedule, &control, &starts, &()).unwrap();
         assert_eq!(run.cycles, array_cycles(&schedule, &array(&schedule, &control)).0);
     }
 }
@@ -219,7 +293,7 @@ fn the_whole_loading_window_is_free_of_conflicts() {
 /// No fold can begin one cycle earlier, wherever its weights are loaded.
 #[test]
 fn a_fold_one_cycle_earlier_breaks_the_array() {
-    let mut random = Random(4);
+    let mut random = Random(10);
     let mut found = Vec::new();
     for case in 0..300 {
         let (schedule, control) = random_case(&mut random, Dataflow::Ws);
@@ -234,7 +308,7 @@ fn a_fold_one_cycle_earlier_breaks_the_array() {
             if just_in_time {
                 starts[fold].load = starts[fold].vector.saturating_sub(rows);
             }
-            match weight_stationary(&schedule, &control, &starts, &()) {
+            match run(&schedule, &control, &starts, &()) {
                 Ok(_) => panic!("case {case}, fold {fold}: {schedule:?} {control:?} {loading:?}"),
                 Err(violation) => found.push(violation.conflict),
             }
@@ -253,77 +327,20 @@ fn a_fold_one_cycle_earlier_breaks_the_array() {
 }
 
 #[test]
-fn input_stationary_is_the_transposed_layer_with_the_same_bits() {
-    let mut random = Random(5);
-    for case in 0..150 {
-        let (schedule, control) = random_case(&mut random, Dataflow::Is);
-        let starts = control.starts(&schedule, random.pick(&[Loading::Earliest, Loading::Latest]));
-        let k_per_fold = schedule.k_per_fold() as usize;
-        let name = format!("case {case}: {schedule:?} {control:?}");
-
-        let values = integers(&mut random, schedule.gemm);
-        let mac = integer_mac(&mut random);
-        let payload = IntegerPayload { operands: values.operands(), mac };
-        let run = input_stationary(&schedule, &control, &starts, &payload).unwrap();
-        let expected = values.dots(|a, w| i64::from(integer_dot(a, w, mac, k_per_fold).accumulator));
-        assert!(run.outputs == expected, "integers of {name}");
-        assert_eq!(run.cycles, array_cycles(&schedule, &array(&schedule, &control)).0, "{name}");
-
-        let values = floats(&mut random, schedule.gemm);
-        let payload = Bf16Payload { operands: values.operands(), mac: Bf16Mac };
-        let run = input_stationary(&schedule, &control, &starts, &payload).unwrap();
-        let expected = values.dots(|a, w| bf16_dot(a, w, Bf16Mac, k_per_fold).to_bits());
-        assert!(run.outputs.iter().map(|sum| sum.to_bits()).eq(expected), "bf16 of {name}");
-    }
-}
-
-#[test]
-fn output_stationary_cycles_and_values_equal_closed_form_and_engine() {
-    let mut random = Random(6);
-    for case in 0..400 {
-        let (schedule, control) = random_case(&mut random, Dataflow::Os);
-        let drain = random.pick(&[OutputDrain::Overlapped, OutputDrain::Blocking]);
-        let latency = control.accumulator_latency;
-        let starts = output_starts(&schedule, drain);
-        let k = schedule.gemm.k as usize;
-        let name = format!("case {case}: {schedule:?} {drain:?} A = {latency}");
-
-        let values = integers(&mut random, schedule.gemm);
-        let mac = integer_mac(&mut random);
-        let payload = IntegerPayload { operands: values.operands(), mac };
-        let run = output_stationary(&schedule, drain, latency, &starts, &payload).unwrap();
-        assert_eq!(
-            run.cycles,
-            array_cycles(&schedule, &array_draining(&schedule, &control, drain)).0,
-            "{name}"
-        );
-        let expected = values.dots(|a, w| i64::from(integer_dot(a, w, mac, k).accumulator));
-        assert!(run.outputs == expected, "integers of {name}");
-
-        let values = floats(&mut random, schedule.gemm);
-        let payload = Bf16Payload { operands: values.operands(), mac: Bf16Mac };
-        let run = output_stationary(&schedule, drain, latency, &starts, &payload).unwrap();
-        let expected = values.dots(|a, w| bf16_dot(a, w, Bf16Mac, k).to_bits());
-        assert!(run.outputs.iter().map(|sum| sum.to_bits()).eq(expected), "bf16 of {name}");
-    }
-}
-
-#[test]
 fn an_output_fold_one_cycle_earlier_breaks_the_array() {
-    let mut random = Random(7);
+    let mut random = Random(11);
     let (mut found, mut cases) = (Vec::new(), 0);
     while cases < 300 {
         let (schedule, control) = random_case(&mut random, Dataflow::Os);
-        let drain = random.pick(&[OutputDrain::Overlapped, OutputDrain::Blocking]);
-        let mut starts = output_starts(&schedule, drain);
+        let mut starts = control.starts(&schedule, Loading::Latest);
         if starts.len() < 2 {
             continue;
         }
         cases += 1;
         let fold = random.within(1, starts.len() as u64 - 1) as usize;
-        starts[fold] -= 1;
-        match output_stationary(&schedule, drain, control.accumulator_latency, &starts, &()) {
-            Ok(_) => panic!("fold {fold}: {schedule:?} {drain:?}"),
+        starts[fold].vector -= 1;
+        match run(&schedule, &control, &starts, &()) {
+            Ok(_) => panic!("fold {fold}: {schedule:?} {control:?}"),
             Err(violation) => found.push(violation.conflict),
         }
     }

@@ -45,7 +45,7 @@ impl<S: Copy> Accumulators<S> {
     }
 
     /// A fold's sum leaves the bottom register; `first` starts the accumulator anew.
-    pub(super) fn enter<P: Payload<Sum = S>>(
+    pub(super) fn enter<P: Payload<Output = S>>(
         &mut self,
         payload: &P,
         cycle: u64,
@@ -73,8 +73,8 @@ impl<S: Copy> Accumulators<S> {
         self.retired
     }
 
-    /// The cycle in which the last one did, and all accumulators.
-    pub(super) fn finish(self) -> (u64, Vec<S>) {
-        (self.last_readable, self.entries.into_iter().filter_map(|entry| entry.sum).collect())
+    /// The cycle in which the last one did, and all accumulators; None where no sum came.
+    pub(super) fn finish(self) -> (u64, Vec<Option<S>>) {
+        (self.last_readable, self.entries.into_iter().map(|entry| entry.sum).collect())
     }
 }

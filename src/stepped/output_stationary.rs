@@ -4,10 +4,12 @@
 //! accumulators. With overlapped drain `out` is a second register, free for the next fold as soon as
 //! its sum moved; with blocking drain it is the accumulating register, and all must have left first.
 
-use crate::mapping::{Fold, OutputDrain, Schedule, View};
+use crate::mapping::{OutputDrain, Schedule};
 
-use super::Run;
+use super::ArrayRun;
 use super::accumulator::Accumulators;
+use super::control::{Control, Start};
+use super::part::Part;
 use super::payload::Payload;
 use super::violation::{Conflict, Violation};
 use super::weight_stationary::WeightWrites;
@@ -31,58 +33,32 @@ struct Partial<S> {
 #[derive(Clone, Copy)]
 struct Finished<S> {
     fold: usize,
-    address: usize,
+    row: usize,
     moving: bool,
     sum: S,
 }
 
 #[derive(Clone, Copy)]
-struct Pe<W, S> {
-    activation: Option<Operand<W>>,
+struct Pe<A, W, S> {
+    activation: Option<Operand<A>>,
     weight: Option<Operand<W>>,
     sum: Option<Partial<S>>,
     out: Option<Finished<S>>,
 }
 
-/// The rule: the cycle in which each fold's first operands enter at PE(0, 0), as early as possible.
-pub fn output_starts(schedule: &Schedule, drain: OutputDrain) -> Vec<u64> {
-    let mut next = 0;
-    let start_of = |fold: Fold| {
-        let view = schedule.widest(fold);
-        let start = next;
-        next = match drain {
-            // The ports are free after the last step; the pulse finds row 0 before its next sum.
-            OutputDrain::Overlapped => (start + view.vectors).max(start + view.rows),
-            OutputDrain::Blocking => pulse(start, &view, drain) + schedule.rows,
-        };
-        start
-    };
-    schedule.folds().map(start_of).collect()
-}
-
-/// The cycle of a fold's drain pulse in column 0: overlapped, when the last row's sum is there (later
-/// columns follow one by one); blocking, when all sums are.
-fn pulse(start: u64, view: &View, drain: OutputDrain) -> u64 {
-    match drain {
-        OutputDrain::Overlapped => start + view.vectors + view.rows - 1,
-        OutputDrain::Blocking => start + view.vectors + view.rows + view.columns - 2,
-    }
-}
-
 struct Machine<'a, P: Payload> {
     payload: &'a P,
-    schedule: &'a Schedule,
-    drain: OutputDrain,
-    folds: Vec<(Fold, View)>,
-    starts: &'a [u64],
+    control: &'a Control,
+    parts: &'a [Part],
+    starts: &'a [Start],
     rows: usize,
     columns: usize,
-    pes: Vec<Pe<P::Word, P::Sum>>,
+    pes: Vec<Pe<P::Activation, P::Weight, P::Sum>>,
     /// Registers below the bottom row.
     bottom: Vec<Option<Finished<P::Sum>>>,
     /// At the left edge, at the top edge, and the drain pulses.
-    activations: Vec<Option<Operand<P::Word>>>,
-    weights: Vec<Option<Operand<P::Word>>>,
+    activations: Vec<Option<Operand<P::Activation>>>,
+    weights: Vec<Option<Operand<P::Weight>>>,
     pulses: Vec<bool>,
 }
 
@@ -96,35 +72,35 @@ fn put<T>(register: &mut Option<T>, value: T, conflict: Conflict) -> Result<(), 
 }
 
 impl<P: Payload> Machine<'_, P> {
-    /// What the folds from `first` on put on the edges in `cycle`.
+    /// What the parts from `first` on put on the edges in `cycle`.
     fn feed(&mut self, cycle: u64, first: usize) -> Result<(), Conflict> {
         self.activations.fill(None);
         self.weights.fill(None);
         self.pulses.fill(false);
-        let (lanes, extent) = (self.schedule.lanes.along_k(), self.schedule.gemm.k);
-        for (index, ((fold, view), &start)) in self.folds.iter().zip(self.starts).enumerate().skip(first) {
+        for (index, (part, start)) in self.parts.iter().zip(self.starts).enumerate().skip(first) {
+            let (start, steps) = (start.vector, part.vectors);
             if start > cycle {
                 break;
             }
-            let step_at = |skew: u64| cycle.checked_sub(start + skew).filter(|&step| step < view.vectors);
-            let operands = |step: u64| (step * lanes, lanes.min(extent - step * lanes));
-            for (row, port) in (0..view.rows).zip(&mut self.activations) {
+            if part.rows == 0 {
+                continue;
+            }
+            let step_at = |skew: u64| cycle.checked_sub(start + skew).filter(|&step| step < steps);
+            for (row, port) in (0..part.rows).zip(&mut self.activations) {
                 if let Some(step) = step_at(row) {
-                    let (k, lanes) = operands(step);
-                    let word = self.payload.activation(fold.group, fold.m + row, k, lanes);
+                    let word = self.payload.activation(part.group, part.vector + row, part.k_of(step));
                     put(port, Operand { fold: index, step, word }, Conflict::ActivationPort)?;
                 }
             }
-            for (column, port) in (0..view.columns).zip(&mut self.weights) {
+            for (column, port) in (0..part.columns).zip(&mut self.weights) {
                 if let Some(step) = step_at(column) {
-                    let (k, lanes) = operands(step);
-                    let word = self.payload.weight(fold.group, fold.n + column, k, lanes);
+                    let word = self.payload.weight(part.group, part.held_by(column), part.k_of(step));
                     put(port, Operand { fold: index, step, word }, Conflict::WeightPort)?;
                 }
             }
-            let pulse = pulse(start, view, self.drain);
-            for (column, port) in (0..view.columns).zip(&mut self.pulses) {
-                let skew = if self.drain == OutputDrain::Overlapped { column } else { 0 };
+            let pulse = self.control.pulse(start, steps, part.rows, part.columns);
+            for (column, port) in (0..part.columns).zip(&mut self.pulses) {
+                let skew = if self.control.drain == OutputDrain::Overlapped { column } else { 0 };
                 *port |= cycle == pulse + skew;
             }
         }
@@ -153,7 +129,7 @@ impl<P: Payload> Machine<'_, P> {
 
     /// One clock edge.
     fn clock(&mut self) -> Result<(), Conflict> {
-        let waiting = match self.drain {
+        let waiting = match self.control.drain {
             OutputDrain::Overlapped => None,
             OutputDrain::Blocking => self.pes.iter().filter_map(|pe| pe.out).map(|out| out.fold).min(),
         };
@@ -170,7 +146,7 @@ impl<P: Payload> Machine<'_, P> {
                     if waiting.is_some_and(|fold| fold < activation.fold) {
                         return Err(Conflict::NotDrained);
                     }
-                    self.multiply(&mut pe, (row, column), activation, weight)?;
+                    self.multiply(&mut pe, row, activation, weight)?;
                 }
                 self.pes[at] = pe;
             }
@@ -180,10 +156,10 @@ impl<P: Payload> Machine<'_, P> {
 
     fn multiply(
         &self,
-        pe: &mut Pe<P::Word, P::Sum>,
-        (row, column): (usize, usize),
-        activation: Operand<P::Word>,
-        weight: Operand<P::Word>,
+        pe: &mut Pe<P::Activation, P::Weight, P::Sum>,
+        row: usize,
+        activation: Operand<P::Activation>,
+        weight: Operand<P::Weight>,
     ) -> Result<(), Conflict> {
         let Operand { fold, step, .. } = activation;
         if (fold, step) != (weight.fold, weight.step) {
@@ -195,36 +171,30 @@ impl<P: Payload> Machine<'_, P> {
             _ => return Err(Conflict::Misaligned),
         };
         let sum = self.payload.step(before, activation.word, weight.word);
-        if step + 1 < self.folds[fold].1.vectors {
+        if step + 1 < self.parts[fold].vectors {
             pe.sum = Some(Partial { fold, steps: step + 1, sum });
             return Ok(());
         }
-        let (gemm, (Fold { group, m, n, .. }, _)) = (self.schedule.gemm, self.folds[fold]);
-        let address = ((group * gemm.m + m) * gemm.n + n) as usize + row * gemm.n as usize + column;
-        put(&mut pe.out, Finished { fold, address, moving: false, sum }, Conflict::ResultLost)
+        put(&mut pe.out, Finished { fold, row, moving: false, sum }, Conflict::ResultLost)
     }
 }
 
-/// Runs a layer. `starts` says when each of the schedule's output folds begins, in order.
+/// Runs an array's parts of a layer. `starts` says when each begins, in order.
 ///
 /// # Errors
 /// When these starts make two values meet or overwrite a result that has not left.
-///
-/// # Panics
-/// When there is not one start per fold.
-pub fn output_stationary<P: Payload>(
+pub(super) fn output_stationary<P: Payload>(
     schedule: &Schedule,
-    drain: OutputDrain,
-    accumulator_latency: u64,
-    starts: &[u64],
+    control: &Control,
+    starts: &[Start],
+    parts: &[Part],
     payload: &P,
-) -> Result<Run<P::Sum>, Violation> {
+) -> Result<ArrayRun<P::Output>, Violation> {
     let (rows, columns) = (schedule.rows as usize, schedule.columns as usize);
     let mut machine = Machine {
         payload,
-        schedule,
-        drain,
-        folds: schedule.folds().map(|fold| (fold, schedule.widest(fold))).collect(),
+        control,
+        parts,
         starts,
         rows,
         columns,
@@ -234,24 +204,25 @@ pub fn output_stationary<P: Payload>(
         weights: vec![None; columns],
         pulses: vec![false; columns],
     };
-    assert_eq!(starts.len(), machine.folds.len(), "one start per fold");
-    let gemm = schedule.gemm;
-    let expected = gemm.groups * gemm.m * gemm.n;
-    let mut accumulators = Accumulators::new(expected as usize, accumulator_latency);
+    let mut accumulators = Accumulators::new(schedule.gemm.outputs() as usize, control.accumulator_latency);
+    let expected: u64 = parts.iter().map(|part| part.outputs(part.rows)).sum();
     let (mut cycle, mut first) = (0, 0);
     loop {
         accumulators.begin(cycle);
         if accumulators.retired() == expected {
             break;
         }
-        for sum in machine.bottom.iter().flatten() {
-            accumulators.enter(payload, cycle, sum.address, true, sum.sum)?;
+        for (column, out) in machine.bottom.iter().enumerate() {
+            let Some(out) = out else { continue };
+            let addresses = parts[out.fold].accumulators(out.row as u64, column as u64);
+            for (lane, address) in addresses.enumerate() {
+                accumulators.enter(payload, cycle, address, true, payload.lane(out.sum, lane))?;
+            }
         }
-        while starts
-            .get(first)
-            .zip(machine.folds.get(first))
-            .is_some_and(|(&start, (_, view))| pulse(start, view, drain) + schedule.columns < cycle)
-        {
+        while starts.get(first).zip(parts.get(first)).is_some_and(|(start, part)| {
+            let last_step = start.vector + part.vectors + schedule.rows + schedule.columns;
+            last_step + schedule.columns < cycle
+        }) {
             first += 1;
         }
         let at = |conflict| Violation { cycle, conflict };
@@ -260,5 +231,5 @@ pub fn output_stationary<P: Payload>(
         cycle += 1;
     }
     let (cycles, outputs) = accumulators.finish();
-    Ok(Run { cycles, outputs, weight_writes: WeightWrites::default() })
+    Ok(ArrayRun { cycles, outputs, weight_writes: WeightWrites::default() })
 }

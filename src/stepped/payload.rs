@@ -1,36 +1,47 @@
 //! What the registers carry. No method returns anything that control could look at.
 
+use std::ops::Range;
+
 use half::bf16;
 
 use crate::numerics::{Bf16Mac, IntegerMac};
 
 /// Operands and sums that move through the array. `()` moves nothing: cycles only.
 pub trait Payload {
-    /// Operands of all lanes of one PE.
-    type Word: Copy;
-    /// A partial sum or an accumulator.
+    /// Activations of all lanes of one PE.
+    type Activation: Copy;
+    /// Weights of all lanes of one PE.
+    type Weight: Copy;
+    /// Partial sums of one PE: as many as it computes output channels at once.
     type Sum: Copy;
+    /// One of them, and what an accumulator holds.
+    type Output: Copy;
 
-    /// Activations k to k + lanes of vector m.
-    fn activation(&self, group: u64, m: u64, k: u64, lanes: u64) -> Self::Word;
-    /// Weights k to k + lanes of output channel n.
-    fn weight(&self, group: u64, n: u64, k: u64, lanes: u64) -> Self::Word;
+    /// Activations `k` of vector m.
+    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> Self::Activation;
+    /// Weights `k` of the output channels `n`.
+    fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> Self::Weight;
     /// What enters at the top of a column.
     fn zero(&self) -> Self::Sum;
-    /// One PE in one cycle: the lanes add serially to the partial sum.
-    fn step(&self, sum: Self::Sum, activation: Self::Word, weight: Self::Word) -> Self::Sum;
+    /// One PE in one cycle: lanes along k add serially to a partial sum, lanes along n have one each.
+    fn step(&self, sum: Self::Sum, activation: Self::Activation, weight: Self::Weight) -> Self::Sum;
+    /// The sum of one lane along n.
+    fn lane(&self, sum: Self::Sum, lane: usize) -> Self::Output;
     /// A fold's sum joins the accumulator, or starts one.
-    fn join(&self, accumulator: Option<Self::Sum>, fold: Self::Sum) -> Self::Sum;
+    fn join(&self, accumulator: Option<Self::Output>, fold: Self::Output) -> Self::Output;
 }
 
 impl Payload for () {
-    type Word = ();
+    type Activation = ();
+    type Weight = ();
     type Sum = ();
+    type Output = ();
 
-    fn activation(&self, _: u64, _: u64, _: u64, _: u64) {}
-    fn weight(&self, _: u64, _: u64, _: u64, _: u64) {}
+    fn activation(&self, _: u64, _: u64, _: Range<u64>) {}
+    fn weight(&self, _: u64, _: Range<u64>, _: Range<u64>) {}
     fn zero(&self) {}
     fn step(&self, (): (), (): (), (): ()) {}
+    fn lane(&self, (): (), _: usize) {}
     fn join(&self, _: Option<()>, (): ()) {}
 }
 
@@ -50,48 +61,68 @@ pub struct Operands<'a, T> {
 }
 
 impl<'a, T> Operands<'a, T> {
-    fn word(&self, from: &'a [T], row: u64, k: u64, lanes: u64) -> &'a [T] {
-        let start = (row * self.k + k) as usize;
-        &from[start..start + lanes as usize]
+    fn run(&self, from: &'a [T], row: u64, k: Range<u64>) -> &'a [T] {
+        let start = row * self.k;
+        &from[(start + k.start) as usize..(start + k.end) as usize]
     }
 
-    fn activation(&self, group: u64, m: u64, k: u64, lanes: u64) -> &'a [T] {
-        self.word(self.activations, group * self.m + m, k, lanes)
+    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> &'a [T] {
+        self.run(self.activations, group * self.m + m, k)
     }
 
-    fn weight(&self, group: u64, n: u64, k: u64, lanes: u64) -> &'a [T] {
-        self.word(self.weights, group * self.n + n, k, lanes)
+    /// One run of k per output channel; lanes without a channel have an empty one.
+    fn weight<const CHANNELS: usize>(
+        &self,
+        group: u64,
+        n: Range<u64>,
+        k: &Range<u64>,
+    ) -> [&'a [T]; CHANNELS] {
+        assert!(n.end - n.start <= CHANNELS as u64, "{n:?} are more than {CHANNELS} output channels");
+        let mut channels = n;
+        std::array::from_fn(|_| {
+            channels.next().map_or(&[][..], |n| self.run(self.weights, group * self.n + n, k.clone()))
+        })
     }
 }
 
-/// Integer MACs: partial sums and accumulators wrap.
+/// Integer MACs: partial sums and accumulators wrap. A PE computes up to `CHANNELS` output channels.
 #[derive(Clone, Copy, Debug)]
-pub struct IntegerPayload<'a> {
+pub struct IntegerPayload<'a, const CHANNELS: usize> {
     /// The layer's operands.
     pub operands: Operands<'a, i16>,
     /// The MAC unit.
     pub mac: IntegerMac,
 }
 
-impl<'a> Payload for IntegerPayload<'a> {
-    type Word = &'a [i16];
-    type Sum = i64;
+impl<'a, const CHANNELS: usize> Payload for IntegerPayload<'a, CHANNELS> {
+    type Activation = &'a [i16];
+    type Weight = [&'a [i16]; CHANNELS];
+    type Sum = [i64; CHANNELS];
+    type Output = i64;
 
-    fn activation(&self, group: u64, m: u64, k: u64, lanes: u64) -> &'a [i16] {
-        self.operands.activation(group, m, k, lanes)
+    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> &'a [i16] {
+        self.operands.activation(group, m, k)
     }
 
-    fn weight(&self, group: u64, n: u64, k: u64, lanes: u64) -> &'a [i16] {
-        self.operands.weight(group, n, k, lanes)
+    fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> [&'a [i16]; CHANNELS] {
+        self.operands.weight(group, n, &k)
     }
 
-    fn zero(&self) -> i64 {
-        0
+    fn zero(&self) -> [i64; CHANNELS] {
+        [0; CHANNELS]
     }
 
-    fn step(&self, sum: i64, activation: &'a [i16], weight: &'a [i16]) -> i64 {
-        let lanes = activation.iter().zip(weight);
-        lanes.fold(sum, |sum, (&a, &w)| self.mac.partial_sum.wrap(sum + i64::from(a) * i64::from(w)))
+    fn step(&self, sum: Self::Sum, activation: &'a [i16], weight: Self::Weight) -> Self::Sum {
+        std::array::from_fn(|channel| {
+            let lanes = activation.iter().zip(weight[channel]);
+            lanes.fold(sum[channel], |sum, (&a, &w)| {
+                self.mac.partial_sum.wrap(sum + i64::from(a) * i64::from(w))
+            })
+        })
+    }
+
+    fn lane(&self, sum: Self::Sum, lane: usize) -> i64 {
+        sum[lane]
     }
 
     fn join(&self, accumulator: Option<i64>, fold: i64) -> i64 {
@@ -99,36 +130,79 @@ impl<'a> Payload for IntegerPayload<'a> {
     }
 }
 
-/// bf16 MACs: f32 partial sums and accumulators.
+/// bf16 MACs: f32 partial sums and accumulators. A PE computes up to `CHANNELS` output channels.
 #[derive(Clone, Copy, Debug)]
-pub struct Bf16Payload<'a> {
+pub struct Bf16Payload<'a, const CHANNELS: usize> {
     /// The layer's operands.
     pub operands: Operands<'a, bf16>,
     /// The MAC unit.
     pub mac: Bf16Mac,
 }
 
-impl<'a> Payload for Bf16Payload<'a> {
-    type Word = &'a [bf16];
-    type Sum = f32;
+impl<'a, const CHANNELS: usize> Payload for Bf16Payload<'a, CHANNELS> {
+    type Activation = &'a [bf16];
+    type Weight = [&'a [bf16]; CHANNELS];
+    type Sum = [f32; CHANNELS];
+    type Output = f32;
 
-    fn activation(&self, group: u64, m: u64, k: u64, lanes: u64) -> &'a [bf16] {
-        self.operands.activation(group, m, k, lanes)
+    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> &'a [bf16] {
+        self.operands.activation(group, m, k)
     }
 
-    fn weight(&self, group: u64, n: u64, k: u64, lanes: u64) -> &'a [bf16] {
-        self.operands.weight(group, n, k, lanes)
+    fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> [&'a [bf16]; CHANNELS] {
+        self.operands.weight(group, n, &k)
     }
 
-    fn zero(&self) -> f32 {
-        0.0
+    fn zero(&self) -> [f32; CHANNELS] {
+        [0.0; CHANNELS]
     }
 
-    fn step(&self, sum: f32, activation: &'a [bf16], weight: &'a [bf16]) -> f32 {
-        activation.iter().zip(weight).fold(sum, |sum, (&a, &w)| self.mac.accumulate(sum, a, w))
+    fn step(&self, sum: Self::Sum, activation: &'a [bf16], weight: Self::Weight) -> Self::Sum {
+        std::array::from_fn(|channel| {
+            let lanes = activation.iter().zip(weight[channel]);
+            lanes.fold(sum[channel], |sum, (&a, &w)| self.mac.accumulate(sum, a, w))
+        })
+    }
+
+    fn lane(&self, sum: Self::Sum, lane: usize) -> f32 {
+        sum[lane]
     }
 
     fn join(&self, accumulator: Option<f32>, fold: f32) -> f32 {
         self.mac.canonical(accumulator.unwrap_or(0.0) + self.mac.canonical(fold))
+    }
+}
+
+/// The operands with their roles swapped: what an input-stationary array, whose activations stay, sees.
+pub(super) struct Swapped<'a, P>(pub(super) &'a P);
+
+impl<P: Payload> Payload for Swapped<'_, P> {
+    type Activation = P::Weight;
+    type Weight = P::Activation;
+    type Sum = P::Sum;
+    type Output = P::Output;
+
+    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> P::Weight {
+        self.0.weight(group, m..m + 1, k)
+    }
+
+    fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> P::Activation {
+        self.0.activation(group, n.start, k)
+    }
+
+    fn zero(&self) -> P::Sum {
+        self.0.zero()
+    }
+
+    fn step(&self, sum: P::Sum, activation: P::Weight, weight: P::Activation) -> P::Sum {
+        self.0.step(sum, weight, activation)
+    }
+
+    fn lane(&self, sum: P::Sum, lane: usize) -> P::Output {
+        self.0.lane(sum, lane)
+    }
+
+    fn join(&self, accumulator: Option<P::Output>, fold: P::Output) -> P::Output {
+        self.0.join(accumulator, fold)
     }
 }

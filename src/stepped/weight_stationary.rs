@@ -5,11 +5,14 @@
 //!
 //! A weight register that is `None` holds nothing that is still needed.
 
-use crate::mapping::{Dataflow, Fold, Schedule, View};
+use std::ops::AddAssign;
 
-use super::Run;
+use crate::mapping::Schedule;
+
+use super::ArrayRun;
 use super::accumulator::Accumulators;
 use super::control::{Control, Start};
+use super::part::Part;
 use super::payload::Payload;
 use super::violation::{Conflict, Violation};
 
@@ -24,6 +27,14 @@ pub struct WeightWrites {
     pub active: u64,
 }
 
+impl AddAssign for WeightWrites {
+    fn add_assign(&mut self, other: Self) {
+        self.shadow += other.shadow;
+        self.link += other.link;
+        self.active += other.active;
+    }
+}
+
 /// A weight, the fold it belongs to and the row that it must reach.
 #[derive(Clone, Copy)]
 struct Weight<W> {
@@ -33,10 +44,10 @@ struct Weight<W> {
 }
 
 #[derive(Clone, Copy)]
-struct Activation<W> {
+struct Activation<A> {
     fold: usize,
     vector: u64,
-    word: W,
+    word: A,
 }
 
 #[derive(Clone, Copy)]
@@ -47,32 +58,31 @@ struct PartialSum<S> {
 }
 
 #[derive(Clone, Copy)]
-struct Pe<W, S> {
+struct Pe<A, W, S> {
     /// The fold whose weights shift: registered, for the PE below.
     load: Option<usize>,
     shadow: Option<Weight<W>>,
     link: Option<Weight<W>>,
     active: Option<Weight<W>>,
-    activation: Option<Activation<W>>,
+    activation: Option<Activation<A>>,
     sum: Option<PartialSum<S>>,
 }
 
 /// What is at the edges of the array in one cycle.
-struct Ports<W, S> {
+struct Ports<A, W, S> {
     weights: Vec<Option<Weight<W>>>,
-    activations: Vec<Option<Activation<W>>>,
+    activations: Vec<Option<Activation<A>>>,
     sums: Vec<Option<PartialSum<S>>>,
 }
 
 struct Machine<'a, P: Payload> {
     payload: &'a P,
-    schedule: &'a Schedule,
     double_buffer: bool,
-    folds: Vec<(Fold, View)>,
+    parts: &'a [Part],
     rows: usize,
     columns: usize,
-    pes: Vec<Pe<P::Word, P::Sum>>,
-    ports: Ports<P::Word, P::Sum>,
+    pes: Vec<Pe<P::Activation, P::Weight, P::Sum>>,
+    ports: Ports<P::Activation, P::Weight, P::Sum>,
     writes: WeightWrites,
 }
 
@@ -86,38 +96,33 @@ fn put<T>(port: &mut Option<T>, value: T, conflict: Conflict) -> Result<(), Conf
 }
 
 impl<P: Payload> Machine<'_, P> {
-    /// What the folds `first..` put on the edges in `cycle`.
+    /// What the parts `first..` put on the edges in `cycle`.
     fn feed(&mut self, cycle: u64, first: usize, starts: &[Start]) -> Result<(), Conflict> {
         self.ports.weights.fill(None);
         self.ports.activations.fill(None);
         self.ports.sums.fill(None);
-        let lanes = self.schedule.lanes.along_k();
-        for (index, (&(fold, view), start)) in self.folds.iter().zip(starts).enumerate().skip(first) {
-            let (moving, still) = ends(self.schedule, fold);
+        for (index, (part, start)) in self.parts.iter().zip(starts).enumerate().skip(first) {
             if start.load > cycle && start.vector > cycle {
                 break;
             }
-            let operands = |row: u64| (fold.k + row * lanes, lanes.min(fold.depth - row * lanes));
-            for (column, port) in (0..view.columns).zip(&mut self.ports.weights) {
+            for (column, port) in (0..part.columns).zip(&mut self.ports.weights) {
                 let Some(step) = cycle.checked_sub(start.load + column) else { break };
-                if step < view.rows {
-                    let row = view.rows - 1 - step;
-                    let (k, lanes) = operands(row);
-                    let word = self.payload.weight(fold.group, still + column, k, lanes);
+                if step < part.rows {
+                    let row = part.rows - 1 - step;
+                    let word = self.payload.weight(part.group, part.held_by(column), part.k_of(row));
                     put(port, Weight { fold: index, row: row as usize, word }, Conflict::WeightPort)?;
                 }
             }
-            for (row, port) in (0..view.rows).zip(&mut self.ports.activations) {
+            for (row, port) in (0..part.rows).zip(&mut self.ports.activations) {
                 let Some(vector) = cycle.checked_sub(start.vector + row) else { break };
-                if vector < view.vectors {
-                    let (k, lanes) = operands(row);
-                    let word = self.payload.activation(fold.group, moving + vector, k, lanes);
+                if vector < part.vectors {
+                    let word = self.payload.activation(part.group, part.vector + vector, part.k_of(row));
                     put(port, Activation { fold: index, vector, word }, Conflict::ActivationPort)?;
                 }
             }
-            for (column, port) in (0..view.columns).zip(&mut self.ports.sums) {
+            for (column, port) in (0..part.columns).zip(&mut self.ports.sums) {
                 let Some(vector) = cycle.checked_sub(start.vector + column) else { break };
-                if vector < view.vectors {
+                if vector < part.vectors {
                     let sum = self.payload.zero();
                     put(port, PartialSum { fold: index, vector, sum }, Conflict::ColumnTop)?;
                 }
@@ -146,7 +151,7 @@ impl<P: Payload> Machine<'_, P> {
                 let mut pe = self.pes[at];
                 pe.sum = match (activation, sum) {
                     (Some(activation), Some(sum)) => Some(self.multiply(&mut pe, row, activation, sum)?),
-                    (None, Some(sum)) if row < self.folds[sum.fold].1.rows as usize => {
+                    (None, Some(sum)) if row < self.parts[sum.fold].rows as usize => {
                         return Err(Conflict::Misaligned);
                     }
                     (_, sum) => sum,
@@ -171,9 +176,9 @@ impl<P: Payload> Machine<'_, P> {
 
     fn multiply(
         &mut self,
-        pe: &mut Pe<P::Word, P::Sum>,
+        pe: &mut Pe<P::Activation, P::Weight, P::Sum>,
         row: usize,
-        activation: Activation<P::Word>,
+        activation: Activation<P::Activation>,
         sum: PartialSum<P::Sum>,
     ) -> Result<PartialSum<P::Sum>, Conflict> {
         if (activation.fold, activation.vector) != (sum.fold, sum.vector) {
@@ -194,9 +199,9 @@ impl<P: Payload> Machine<'_, P> {
     /// The weight chain moves down by one PE.
     fn shift(
         &mut self,
-        pe: &mut Pe<P::Word, P::Sum>,
+        pe: &mut Pe<P::Activation, P::Weight, P::Sum>,
         row: usize,
-        weight: Option<Weight<P::Word>>,
+        weight: Option<Weight<P::Weight>>,
     ) -> Result<(), Conflict> {
         let chain = if self.double_buffer { &mut pe.shadow } else { &mut pe.active };
         let old = std::mem::replace(chain, weight);
@@ -213,34 +218,23 @@ impl<P: Payload> Machine<'_, P> {
     }
 }
 
-/// First of what moves and first of what stays: pixel and channel, or the other way round (is).
-fn ends(schedule: &Schedule, fold: Fold) -> (u64, u64) {
-    match schedule.dataflow {
-        Dataflow::Is => (fold.n, fold.m),
-        Dataflow::Ws | Dataflow::Os => (fold.m, fold.n),
-    }
-}
-
-/// Runs a layer. `starts` says when each fold of the schedule enters, in order.
+/// Runs an array's parts of a layer. `starts` says when each enters, in order.
 ///
 /// # Errors
 /// When these starts make two values meet, overwrite a register that is needed or read too early.
-///
-/// # Panics
-/// When there is not one start per fold.
-pub fn weight_stationary<P: Payload>(
+pub(super) fn weight_stationary<P: Payload>(
     schedule: &Schedule,
     control: &Control,
     starts: &[Start],
+    parts: &[Part],
     payload: &P,
-) -> Result<Run<P::Sum>, Violation> {
+) -> Result<ArrayRun<P::Output>, Violation> {
     let (rows, columns) = (schedule.rows as usize, schedule.columns as usize);
     let empty = Pe { load: None, shadow: None, link: None, active: None, activation: None, sum: None };
     let mut machine = Machine {
         payload,
-        schedule,
         double_buffer: control.double_buffer,
-        folds: schedule.folds().map(|fold| (fold, schedule.widest(fold))).collect(),
+        parts,
         rows,
         columns,
         pes: vec![empty; rows * columns],
@@ -251,11 +245,8 @@ pub fn weight_stationary<P: Payload>(
         },
         writes: WeightWrites::default(),
     };
-    assert_eq!(starts.len(), machine.folds.len(), "one start per fold");
-    let gemm = schedule.gemm;
-    let outputs = (gemm.groups * gemm.m * gemm.n) as usize;
-    let mut accumulators = Accumulators::new(outputs, control.accumulator_latency);
-    let expected: u64 = machine.folds.iter().map(|(fold, _)| fold.outputs()).sum();
+    let mut accumulators = Accumulators::new(schedule.gemm.outputs() as usize, control.accumulator_latency);
+    let expected: u64 = parts.iter().map(|part| part.outputs(part.vectors)).sum();
     let edge = schedule.rows.max(schedule.columns);
     let (mut cycle, mut first) = (0, 0);
     loop {
@@ -265,17 +256,15 @@ pub fn weight_stationary<P: Payload>(
         }
         for column in 0..columns {
             if let Some(sum) = machine.pes[(rows - 1) * columns + column].sum {
-                let (fold, _) = machine.folds[sum.fold];
-                let (moving, still) = ends(schedule, fold);
-                let (moving, still) = (moving + sum.vector, still + column as u64);
-                let (m, n) =
-                    if schedule.dataflow == Dataflow::Is { (still, moving) } else { (moving, still) };
-                let address = ((fold.group * gemm.m + m) * gemm.n + n) as usize;
-                accumulators.enter(payload, cycle, address, fold.is_first_of_outputs(), sum.sum)?;
+                let part = parts[sum.fold];
+                for (lane, address) in part.accumulators(sum.vector, column as u64).enumerate() {
+                    let lane = payload.lane(sum.sum, lane);
+                    accumulators.enter(payload, cycle, address, part.first_of_outputs, lane)?;
+                }
             }
         }
-        while starts.get(first).zip(machine.folds.get(first)).is_some_and(|(start, (_, view))| {
-            start.vector + view.vectors + edge < cycle && start.load + view.rows + edge < cycle
+        while starts.get(first).zip(parts.get(first)).is_some_and(|(start, part)| {
+            start.vector + part.vectors + edge < cycle && start.load + part.rows + edge < cycle
         }) {
             first += 1;
         }
@@ -285,5 +274,5 @@ pub fn weight_stationary<P: Payload>(
         cycle += 1;
     }
     let (cycles, outputs) = accumulators.finish();
-    Ok(Run { cycles, outputs, weight_writes: machine.writes })
+    Ok(ArrayRun { cycles, outputs, weight_writes: machine.writes })
 }

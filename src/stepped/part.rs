@@ -1,0 +1,107 @@
+//! What one array does of a fold, in the array's own directions.
+
+use std::ops::Range;
+
+use crate::mapping::{Dataflow, Fold, Schedule, Split};
+
+/// A part of a fold. Pixels are vectors and channels lie along the columns, or the other way round for
+/// an input-stationary array. Empty where an array has nothing to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) group: u64,
+    /// First pixel; input-stationary: first channel.
+    pub(super) vector: u64,
+    /// Vectors streamed; output-stationary: steps.
+    pub(super) vectors: u64,
+    /// Rows used.
+    pub(super) rows: u64,
+    /// Columns used.
+    pub(super) columns: u64,
+    /// Whether its outputs have no partial result yet.
+    pub(super) first_of_outputs: bool,
+    /// First channel; input-stationary: first pixel.
+    across: u64,
+    /// How many of them: up to `lanes_across` per column.
+    width: u64,
+    lanes_across: u64,
+    k: u64,
+    depth: u64,
+    lanes_k: u64,
+    /// Accumulator of the first output, and how far the next vector and the next along the columns are.
+    output: u64,
+    vector_stride: u64,
+    across_stride: u64,
+}
+
+impl Part {
+    /// The parts that one of the schedule's arrays does, one per fold.
+    pub(super) fn of(schedule: &Schedule, array: u64) -> Vec<Self> {
+        schedule.folds().map(|fold| Self::of_fold(schedule, fold, array as usize)).collect()
+    }
+
+    fn of_fold(schedule: &Schedule, fold: Fold, array: usize) -> Self {
+        let (mut m, mut n) = (fold.m, fold.n);
+        for view in schedule.views(fold).take(array) {
+            match schedule.split {
+                Split::Channels => n += view.channels,
+                Split::Pixels => m += view.pixels,
+            }
+        }
+        let view = schedule.views(fold).nth(array);
+        let extent = |of: fn(crate::mapping::View) -> u64| view.map_or(0, of);
+        let gemm = schedule.gemm;
+        let part = Self {
+            group: fold.group,
+            vector: m,
+            vectors: extent(|view| view.vectors),
+            rows: extent(|view| view.rows),
+            columns: extent(|view| view.columns),
+            first_of_outputs: fold.is_first_of_outputs(),
+            across: n,
+            width: extent(|view| view.channels),
+            lanes_across: schedule.lanes.along_n(),
+            k: fold.k,
+            depth: fold.depth,
+            lanes_k: schedule.lanes.along_k(),
+            output: (fold.group * gemm.m + m) * gemm.n + n,
+            vector_stride: gemm.n,
+            across_stride: 1,
+        };
+        match schedule.dataflow {
+            Dataflow::Ws | Dataflow::Os => part,
+            Dataflow::Is => Self {
+                vector: n,
+                across: m,
+                width: extent(|view| view.pixels),
+                lanes_across: 1,
+                vector_stride: 1,
+                across_stride: gemm.n,
+                ..part
+            },
+        }
+    }
+
+    /// What a column holds: channels; input-stationary: a pixel.
+    pub(super) fn held_by(&self, column: u64) -> Range<u64> {
+        let start = column * self.lanes_across;
+        self.across + start..self.across + self.width.min(start + self.lanes_across)
+    }
+
+    /// What the lanes of a row take of k; output-stationary: of a step.
+    pub(super) fn k_of(&self, row: u64) -> Range<u64> {
+        let start = row * self.lanes_k;
+        self.k + start..self.k + self.depth.min(start + self.lanes_k)
+    }
+
+    /// The accumulators of one vector in one column, lane by lane.
+    pub(super) fn accumulators(&self, vector: u64, column: u64) -> impl Iterator<Item = usize> + use<> {
+        let Self { output, across, vector_stride, across_stride, .. } = *self;
+        let first = output + vector * vector_stride;
+        self.held_by(column).map(move |held| (first + (held - across) * across_stride) as usize)
+    }
+
+    /// Outputs that it adds to, `vectors` of them per column.
+    pub(super) fn outputs(&self, vectors: u64) -> u64 {
+        vectors * self.width
+    }
+}
