@@ -5,7 +5,7 @@
 use half::bf16;
 use systolab::functional::{bf16_dot, integer_dot};
 use systolab::hardware::{Accelerator, Array, SHIPPED};
-use systolab::mapping::{Dataflow, Gemm, LaneAxis, Lanes, OutputDrain, Schedule, Split};
+use systolab::mapping::{Dataflow, Gemm, LaneAxis, Lanes, OutputDrain, Schedule, Split, map_network};
 use systolab::numerics::{Bf16Mac, IntegerMac, RegisterWidth};
 use systolab::source::SourceFile;
 use systolab::stepped::{
@@ -13,6 +13,7 @@ use systolab::stepped::{
     layer_cycles, run,
 };
 use systolab::timing::array_cycles;
+use systolab::workload::{self, Workload};
 
 /// SplitMix64.
 struct Random(u64);
@@ -271,6 +272,34 @@ fn cycles_without_values_are_the_same() {
         let expected = array_cycles(&schedule, &array(&schedule, &control)).0;
         assert_eq!(layer_cycles(&schedule, &control), Ok(expected), "{schedule:?} {control:?}");
     }
+}
+
+/// Every layer of a network on every array of 16×16 or 32×32 PEs that is shipped, as it is mapped.
+#[test]
+fn mapped_layers_take_the_cycles_of_the_closed_form() {
+    let (_, network) = workload::SHIPPED.iter().find(|(name, _)| *name == "resnet8-width4-w8a8").unwrap();
+    let network = Workload::parse(&SourceFile::embedded("n.toml", network)).unwrap();
+    let mut layers = 0;
+    for (name, text) in SHIPPED {
+        let design = Accelerator::parse(&SourceFile::embedded("d.toml", text)).unwrap();
+        let array = design.array();
+        if array.rows() > 32 {
+            continue;
+        }
+        let control = Control {
+            accumulator_latency: array.accumulator_latency_cycles(),
+            double_buffer: array.double_buffer(),
+            drain: array.output_drain(),
+        };
+        for mapping in map_network(network.network(), &design, 1).unwrap() {
+            let Some(mapped) = mapping.array else { continue };
+            let schedule = mapped.tiling.schedule;
+            let expected = array_cycles(&schedule, array).0;
+            assert_eq!(layer_cycles(&schedule, &control), Ok(expected), "{name}: {schedule:?}");
+            layers += 1;
+        }
+    }
+    assert!(layers > 20, "only {layers} layers");
 }
 
 /// Any cycle from the previous fold's first vector on may begin the loading.
