@@ -1,6 +1,6 @@
 //! The default mapper: which schedule and which plan a layer gets on a design.
 
-use crate::hardware::{Accelerator, Dataflow, MacUnit};
+use crate::hardware::{Accelerator, Dataflow, LaneAxis, MacUnit};
 use crate::numerics::{MacSpec, OperandPair, StaticBound};
 use crate::workload::{Layer, Network, Operation};
 
@@ -200,6 +200,8 @@ fn map_layer(
     space: &Space<'_>,
 ) -> Result<MappedLayer, MappingError> {
     let pair = unit.pair();
+    let safe = safe_dataflows(gemm, unit, space);
+    let space = &Space { dataflows: &safe, ..*space };
     let candidates = Candidates {
         gemm,
         space,
@@ -279,12 +281,34 @@ pub fn accumulator_bits(unit: &MacUnit) -> u8 {
     }
 }
 
-fn plan(schedule: &Schedule, unit: &MacUnit) -> LayerPlan {
-    let order_cannot_matter = match unit.spec() {
-        MacSpec::Integer(mac) => StaticBound::of_formats(unit.pair(), schedule.gemm.k, schedule.k_per_fold())
-            .is_some_and(|bound| bound.fits(mac)),
-        MacSpec::Bf16(_) => false,
+/// The dataflows whose sums cannot leave their registers, whatever the values; all, if there is none.
+fn safe_dataflows(gemm: Gemm, unit: &MacUnit, space: &Space<'_>) -> Vec<Dataflow> {
+    let array = space.accelerator.array();
+    let safe = |dataflow: &Dataflow| {
+        let k_per_fold = match (dataflow, unit.lane_axis()) {
+            (Dataflow::Os, _) => gemm.k,
+            (Dataflow::Ws | Dataflow::Is, LaneAxis::K) => array.rows() * unit.lanes(),
+            (Dataflow::Ws | Dataflow::Is, LaneAxis::N) => array.rows(),
+        };
+        cannot_overflow(unit, gemm.k, k_per_fold)
     };
+    let found: Vec<Dataflow> = space.dataflows.iter().copied().filter(safe).collect();
+    if found.is_empty() { space.dataflows.to_vec() } else { found }
+}
+
+/// Whether the formats alone exclude overflow. Floating-point sums round instead.
+fn cannot_overflow(unit: &MacUnit, k: u64, k_per_fold: u64) -> bool {
+    match unit.spec() {
+        MacSpec::Integer(mac) => {
+            StaticBound::of_formats(unit.pair(), k, k_per_fold).is_some_and(|bound| bound.fits(mac))
+        }
+        MacSpec::Bf16(_) => true,
+    }
+}
+
+fn plan(schedule: &Schedule, unit: &MacUnit) -> LayerPlan {
+    let order_cannot_matter = matches!(unit.spec(), MacSpec::Integer(_))
+        && cannot_overflow(unit, schedule.gemm.k, schedule.k_per_fold());
     let order = || ReductionOrder {
         // A fold never holds more than the whole contraction: designs that finish it in one fold agree.
         k_per_fold: usize::try_from(schedule.k_per_fold().min(schedule.gemm.k)).unwrap_or(usize::MAX),
@@ -373,6 +397,16 @@ mod tests {
                     |batch| tiling(&map(&all, &network(size, channels), batch).unwrap()).schedule.dataflow;
                 assert_eq!(dataflow(1), dataflow(64), "{size}, {channels}");
             }
+        }
+    }
+
+    /// 20-bit sums hold 16 products of 8 bits; an output-stationary PE would sum all 200.
+    #[test]
+    fn a_dataflow_that_may_overflow_is_passed_over_for_one_that_cannot() {
+        let (_, gemmini) = crate::hardware::SHIPPED.iter().find(|(name, _)| *name == "gemmini-like").unwrap();
+        for size in [1, 8, 32] {
+            let mapped = map(gemmini, &network(size, 200), 1).unwrap();
+            assert_eq!(tiling(&mapped).schedule.dataflow, Dataflow::Ws, "{size}");
         }
     }
 
