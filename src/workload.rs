@@ -5,6 +5,7 @@
 
 mod architecture;
 mod evaluation_set;
+mod gemm_list;
 mod generator;
 mod layer;
 mod network;

@@ -67,6 +67,7 @@ const fn refusal(what: &'static str, arguments: &'static str, edit: Edit) -> Ref
 
 const EVALUATE: &str =
     "evaluate --hw int8-only.toml --hw edge-32x32 --workload networks/tiny-4-bit.toml --out report";
+const LIST: &str = "simulate --hw int8-only.toml --workload wrong.csv";
 const DESIGN: &str = "int8-only.toml";
 const NETWORK: &str = "networks/tiny-4-bit.toml";
 const TECHNOLOGY: &str = "technology.toml";
@@ -237,6 +238,49 @@ const REFUSALS: &[Refusal] = &[
         "design without the network's operand pairs",
         "simulate --hw int8-only.toml --workload networks/tiny-4-bit.toml",
         Edit::Nothing,
+    ),
+    // Lists of matrix products.
+    refusal("list without header", LIST, Edit::Create("wrong.csv", "a,1,1,1,1,int8,int8\n")),
+    refusal(
+        "list without products",
+        LIST,
+        Edit::Create("wrong.csv", "layer,m,n,k,groups,activation,weight\n"),
+    ),
+    refusal(
+        "list with a missing field",
+        LIST,
+        Edit::Create("wrong.csv", "layer,m,n,k,groups,activation,weight\na,1,1,1,int8,int8\n"),
+    ),
+    refusal(
+        "list with a wrong extent",
+        LIST,
+        Edit::Create("wrong.csv", "layer,m,n,k,groups,activation,weight\na,8,8,-8,1,int8,int8\n"),
+    ),
+    refusal(
+        "list with an unknown format",
+        LIST,
+        Edit::Create("wrong.csv", "layer,m,n,k,groups,activation,weight\n# a\na,8,8,8,1,int8,fp8\n"),
+    ),
+    refusal(
+        "list with a half-float pair",
+        LIST,
+        Edit::Create("wrong.csv", "layer,m,n,k,groups,activation,weight\na,8,8,8,1,bf16,int8\n"),
+    ),
+    refusal(
+        "list with a name taken twice",
+        LIST,
+        Edit::Create(
+            "wrong.csv",
+            "layer,m,n,k,groups,activation,weight\na,8,8,8,1,int8,int8\na,8,8,8,1,int8,int8\n",
+        ),
+    ),
+    refusal(
+        "list with a huge matrix",
+        LIST,
+        Edit::Create(
+            "wrong.csv",
+            "layer,m,n,k,groups,activation,weight\na,16777216,8,16777216,1,int8,int8\n",
+        ),
     ),
     // Traces.
     refusal("truncated trace", EVALUATE, Edit::Truncate(TRACE, 1000)),

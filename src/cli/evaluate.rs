@@ -20,7 +20,8 @@ pub(super) struct Arguments {
     /// A design: shipped name, file or folder (repeatable; default: all shipped designs)
     #[arg(long, value_name = "DESIGN")]
     hw: Vec<String>,
-    /// A network: name in the workloads folder, file or folder (repeatable; default: that folder)
+    /// A network: name in the workloads folder, file, folder, or list of matrix products (.csv)
+    /// (repeatable; default: that folder)
     #[arg(long, value_name = "NETWORK")]
     workload: Vec<String>,
     /// Folder for points.csv, points.json, report.md and the plots; an old report there is replaced

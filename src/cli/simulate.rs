@@ -11,7 +11,7 @@ pub(super) struct Arguments {
     /// A design: shipped name or file
     #[arg(long, value_name = "DESIGN")]
     hw: String,
-    /// A network: name in the workloads folder or file
+    /// A network: name in the workloads folder, file, or list of matrix products (.csv)
     #[arg(long, value_name = "NETWORK")]
     workload: String,
     /// Images per request

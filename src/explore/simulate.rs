@@ -60,7 +60,7 @@ pub struct SimulatedTotals {
 pub struct SimulatedLayer {
     /// Name in the network.
     pub name: String,
-    /// `conv2d`, `linear`, `max_pool`, `global_average_pool`.
+    /// `conv2d`, `linear`, `gemm`, `max_pool`, `global_average_pool`.
     pub op: &'static str,
     /// Output pixels × batch; 0 off the array, like n, k and groups.
     pub m: u64,
@@ -120,6 +120,7 @@ pub fn simulate(
                 Operation::Convolution(convolution) => match convolution.kind {
                     WindowKind::Convolution => "conv2d",
                     WindowKind::Linear => "linear",
+                    WindowKind::MatrixProduct => "gemm",
                 },
                 Operation::MaxPool(_) => "max_pool",
                 Operation::GlobalAveragePool => "global_average_pool",

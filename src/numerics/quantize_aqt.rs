@@ -33,6 +33,11 @@ impl Grid {
         exists.then_some(Self { kind, format })
     }
 
+    /// AQT legacy, which has a grid for every format.
+    pub fn legacy(format: IntegerFormat) -> Self {
+        Self { kind: QuantizerKind::AqtLegacy, format }
+    }
+
     /// The integers of the grid. Signed grids never produce −2^(bits−1).
     pub fn format(self) -> IntegerFormat {
         self.format

@@ -101,6 +101,8 @@ pub enum WindowKind {
     Convolution,
     /// A fully connected layer: a window as large as its input.
     Linear,
+    /// A product of a plain list: rows of the first operand are pixels, its columns channels.
+    MatrixProduct,
 }
 
 /// How a layer's operands are represented in the array.

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::numerics::{Grid, IntegerFormat, OperandFormat, QuantizerKind, Signedness, StoredFormat};
+use crate::numerics::{
+    Activation, Grid, IntegerFormat, OperandFormat, OperandPair, QuantizerKind, Signedness, StoredFormat,
+};
 
-use super::layer::{Convolution, FeatureMap, Layer, Operands, Operation, Size, Window, WindowKind};
+use super::layer::{Convolution, FeatureMap, Layer, Operands, Operation, Padding, Size, Window, WindowKind};
 use super::precision::{Bits, PrecisionPolicy};
 
 /// Elements that all edges, and all weights, may have: bounds memory before anything is allocated.
 const MAX_ELEMENTS: u64 = 1 << 28;
-const MAX_LAYERS: usize = 4096;
+pub(super) const MAX_LAYERS: usize = 4096;
 
-/// Index of an edge. Edge 0 is the image; layer i writes edge i + 1.
+/// Index of an edge. Edge 0 is the image; layer i writes edge i + 1. In a list of independent products
+/// layer i reads edge 2i and writes edge 2i + 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EdgeId(pub(super) usize);
 
@@ -142,6 +145,24 @@ impl Network {
     }
 }
 
+/// A matrix product that has nothing to do with other layers: m × k times k × n, `groups` times.
+#[derive(Clone, Debug)]
+pub(super) struct MatrixProduct {
+    pub(super) name: String,
+    pub(super) m: u64,
+    pub(super) n: u64,
+    pub(super) k: u64,
+    pub(super) groups: u64,
+    pub(super) pair: OperandPair,
+}
+
+impl MatrixProduct {
+    /// Name of the edge that it reads, and of that edge's quantizer.
+    pub(super) fn operand_name(&self) -> String {
+        format!("{}.input", self.name)
+    }
+}
+
 /// A convolution or linear layer before its precision is known.
 #[derive(Clone, Debug)]
 pub struct ConvolutionSpec {
@@ -151,7 +172,7 @@ pub struct ConvolutionSpec {
     pub(super) out_channels: usize,
     pub(super) groups: usize,
     pub(super) shortcut: Option<EdgeId>,
-    pub(super) activation: crate::numerics::Activation,
+    pub(super) activation: Activation,
     /// Quantizer name; default `LAYER.input`.
     pub(super) quantizer: Option<String>,
     /// Overrides the signedness that follows from the input.
@@ -214,7 +235,7 @@ impl NetworkBuilder {
             kernel: Size { height: from.height, width: from.width },
             stride: Size { height: 1, width: 1 },
             dilation: Size { height: 1, width: 1 },
-            padding: super::layer::Padding::default(),
+            padding: Padding::default(),
         });
         if spec.groups == 0
             || !from.channels.is_multiple_of(spec.groups)
@@ -244,8 +265,8 @@ impl NetworkBuilder {
             }
         }
         let signedness = match spec.activation {
-            crate::numerics::Activation::Relu => Signedness::Unsigned,
-            crate::numerics::Activation::Identity => Signedness::Signed,
+            Activation::Relu => Signedness::Unsigned,
+            Activation::Identity => Signedness::Signed,
         };
         let convolution = Convolution {
             kind: spec.kind,
@@ -369,6 +390,46 @@ impl NetworkBuilder {
 }
 
 impl Network {
+    /// Products with checked extents and unique names. Each is a 1×1 convolution over m pixels, with an
+    /// edge of its own to read; its result is stored in the format of its first operand, as the operand
+    /// of whatever comes next.
+    pub(super) fn independent_products(products: Vec<MatrixProduct>) -> Self {
+        let mut network = Self { edges: vec![], layers: vec![], quantizers: vec![] };
+        let one = Size { height: 1, width: 1 };
+        let window = Window { kernel: one, stride: one, dilation: one, padding: Padding::default() };
+        for product in products {
+            let operand = product.operand_name();
+            let MatrixProduct { name, m, n, k, groups, pair } = product;
+            let [m, n, k, groups] = [m, n, k, groups].map(|extent| extent as usize); // at most 2^24
+            let (operands, stored, signedness) = match pair {
+                OperandPair::Bf16 => (Operands::Bf16, Stored::Bf16, Signedness::Signed),
+                OperandPair::Integer { activation, weight } => {
+                    let quantizer = QuantizerId(network.quantizers.len());
+                    let grid = Grid::legacy(activation);
+                    network.quantizers.push(Quantizer { name: operand.clone(), grid });
+                    let operands = Operands::Integer { quantizer, weight };
+                    (operands, Stored::Grid(quantizer), activation.signedness())
+                }
+            };
+            let input = EdgeId(network.edges.len());
+            let output = EdgeId(network.edges.len() + 1);
+            for (name, columns) in [(operand, k), (name.clone(), n)] {
+                let shape = FeatureMap { height: m, width: 1, channels: columns * groups };
+                network.edges.push(Edge { name, shape, stored, signedness });
+            }
+            let operation = Operation::Convolution(Convolution {
+                kind: WindowKind::MatrixProduct,
+                window,
+                groups,
+                operands,
+                shortcut: None,
+                activation: Activation::Identity,
+            });
+            network.layers.push(Layer { name, input, output, operation });
+        }
+        network
+    }
+
     fn intern(&mut self, layer: &str, name: String, grid: Grid) -> Result<QuantizerId, NetworkError> {
         match self.quantizers.iter().position(|quantizer| quantizer.name == name) {
             Some(index) if self.quantizers[index].grid == grid => Ok(QuantizerId(index)),

@@ -1,4 +1,5 @@
-//! `workloads/NAME.toml`: a network, its precision, and where its parameters and images are.
+//! `workloads/NAME.toml`: a network, its precision, and where its parameters and images are. Or
+//! `NAME.csv`: a list of matrix products.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +7,10 @@ use crate::source::{SourceError, SourceFile};
 
 use super::architecture::Architecture;
 use super::evaluation_set::Normalization;
-use super::generator;
 use super::network::Network;
 use super::precision::PrecisionPolicy;
 use super::raw::{RawEvaluation, RawWorkload};
+use super::{gemm_list, generator};
 
 /// Where a network's parameters come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct Workload {
     name: String,
     family: String,
     precision: String,
-    policy: PrecisionPolicy,
+    policy: Option<PrecisionPolicy>,
     architecture: Option<Architecture>,
     network: Network,
     parameters: ParameterSource,
@@ -46,13 +47,16 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Reads and validates a network file. Paths in it are relative to its folder.
+    /// Reads and validates a network file, or a list of matrix products if its extension is `csv`. Paths in it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, SourceError> {
         Self::parse(&SourceFile::read(path)?)
     }
 
-    /// Validates a network file's text.
+    /// Validates a network file's text; the file's name tells what it is.
     pub fn parse(file: &SourceFile) -> Result<Self, SourceError> {
+        if file.path().extension().is_some_and(|extension| extension == "csv") {
+            return Self::parse_gemm_list(file);
+        }
         let raw: RawWorkload = file.parse()?;
         if *raw.schema_version.get_ref() != 1 {
             return Err(file.error(raw.schema_version.span(), "expected schema_version = 1"));
@@ -87,11 +91,26 @@ impl Workload {
             family: raw.family.unwrap_or_else(|| name.clone()),
             name,
             precision,
-            policy,
+            policy: Some(policy),
             architecture,
             network,
             parameters,
             evaluation,
+            sha256: file.sha256(),
+        })
+    }
+
+    fn parse_gemm_list(file: &SourceFile) -> Result<Self, SourceError> {
+        let (network, precision) = gemm_list::network(file)?;
+        Ok(Self {
+            name: file.stem(),
+            family: file.stem(),
+            precision,
+            policy: None,
+            architecture: None,
+            network,
+            parameters: ParameterSource::None,
+            evaluation: None,
             sha256: file.sha256(),
         })
     }
@@ -111,9 +130,9 @@ impl Workload {
         &self.precision
     }
 
-    /// The precision policy.
-    pub fn policy(&self) -> &PrecisionPolicy {
-        &self.policy
+    /// The precision policy; None for a list, whose products state their formats.
+    pub fn policy(&self) -> Option<&PrecisionPolicy> {
+        self.policy.as_ref()
     }
 
     /// What published networks it equals in shape; None where none can be told.
