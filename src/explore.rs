@@ -10,6 +10,7 @@ mod findings;
 mod pareto;
 mod point;
 mod pricing;
+mod published;
 mod simulate;
 
 pub use accuracy::{Interval95, newcombe, wilson};
@@ -17,6 +18,9 @@ pub use evaluate::{Design, EvaluateError, Evaluation, Subject, evaluate};
 pub use execution::{ExecutedLayer, Execution, Trained, plans};
 pub use findings::findings;
 pub use pareto::pareto_front;
-pub use point::{Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, Point, Range, Regime};
+pub use point::{
+    Accuracy, Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, Point, Range, Regime,
+};
 pub use pricing::{PricingError, energy};
+pub use published::{PublishedAccuracy, Standing, published, published_baselines, unjoinable};
 pub use simulate::{SimulatedLayer, SimulatedTotals, Simulation, simulate};

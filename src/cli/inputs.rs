@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cost::{Action, Technology};
-use crate::explore::{Design, Subject, Trained};
+use crate::explore::{self, Design, Subject, Trained};
 use crate::hardware::{self, Accelerator};
 use crate::source::{SourceError, SourceFile, natural_order};
 use crate::workload::{self, EvaluationReference, EvaluationSet, ParameterSource, Params, Workload};
@@ -14,8 +14,6 @@ use super::Failure;
 
 /// Folder that replaces `workloads/` beside the current directory.
 const WORKLOADS_VARIABLE: &str = "SYSTOLAB_WORKLOADS";
-
-const NO_TRACE: &str = "no trace: costs only";
 
 /// The designs named on the command line; all shipped ones when none is.
 pub(super) fn designs(named: &[String]) -> Result<Vec<Design>, Failure> {
@@ -219,15 +217,25 @@ fn subject(
     let notes = match (&trained, workload.parameters()) {
         (Some(_), _) => vec![],
         (None, ParameterSource::Trace(_)) => vec!["no evaluation set: costs only".to_owned()],
-        (None, ParameterSource::None) => vec![NO_TRACE.to_owned()],
+        (None, ParameterSource::None) => vec![without_trace(&workload)],
     };
     Ok(Subject { workload, trained, notes })
+}
+
+/// What a row says whose network has no trained values of its own.
+fn without_trace(workload: &Workload) -> String {
+    if explore::published(workload).is_empty() {
+        "no trace: costs only".to_owned()
+    } else {
+        "no trace: not executed".to_owned()
+    }
 }
 
 fn costs_only(name: &str, text: &str, folder: &Path) -> Result<Subject, SourceError> {
     let workload = Workload::parse(&SourceFile::embedded(embedded_name(name), text))?;
     if *workload.parameters() == ParameterSource::None {
-        return Ok(Subject { workload, trained: None, notes: vec![NO_TRACE.to_owned()] });
+        let notes = vec![without_trace(&workload)];
+        return Ok(Subject { workload, trained: None, notes });
     }
     let note = format!(
         "costs only: traces not found in {}; run beside the repository's `workloads` folder or set {WORKLOADS_VARIABLE} to it",

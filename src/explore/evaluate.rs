@@ -10,8 +10,9 @@ use crate::timing::{Regime, time_network};
 use crate::workload::Workload;
 
 use super::execution::{Execution, Trained, execute, plans};
-use super::point::{Outcome, Point};
+use super::point::{Accuracy, Outcome, Point};
 use super::pricing::{Pricing, PricingError};
+use super::published::{PublishedAccuracy, published};
 
 /// Below this share of usable MAC slots a row is marked.
 const TOO_LARGE_BELOW: f64 = 0.10;
@@ -60,7 +61,8 @@ pub enum EvaluateError {
 /// Everything an evaluation found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
-    /// One point per design × network × (cold batch 1, steady batch 1, steady batch 64).
+    /// One point per design × network × (cold batch 1, steady batch 1, steady batch 64); for networks that
+    /// are not executed, one for each published accuracy that belongs to them.
     pub points: Vec<Point>,
     /// One execution per trained network and distinct list of plans.
     pub executions: Vec<Execution>,
@@ -104,13 +106,37 @@ pub fn evaluate(
             }
             _ => None,
         };
-        evaluation.points.extend(points.into_iter().map(|mut point| {
-            point.notes.extend(execution.and_then(overflow_note));
-            point.accuracy = execution.map(|execution| execution.accuracy.clone());
-            point
-        }));
+        let accuracies = match execution {
+            Some(execution) => vec![Some(Accuracy::Measured(execution.accuracy.clone()))],
+            None => published_accuracies(subject),
+        };
+        for accuracy in accuracies {
+            evaluation.points.extend(points.iter().cloned().map(|mut point| {
+                point.notes.extend(execution.and_then(overflow_note));
+                point.accuracy = accuracy.clone();
+                point.notes.extend(point.published().map(published_note));
+                point
+            }));
+        }
     }
     Ok(evaluation)
+}
+
+/// One per source; a single None if there is none, or if the network is trained here.
+fn published_accuracies(subject: &Subject) -> Vec<Option<Accuracy>> {
+    let rows = if subject.trained.is_some() { vec![] } else { published(&subject.workload) };
+    if rows.is_empty() {
+        return vec![None];
+    }
+    rows.into_iter().map(|row| Some(Accuracy::Published(row.clone()))).collect()
+}
+
+fn published_note(accuracy: &PublishedAccuracy) -> String {
+    let baseline = accuracy.baseline_percent.map_or_else(String::new, |baseline| {
+        format!("; unquantized network of the same source: {baseline} %")
+    });
+    let note = if accuracy.note.is_empty() { String::new() } else { format!(" ({})", accuracy.note) };
+    format!("accuracy published: {}{note}{baseline}", accuracy.source())
 }
 
 fn overflow_note(execution: &Execution) -> Option<String> {

@@ -47,7 +47,7 @@ impl<'a> Measured<'a> {
         if cost.energy_per_image_pj.typical <= 0.0 || cost.latency_s <= 0.0 {
             return None;
         }
-        let accuracy = point.accuracy.as_ref()?;
+        let accuracy = point.measured()?;
         let top1_percent = wilson(accuracy)?.estimate;
         Some(Self { point, cost, accuracy, top1_percent })
     }
@@ -297,7 +297,14 @@ fn list<S: Into<String>>(items: impl IntoIterator<Item = S>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::explore::Range;
+    use crate::explore::{Accuracy, Range};
+
+    fn measured(point: &mut Point) -> &mut MeasuredAccuracy {
+        match &mut point.accuracy {
+            Some(Accuracy::Measured(accuracy)) => accuracy,
+            _ => panic!("a measured accuracy expected"),
+        }
+    }
 
     fn point(design: &str, width: u32, precision: &str, energy_uj: f64, correct: u64) -> Point {
         let cost = Cost {
@@ -327,7 +334,7 @@ mod tests {
             network: format!("resnet8-width{width}-{precision}"),
             family: "resnet8".into(),
             precision: precision.into(),
-            accuracy: Some(accuracy),
+            accuracy: Some(Accuracy::Measured(accuracy)),
             batch: 1,
             regime: Regime::Cold,
             outcome: Outcome::Runs(cost),
@@ -395,7 +402,7 @@ mod tests {
     fn a_lower_accuracy_exceeds_noise_and_leaves_the_front() {
         let mut points = two_designs();
         for i in [5, 11] {
-            points[i].accuracy.as_mut().unwrap().correct = 8900;
+            measured(&mut points[i]).correct = 8900;
         }
         let text = text(&points);
         assert!(
@@ -467,7 +474,7 @@ mod tests {
         let mut points = two_designs();
         let mut other = point("edge", 8, "bf16", 0.5, 9900);
         other.family = "mlp".into();
-        other.accuracy.as_mut().unwrap().evaluation_set = "mnist-test".into();
+        measured(&mut other).evaluation_set = "mnist-test".into();
         points.push(other);
         let text = text(&points);
         assert!(text.contains("resnet8-width8-bf16 on edge (mlp, mnist-test);"), "{text}");

@@ -2,6 +2,8 @@
 
 pub use crate::timing::Regime;
 
+use super::published::PublishedAccuracy;
+
 /// A value with the range its sources allow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
@@ -26,6 +28,15 @@ pub struct MeasuredAccuracy {
     pub images: u64,
     /// What the training framework predicted for the same images, if its predictions are known.
     pub framework: Option<FrameworkAgreement>,
+}
+
+/// A network's accuracy; points whose accuracies differ in kind or source are never one curve.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Accuracy {
+    /// By bit-exact execution.
+    Measured(MeasuredAccuracy),
+    /// By somebody else, for a network of the same shapes and bits.
+    Published(PublishedAccuracy),
 }
 
 /// The training framework's own predictions, made in floating point with fake quantization.
@@ -80,8 +91,8 @@ pub struct Point {
     pub family: String,
     /// Precision policy label: `bf16`, `w8a8`, `mostly-4-bit` …
     pub precision: String,
-    /// Accuracy, if the network is trained and was executed.
-    pub accuracy: Option<MeasuredAccuracy>,
+    /// Accuracy, if the network was executed or somebody published one.
+    pub accuracy: Option<Accuracy>,
     /// Images per request.
     pub batch: u64,
     /// Cold or steady.
@@ -103,6 +114,22 @@ pub struct Point {
 }
 
 impl Point {
+    /// The accuracy, if it was measured here.
+    pub fn measured(&self) -> Option<&MeasuredAccuracy> {
+        match &self.accuracy {
+            Some(Accuracy::Measured(accuracy)) => Some(accuracy),
+            Some(Accuracy::Published(_)) | None => None,
+        }
+    }
+
+    /// The accuracy, if somebody else published it.
+    pub fn published(&self) -> Option<&PublishedAccuracy> {
+        match &self.accuracy {
+            Some(Accuracy::Published(accuracy)) => Some(accuracy),
+            Some(Accuracy::Measured(_)) | None => None,
+        }
+    }
+
     /// The network's name without its precision: what networks of equal size share.
     pub fn network_size(&self) -> &str {
         self.network

@@ -81,12 +81,21 @@ pub(super) const COLUMNS: [Column; 29] = [
     Column::new("network", |p| Cell::text(&p.network)),
     Column::new("family", |p| Cell::text(&p.family)),
     Column::new("precision", |p| Cell::text(&p.precision)),
-    Column::new("accuracy_kind", |p| if_measured(p, |_| Cell::text("measured"))),
-    Column::new("accuracy_source", |p| if_measured(p, |_| Cell::text("bit-exact execution"))),
-    Column::new("top1_percent", |p| if_measured(p, |top1| Cell::Number(top1.estimate))),
+    Column::new("accuracy_kind", |p| match p.published() {
+        Some(_) => Cell::text("published"),
+        None => if_measured(p, |_| Cell::text("measured")),
+    }),
+    Column::new("accuracy_source", |p| match p.published() {
+        Some(accuracy) => Cell::text(accuracy.source()),
+        None => if_measured(p, |_| Cell::text("bit-exact execution")),
+    }),
+    Column::new("top1_percent", |p| match p.published() {
+        Some(accuracy) => Cell::Number(accuracy.top1_percent),
+        None => if_measured(p, |top1| Cell::Number(top1.estimate)),
+    }),
     Column::new("top1_low", |p| if_measured(p, |top1| percent(top1.low))),
     Column::new("top1_high", |p| if_measured(p, |top1| percent(top1.high))),
-    Column::new("n", |p| match &p.accuracy {
+    Column::new("n", |p| match p.measured() {
         Some(accuracy) if wilson(accuracy).is_some() => Cell::Count(accuracy.images),
         _ => Cell::Empty,
     }),
@@ -107,7 +116,7 @@ pub(super) const COLUMNS: [Column; 29] = [
     Column::new("cost_quadratic", |p| Cell::Count(p.cost_quadratic)),
     Column::new("cost_memory_bits", |p| Cell::Count(p.cost_memory_bits)),
     Column::new("note", |p| Cell::text(note(p))),
-    Column::new("evaluation_set", |p| match &p.accuracy {
+    Column::new("evaluation_set", |p| match p.measured() {
         Some(accuracy) => Cell::text(&accuracy.evaluation_set),
         None => Cell::Empty,
     }),
@@ -123,14 +132,14 @@ pub(super) const CHECKSUMS: [Column; 5] = [
     Column::new("network_sha256", |p| Cell::text(&p.checksums.network)),
     Column::new("trace_sha256", |p| Cell::text(&p.checksums.trace)),
     Column::new("technology_sha256", |p| Cell::text(&p.checksums.technology)),
-    Column::new("evaluation_set_sha256", |p| match &p.accuracy {
+    Column::new("evaluation_set_sha256", |p| match p.measured() {
         Some(accuracy) => Cell::text(&accuracy.evaluation_set_sha256),
         None => Cell::Empty,
     }),
 ];
 
 fn framework(point: &Point, cell: fn(FrameworkAgreement, u64) -> Cell) -> Cell {
-    match &point.accuracy {
+    match point.measured() {
         Some(MeasuredAccuracy { framework: Some(framework), images, .. }) => cell(*framework, *images),
         _ => Cell::Empty,
     }
@@ -152,7 +161,7 @@ fn note(point: &Point) -> String {
 }
 
 fn if_measured(point: &Point, value: fn(Interval95) -> Cell) -> Cell {
-    point.accuracy.as_ref().and_then(wilson).map_or(Cell::Empty, value)
+    point.measured().and_then(wilson).map_or(Cell::Empty, value)
 }
 
 fn if_runs(point: &Point, value: fn(&Cost) -> f64) -> Cell {

@@ -65,7 +65,7 @@ struct Dot<'a> {
 
 impl<'a> Dot<'a> {
     fn new(point: &'a Point) -> Option<Self> {
-        let accuracy = point.accuracy.as_ref()?;
+        let accuracy = point.measured()?;
         let Outcome::Runs(cost) = &point.outcome else { return None };
         let energy_uj = microjoules(cost.energy_per_image_pj.typical);
         let drawn =
@@ -369,6 +369,7 @@ fn failed(error: impl std::fmt::Display) -> ReportError {
 mod tests {
     use super::super::samples::{point, points, unsupported};
     use super::*;
+    use crate::explore::Accuracy;
 
     fn svg(points: &[Point]) -> String {
         let plots = pareto_plots(points, &["clock tree".into(), "control".into()]).unwrap();
@@ -421,7 +422,8 @@ mod tests {
     fn families_and_evaluation_sets_do_not_share_an_axis() {
         let mut points = points();
         points[0].family = "mlp".into();
-        points[1].accuracy.as_mut().unwrap().evaluation_set = "other".into();
+        let Some(Accuracy::Measured(accuracy)) = &mut points[1].accuracy else { unreachable!() };
+        accuracy.evaluation_set = "other".into();
         let plots = pareto_plots(&points, &[]).unwrap();
         let names: Vec<_> = plots.iter().map(|p| (p.family.as_str(), p.evaluation_set.as_str())).collect();
         assert_eq!(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::number::{NOTHING, range, significant};
 use super::table::Table;
-use crate::explore::{MeasuredAccuracy, Outcome, Point, Regime, wilson};
+use crate::explore::{Accuracy, MeasuredAccuracy, Outcome, Point, Regime, wilson};
 
 /// Which points a printed table shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub fn points_table(points: &[Point], energy_excluded: &[String], rows: Rows) ->
         shown.iter().flat_map(|p| &p.notes).collect::<BTreeSet<_>>().into_iter().collect();
     let columns: Vec<&Column> = COLUMNS.iter().filter(|column| column.shown(rows, &shown)).collect();
     Table {
-        title: title(energy_excluded, rows),
+        title: title(energy_excluded, rows, &shown),
         headers: columns.iter().map(|column| column.header.into()).collect(),
         rows: shown
             .iter()
@@ -43,7 +43,7 @@ pub fn points_table(points: &[Point], energy_excluded: &[String], rows: Rows) ->
     }
 }
 
-fn title(energy_excluded: &[String], rows: Rows) -> String {
+fn title(energy_excluded: &[String], rows: Rows, shown: &[&Point]) -> String {
     let rows = match rows {
         Rows::ColdBatch1 => "cold, batch 1",
         Rows::All => "all regimes and batches",
@@ -53,7 +53,12 @@ fn title(energy_excluded: &[String], rows: Rows) -> String {
     } else {
         format!("excluded: {}", energy_excluded.join(", "))
     };
-    format!("Designs × networks, {rows}. Modelled energy ({excluded}). Accuracy with its 95 % interval.")
+    let accuracy = if shown.iter().any(|point| point.published().is_some()) {
+        "Measured accuracy with its 95 % interval, published accuracy as published"
+    } else {
+        "Accuracy with its 95 % interval"
+    };
+    format!("Designs × networks, {rows}. Modelled energy ({excluded}). {accuracy}.")
 }
 
 struct Column {
@@ -161,15 +166,19 @@ fn cost(point: &Point, text: fn(&crate::explore::Cost) -> String) -> String {
 }
 
 fn top1(point: &Point) -> String {
-    match point.accuracy.as_ref().and_then(wilson) {
-        Some(top1) => format!("{:.2} ({:.2}–{:.2})", top1.estimate, top1.low, top1.high),
+    match &point.accuracy {
+        Some(Accuracy::Measured(accuracy)) => wilson(accuracy).map_or_else(
+            || NOTHING.into(),
+            |top1| format!("{:.2} ({:.2}–{:.2})", top1.estimate, top1.low, top1.high),
+        ),
+        Some(Accuracy::Published(accuracy)) => format!("{:.2}", accuracy.top1_percent),
         None => NOTHING.into(),
     }
 }
 
 /// The training framework's own top-1 on the same images, and for how many its prediction differs.
 fn framework(point: &Point) -> String {
-    match &point.accuracy {
+    match point.measured() {
         Some(MeasuredAccuracy { framework: Some(framework), images, .. }) => {
             format!("{:.2} ({})", 100.0 * framework.correct as f64 / *images as f64, framework.differing)
         }
@@ -179,8 +188,11 @@ fn framework(point: &Point) -> String {
 
 fn accuracy(point: &Point) -> String {
     match &point.accuracy {
-        Some(accuracy) if wilson(accuracy).is_some() => format!("measured n={}", accuracy.images),
-        _ => NOTHING.into(),
+        Some(Accuracy::Measured(accuracy)) if wilson(accuracy).is_some() => {
+            format!("measured n={}", accuracy.images)
+        }
+        Some(Accuracy::Published(_)) => "published".into(),
+        Some(Accuracy::Measured(_)) | None => NOTHING.into(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Realistic points for the tests of this module.
 
-use crate::explore::{Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, Point, Range, Regime};
+use crate::explore::{
+    Accuracy, Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, Point, Range, Regime,
+};
 
 /// A cold batch-1 point of a trained network over 10000 images.
 pub(super) fn point(design: &str, width: u32, precision: &str, energy_uj: f64, correct: u64) -> Point {
@@ -24,13 +26,13 @@ pub(super) fn point(design: &str, width: u32, precision: &str, energy_uj: f64, c
         network: format!("resnet8-width{width}-{precision}"),
         family: "resnet8".into(),
         precision: precision.into(),
-        accuracy: Some(MeasuredAccuracy {
+        accuracy: Some(Accuracy::Measured(MeasuredAccuracy {
             evaluation_set: "fashion-mnist-test".into(),
             evaluation_set_sha256: "b5".into(),
             correct,
             images: 10_000,
             framework: Some(FrameworkAgreement { correct: correct + 1, differing: 7 }),
-        }),
+        })),
         batch: 1,
         regime: Regime::Cold,
         outcome: Outcome::Runs(cost),
