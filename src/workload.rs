@@ -14,6 +14,7 @@ mod precision;
 mod raw;
 mod resnet;
 mod shipped;
+mod synthetic;
 mod workload_file;
 
 pub use architecture::{ArchFamily, Architecture};
@@ -23,4 +24,5 @@ pub use network::{Edge, EdgeId, Network, NetworkBuilder, NetworkError, Quantizer
 pub use params::{LayerParams, Params, ParamsError, Weights};
 pub use precision::{Bits, PrecisionPolicy, UnknownPrecision};
 pub use shipped::SHIPPED;
+pub use synthetic::synthetic_image;
 pub use workload_file::{EvaluationReference, ParameterSource, Workload};

@@ -21,6 +21,7 @@ use systolab::source::SourceFile;
 use systolab::tensor::{Data, TensorFile};
 use systolab::workload::{
     EvaluationSet, FeatureMap, Network, Normalization, Operation, Padding, Params, Size, Window, Workload,
+    synthetic_image,
 };
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
@@ -437,6 +438,45 @@ fn every_edge_is_returned_as_stored() {
     assert!(
         reports.iter().flatten().all(|report| report.static_bound.is_some() && report.bits_needed < Some(32))
     );
+}
+
+/// Max pool, projections beside signed inputs, 50 layers deep: synthetic values neither die nor saturate,
+/// and kernels agree on all of them.
+#[test]
+fn an_imagenet_network_executes_with_synthetic_values() {
+    for precision in ["w8a8", "w4a4", "bf16"] {
+        let text = format!(
+            "schema_version = 1\n[generator.resnet]\ndepth = 50\nvariant = \"v1.5\"\nwidth_multiplier = 0.25\n\
+             input = {{ height = 40, width = 40, channels = 3 }}\nclasses = 10\npadding = \"same\"\n\
+             [precision]\ndefault = \"{precision}\"\n"
+        );
+        let network = Workload::parse(&SourceFile::embedded("n.toml", &text)).unwrap().network().clone();
+        let params = Params::synthetic(&network, 7).unwrap();
+        let plans = plans(&network, INT32(), 16);
+        let image = synthetic_image(&network, 7);
+        let run = |kernels| {
+            let executable = Executable::with_kernels(&network, &params, &plans, kernels).unwrap();
+            executable.run_with_edges(&image).unwrap()
+        };
+        let (outputs, edges) = run(Kernels::Portable);
+        assert_eq!(run(Kernels::Fastest), (outputs.clone(), edges.clone()), "{precision}");
+        assert!(outputs.logits.iter().all(|logit| logit.is_finite()), "{precision}");
+        for (edge, tensor) in network.edges().iter().zip(&edges) {
+            let magnitudes: Vec<f32> = match tensor.data() {
+                Data::I8(values) => values.iter().map(|&value| f32::from(value.unsigned_abs())).collect(),
+                Data::U8(values) => values.iter().map(|&value| f32::from(value)).collect(),
+                Data::Bf16(values) => values.iter().map(|value| value.to_f32().abs()).collect(),
+                _ => continue,
+            };
+            let share = |of: fn(f32, f32) -> bool| {
+                let largest = magnitudes.iter().copied().fold(0.0, f32::max);
+                magnitudes.iter().filter(|&&value| of(value, largest)).count() as f64
+                    / magnitudes.len() as f64
+            };
+            assert!(share(|value, _| value > 0.0) > 0.02, "{precision}: `{}` is dead", edge.name);
+            assert!(share(|value, largest| value == largest) < 0.2, "{precision}: `{}` saturates", edge.name);
+        }
+    }
 }
 
 #[test]

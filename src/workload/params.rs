@@ -31,7 +31,7 @@ pub struct LayerParams {
     pub bias: Vec<f32>,
 }
 
-/// All trained values of a network.
+/// All values of a network, trained or synthetic.
 #[derive(Clone, Debug)]
 pub struct Params {
     layers: Vec<Option<LayerParams>>,
@@ -94,6 +94,11 @@ impl Params {
         Ok(Self { layers, scales, sha256: sha256_hex(file.bytes()) })
     }
 
+    /// Values that are in no file, one per layer and quantizer.
+    pub(super) fn unread(layers: Vec<Option<LayerParams>>, scales: Vec<f32>) -> Self {
+        Self { layers, scales, sha256: String::new() }
+    }
+
     /// Values of the `index`-th layer; None for layers without parameters.
     pub fn layer(&self, index: usize) -> Option<&LayerParams> {
         self.layers[index].as_ref()
@@ -104,7 +109,7 @@ impl Params {
         self.scales[quantizer.index()]
     }
 
-    /// SHA-256 of the trace, hexadecimal.
+    /// SHA-256 of the trace, hexadecimal; empty for synthetic values.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
