@@ -14,6 +14,7 @@ mod energy_range;
 mod entry;
 mod error;
 mod formula;
+mod layers;
 mod power_law;
 mod provenance;
 mod shipped;

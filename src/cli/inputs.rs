@@ -178,7 +178,7 @@ fn design(file: &SourceFile) -> Result<Design, Failure> {
         );
         return Err(file.error(accelerator.dram().part_span(), message).into());
     }
-    Ok(Design { technology, technology_sha256: technology_file.sha256(), accelerator })
+    Ok(Design { technology_sha256: technology.sha256().to_owned(), technology, accelerator })
 }
 
 /// A shipped family, or a file that the design names.

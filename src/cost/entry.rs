@@ -10,19 +10,28 @@ use super::technology_file::{RawBorrowed, RawDerived, RawEnergy, RawEntries, Raw
 use super::technology_source::TechnologySource;
 use super::{Action, EnergyPerAction, EnergyRange, Lookup, Provenance, Standing, formula};
 
-/// Entries under the action their key names.
-pub(super) type KeyedEntries = BTreeMap<Action, Spanned<RawEntry>>;
+/// An entry and the file it stands in.
+pub(super) struct Located<'a> {
+    pub(super) file: TechnologySource<'a>,
+    pub(super) entry: Spanned<RawEntry>,
+}
 
-/// Files every entry of the tables with free keys under its action.
-pub(super) fn by_action(file: TechnologySource<'_>, energy: RawEnergy) -> Result<KeyedEntries, SourceError> {
-    let mut entries = BTreeMap::new();
+/// Entries under the action their key names.
+pub(super) type KeyedEntries<'a> = BTreeMap<Action, Located<'a>>;
+
+/// Files every entry of the tables with free keys under its action, in place of an earlier one.
+pub(super) fn override_by_action<'a>(
+    entries: &mut KeyedEntries<'a>,
+    file: TechnologySource<'a>,
+    energy: RawEnergy,
+) -> Result<(), SourceError> {
     let mut insert = |component: &str, table: RawEntries| {
         for (key, entry) in table {
             let path = format!("{component}.{key}");
             let Some(action) = Action::parse(&path) else {
                 return Err(file.error(&entry, format!("unknown key `energy.{path}`: {}", Action::EXPECTED)));
             };
-            entries.insert(action, entry);
+            entries.insert(action, Located { file, entry });
         }
         Ok(())
     };
@@ -33,18 +42,15 @@ pub(super) fn by_action(file: TechnologySource<'_>, energy: RawEnergy) -> Result
         insert(&format!("vector.{operation}"), formats)?;
     }
     insert("dram", energy.dram)?;
-    insert("reference", energy.reference)?;
-    Ok(entries)
+    insert("reference", energy.reference)
 }
 
 /// Evaluates every entry: first those with numbers of their own, then those derived from them.
-pub(super) fn evaluate(
-    file: TechnologySource<'_>,
-    entries: &KeyedEntries,
-) -> Result<BTreeMap<Action, Lookup>, SourceError> {
+pub(super) fn evaluate(entries: &KeyedEntries<'_>) -> Result<BTreeMap<Action, Lookup>, SourceError> {
     let mut lookups = BTreeMap::new();
     let mut derived_entries = Vec::new();
-    for (action, entry) in entries {
+    for (action, Located { file, entry }) in entries {
+        let file = *file;
         let key = action.to_string();
         let lookup = match exactly_one(file, &key, entry)? {
             Entry::Row(row) => Lookup::Given(of_row(file, &key, row, entry)?),
@@ -53,14 +59,14 @@ pub(super) fn evaluate(
                 Lookup::Excluded { reason: file.text(&format!("{key}.excluded"), reason, entry)? }
             }
             Entry::Derived(derived) => {
-                derived_entries.push((action, derived, entry));
+                derived_entries.push((file, action, derived, entry));
                 continue;
             }
         };
         lookups.insert(action.clone(), lookup);
     }
     let mut derived_lookups = BTreeMap::new();
-    for (action, derived, entry) in derived_entries {
+    for (file, action, derived, entry) in derived_entries {
         let given = formula::sum(file, &lookups, &action.to_string(), derived, entry)?;
         derived_lookups.insert(action.clone(), Lookup::Given(given));
     }

@@ -119,7 +119,7 @@ fn row(
         _ => Err(file.error(
             reference,
             format!(
-                "`{action}` is neither a `row` nor `borrowed` in this file, so nothing is derived from it"
+                "`{action}` is neither a `row` nor `borrowed` in this technology, so nothing is derived from it"
             ),
         )),
     }

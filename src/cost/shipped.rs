@@ -145,6 +145,35 @@ mod tests {
         assert_eq!(priced("45nm"), priced("7nm"));
     }
 
+    /// The file that docs/formats.md names as the one to copy.
+    #[test]
+    fn the_example_of_a_users_file_overrides_what_it_says() {
+        let text = include_str!("../../hw-configs/technology/example-user.toml");
+        let mine = Technology::parse(&SourceFile::embedded("example-user.toml", text)).unwrap();
+        let mut expected: Vec<_> = [
+            ("multiplier.int8,int8", [0.2, 0.25, 0.3]),
+            ("multiplier.uint8,int8", [0.2, 0.25, 0.3 * 81.0 / 64.0]),
+            ("multiplier.uint4,int4", [0.2 * 0.177, 0.25 * 0.213, 0.3 * 0.25]),
+            ("multiplier.int8,int4", [0.07, 0.105, 0.15]),
+            ("multiplier.uint8,int4", [0.07, 0.105, 0.15]),
+            ("multiplier.int4,int4", [0.06; 3]),
+            ("dram.MyDRAM", [8.0, 9.0, 10.0]),
+        ]
+        .into();
+        assert_energies(&mine, expected.clone());
+        let base = shipped("45nm");
+        expected.retain(|(path, _)| !path.contains("MyDRAM"));
+        let changed: Vec<_> = base
+            .entries()
+            .filter(|(action, lookup)| mine.energy(action).unwrap() != **lookup)
+            .map(|(action, _)| action.clone())
+            .collect();
+        assert_eq!(changed.len(), expected.len(), "{changed:?}");
+        for access in [SramAccess::Read, SramAccess::Write] {
+            assert_eq!(mine.sram(5000, 96, access), base.sram(5000, 96, access));
+        }
+    }
+
     /// (width in bits, smallest and largest KiB): every power of two between is tabulated.
     const CACTI_SIZES: [(u32, u64, u64); 4] = [(64, 1, 2048), (128, 1, 2048), (256, 2, 2048), (512, 4, 2048)];
 

@@ -86,6 +86,11 @@ impl SramTable {
         fits
     }
 
+    /// The table with energies interpolated between its macros.
+    pub(super) fn interpolated(self) -> Self {
+        Self { method: Method::Interpolate, ..self }
+    }
+
     /// The table with energies by its power laws; the width and number of macros that are too few.
     pub(super) fn fitted(mut self) -> Result<Self, (u32, usize)> {
         if let Some((width_bits, sizes)) =

@@ -4,24 +4,22 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::entry::{Entry, by_action, evaluate, exactly_one};
+use super::entry::{Entry, KeyedEntries, Located, evaluate, exactly_one, override_by_action};
 use super::formula::AdderLine;
+use super::layers;
 use super::sram::{SramFit, SramPoint, SramTable};
 use super::technology_file::{
-    RawEntry, RawExclusion, RawExclusions, RawSram, RawSramMethod, RawSramPoint, RawTechnology, RawVersion,
+    RawEntry, RawExclusion, RawExclusions, RawSram, RawSramMethod, RawSramPoint, RawSramRows, RawTechnology,
 };
 use super::technology_source::TechnologySource;
 use super::{Action, CostError, EnergyRange, Exclusion, Lookup, PowerLaw, SramAccess};
 use crate::source::{SourceError, SourceFile};
 use crate::timing::Adder;
 
-/// The version of the file format that this program reads.
-const SCHEMA_VERSION: i64 = 1;
-
 /// The key for integer adders of any other width.
 const ANY_WIDTH: &str = "int*";
 
-/// A validated technology file.
+/// A validated technology file, with what it takes from the files it is based on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Technology {
     name: String,
@@ -32,6 +30,7 @@ pub struct Technology {
     sram: Sram,
     sram_leakage: String,
     exclusions: Vec<Exclusion>,
+    sha256: String,
 }
 
 /// Integer adders without an entry of their own.
@@ -49,27 +48,33 @@ enum Sram {
 }
 
 impl Technology {
-    /// Validates a technology file.
+    /// Validates a technology file. Those it is based on are read from the folder of the file that
+    /// names them.
     pub fn parse(source: &SourceFile) -> Result<Self, SourceError> {
+        let files = layers::files(source)?;
         let file = TechnologySource(source);
-        check_version(file)?;
-        let mut raw: RawTechnology = source.parse()?;
-        if let Some(area) = &raw.area {
-            return Err(file.error(area, "`area` is not in this version: remove the table".to_owned()));
+        let (mut merged, mut title) = (Merged::default(), None);
+        for source in &files {
+            let file = TechnologySource(source);
+            let raw: RawTechnology = source.parse()?;
+            if let Some(area) = &raw.area {
+                return Err(file.error(area, "`area` is not in this version: remove the table".to_owned()));
+            }
+            title = Some((file.text("name", raw.name.get_ref(), &raw.name)?, raw.description.clone()));
+            merged.lay(file, raw)?;
         }
-        let any_width = raw.energy.adder.remove(ANY_WIDTH);
-        let sram = sram(file, &raw.energy.sram)?;
-        let sram_leakage = sram_leakage(file, &raw.energy.sram_leakage)?;
-        let entries = evaluate(file, &by_action(file, raw.energy)?)?;
+        let (name, description) = required(file, "name", title)?;
+        let entries = evaluate(&merged.entries)?;
         Ok(Self {
-            name: file.text("name", raw.name.get_ref(), &raw.name)?,
-            node_nm: file.node_nm("node_nm", *raw.node_nm.get_ref(), &raw.node_nm)?,
-            description: raw.description,
-            other_adders: other_adders(file, &entries, any_width.as_ref())?,
+            name,
+            description,
+            node_nm: required(file, "node_nm", merged.node_nm)?,
+            other_adders: other_adders(&entries, merged.any_width.as_ref())?,
             entries,
-            sram,
-            sram_leakage,
-            exclusions: exclusions(file, &raw.exclusions)?,
+            sram: required(file, "energy.sram", merged.sram)?,
+            sram_leakage: required(file, "energy.sram-leakage", merged.sram_leakage)?,
+            exclusions: required(file, "exclusions.components", merged.exclusions)?,
+            sha256: layers::sha256(&files),
         })
     }
 
@@ -81,6 +86,12 @@ impl Technology {
     /// Node in nanometers.
     pub fn node_nm(&self) -> u32 {
         self.node_nm
+    }
+
+    /// SHA-256 of the file, hexadecimal; with a base, of the checksums of all files, one per line, the
+    /// base first.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// What the file says about itself.
@@ -154,20 +165,51 @@ impl Technology {
     }
 }
 
-fn check_version(file: TechnologySource<'_>) -> Result<(), SourceError> {
-    let version: RawVersion = file.0.parse()?;
-    match version.schema_version {
-        Some(version) if *version.get_ref() == SCHEMA_VERSION => Ok(()),
-        Some(version) => {
-            let message = format!("`schema_version` is {}: expected {SCHEMA_VERSION}", version.get_ref());
-            Err(file.error(&version, message))
+/// The last word of several files on each key.
+#[derive(Default)]
+struct Merged<'a> {
+    node_nm: Option<u32>,
+    entries: KeyedEntries<'a>,
+    any_width: Option<Located<'a>>,
+    sram: Option<Sram>,
+    sram_leakage: Option<String>,
+    exclusions: Option<Vec<Exclusion>>,
+}
+
+impl<'a> Merged<'a> {
+    /// Lays a file over what came before it.
+    fn lay(&mut self, file: TechnologySource<'a>, mut raw: RawTechnology) -> Result<(), SourceError> {
+        if let Some(node_nm) = &raw.node_nm {
+            let own = file.node_nm("node_nm", *node_nm.get_ref(), node_nm)?;
+            if let Some(base) = self.node_nm.filter(|base| *base != own) {
+                let message = format!("`node_nm` is {own}, but the base is at {base} nm: leave it out");
+                return Err(file.error(node_nm, message));
+            }
+            self.node_nm = Some(own);
         }
-        None => {
-            let message =
-                format!("`schema_version` is missing: expected `schema_version = {SCHEMA_VERSION}`");
-            Err(file.0.error_in_file(message))
+        if let Some(entry) = raw.energy.adder.remove(ANY_WIDTH) {
+            self.any_width = Some(Located { file, entry });
         }
+        if let Some(at) = raw.energy.sram.take() {
+            self.sram = Some(sram(file, &at, self.sram.take())?);
+        }
+        if let Some(at) = raw.energy.sram_leakage.take() {
+            self.sram_leakage = Some(sram_leakage(file, &at)?);
+        }
+        if let Some(own) = &raw.exclusions {
+            let merged = self.exclusions.get_or_insert_default();
+            for exclusion in exclusions(file, own)? {
+                merged.retain(|earlier| earlier.what != exclusion.what);
+                merged.push(exclusion);
+            }
+        }
+        override_by_action(&mut self.entries, file, raw.energy)
     }
+}
+
+/// The value of a key that some file must give.
+fn required<T>(file: TechnologySource<'_>, key: &str, value: Option<T>) -> Result<T, SourceError> {
+    value.ok_or_else(|| file.0.error_in_file(format!("`{key}` is missing: give it, or a `base` that does")))
 }
 
 fn exclusions(file: TechnologySource<'_>, raw: &RawExclusions) -> Result<Vec<Exclusion>, SourceError> {
@@ -182,12 +224,12 @@ fn exclusions(file: TechnologySource<'_>, raw: &RawExclusions) -> Result<Vec<Exc
 }
 
 fn other_adders(
-    file: TechnologySource<'_>,
     rows: &BTreeMap<Action, Lookup>,
-    any_width: Option<&Spanned<RawEntry>>,
+    any_width: Option<&Located<'_>>,
 ) -> Result<OtherAdders, SourceError> {
     const KEY: &str = "energy.adder.\"int*\"";
-    let Some(at) = any_width else { return Ok(OtherAdders::Missing) };
+    let Some(Located { file, entry: at }) = any_width else { return Ok(OtherAdders::Missing) };
+    let file = *file;
     match exactly_one(file, KEY, at)? {
         Entry::Derived(derived) => Ok(OtherAdders::Line(AdderLine::through(file, rows, KEY, derived, at)?)),
         Entry::Excluded(reason) => {
@@ -199,21 +241,30 @@ fn other_adders(
     }
 }
 
-fn sram(file: TechnologySource<'_>, at: &Spanned<RawSram>) -> Result<Sram, SourceError> {
-    const POINTS: &str = "energy.sram.rows.points";
-    let rows = match at.get_ref() {
-        RawSram { rows: Some(rows), excluded: None, .. } => rows,
-        RawSram { rows: None, excluded: Some(reason), method: None } => {
-            return Ok(Sram::Excluded(file.text("energy.sram.excluded", reason, at)?));
+/// Scratchpads of a file; `method` alone changes those of its base.
+fn sram(file: TechnologySource<'_>, at: &Spanned<RawSram>, base: Option<Sram>) -> Result<Sram, SourceError> {
+    let RawSram { method, rows, excluded } = at.get_ref();
+    match (rows, excluded, method, base) {
+        (Some(rows), None, method, _) => {
+            let table = sram_table(file, at, rows)?;
+            with_method(file, at, method.unwrap_or(RawSramMethod::Interpolate), table)
         }
+        (None, None, Some(method), Some(Sram::Table(table))) => with_method(file, at, *method, table),
+        (None, Some(reason), None, _) => Ok(Sram::Excluded(file.text("energy.sram.excluded", reason, at)?)),
         _ => {
-            return Err(file.error(
-                at,
-                "`energy.sram` needs exactly one of `rows` (with or without `method`) and `excluded`"
-                    .to_owned(),
-            ));
+            let message = "`energy.sram` needs exactly one of `rows` and `excluded`; `method` belongs to `rows`, \
+                           here or in the base";
+            Err(file.error(at, message.to_owned()))
         }
-    };
+    }
+}
+
+fn sram_table(
+    file: TechnologySource<'_>,
+    at: &Spanned<RawSram>,
+    rows: &RawSramRows,
+) -> Result<SramTable, SourceError> {
+    const POINTS: &str = "energy.sram.rows.points";
     if rows.points.is_empty() {
         return Err(file.error(at, format!("`{POINTS}` is empty: expected at least one macro")));
     }
@@ -231,21 +282,26 @@ fn sram(file: TechnologySource<'_>, at: &Spanned<RawSram>) -> Result<Sram, Sourc
             return Err(error(format!("{bytes} bytes x {width_bits} bits stands twice")));
         }
     }
-    match at.get_ref().method {
-        None | Some(RawSramMethod::Interpolate) => Ok(Sram::Table(table)),
-        Some(RawSramMethod::Fit) => {
-            let few = |(width_bits, macros)| {
-                let needed = PowerLaw::MIN_MACROS;
-                file.error(
-                    at,
-                    format!(
-                        "`energy.sram.method` is \"fit\": expected at least {needed} macros of each width, \
-                         found {macros} of {width_bits} bits"
-                    ),
-                )
-            };
-            table.fitted().map(Sram::Table).map_err(few)
-        }
+    Ok(table)
+}
+
+fn with_method(
+    file: TechnologySource<'_>,
+    at: &Spanned<RawSram>,
+    method: RawSramMethod,
+    table: SramTable,
+) -> Result<Sram, SourceError> {
+    let few = |(width_bits, macros)| {
+        let needed = PowerLaw::MIN_MACROS;
+        let message = format!(
+            "`energy.sram.method` is \"fit\": expected at least {needed} macros of each width, \
+             found {macros} of {width_bits} bits"
+        );
+        file.error(at, message)
+    };
+    match method {
+        RawSramMethod::Interpolate => Ok(Sram::Table(table.interpolated())),
+        RawSramMethod::Fit => table.fitted().map(Sram::Table).map_err(few),
     }
 }
 
@@ -345,6 +401,99 @@ components = [{ name = "clock tree", reason = "unknown" }]
         let technology = Technology::parse(&SourceFile::embedded("small.toml", &text)).unwrap();
         assert_eq!(bounds(given(&technology, "multiplier.int4,int4").energy)[1], 12.5);
         assert_eq!(bounds(given(&technology, "adder.int16").energy)[1], 18.0);
+    }
+
+    const OVER_7NM: &str = r#"schema_version = 1
+base = "7nm"
+name = "mine"
+[energy.multiplier."int8,int8".row]
+pj = 0.05
+source = "own synthesis"
+standing = "user"
+[energy.dram.GDDR7.row]
+pj = 5.0
+source = "own data sheet"
+standing = "user"
+[exclusions]
+components = [{ name = "control", reason = "mine" }, { name = "package", reason = "unknown" }]
+"#;
+
+    fn parse(path: impl Into<std::path::PathBuf>, text: &str) -> Result<Technology, SourceError> {
+        Technology::parse(&SourceFile::embedded(path, text))
+    }
+
+    #[test]
+    fn a_file_with_a_base_changes_what_it_overrides_and_nothing_else() {
+        let (_, text) = crate::cost::SHIPPED_TECHNOLOGIES[0];
+        let (base, mine) = (parse("7nm.toml", text).unwrap(), parse("mine.toml", OVER_7NM).unwrap());
+        assert_eq!((mine.name(), mine.node_nm(), mine.description()), ("mine", 7, ""));
+        let follows = ["multiplier.uint8,int8", "multiplier.int4,int4", "multiplier.uint4,int4"];
+        let follows: Vec<Action> = follows
+            .into_iter()
+            .chain(["multiplier.uint8,int4", "multiplier.int8,int4"])
+            .map(|path| Action::parse(path).unwrap())
+            .collect();
+        for (action, lookup) in base.entries() {
+            let (Lookup::Given(theirs), Lookup::Given(ours)) = (lookup, mine.energy(action).unwrap()) else {
+                panic!("{action} is excluded")
+            };
+            if action.to_string() == "energy.multiplier.\"int8,int8\"" {
+                assert_eq!((bounds(ours.energy), ours.provenance.standing), ([0.05; 3], Standing::User));
+                assert_eq!(ours.provenance.source, "own synthesis");
+            } else if follows.contains(action) {
+                let ratio = ours.energy.typical() / theirs.energy.typical();
+                assert!((ratio - 5.0 / 7.0).abs() < 1e-12, "{action}");
+                assert_eq!(ours.provenance, theirs.provenance);
+            } else {
+                assert_eq!(ours, *theirs, "{action}");
+            }
+        }
+        assert_eq!(mine.entries().count(), base.entries().count() + 1);
+        assert_eq!(mine.sram, base.sram);
+        let reason = |technology: &Technology, what: &str| {
+            let found = technology.exclusions().iter().find(|exclusion| exclusion.what == what);
+            found.map(|exclusion| exclusion.reason.clone())
+        };
+        assert_eq!(reason(&mine, "control").as_deref(), Some("mine"));
+        assert_eq!(reason(&mine, "package").as_deref(), Some("unknown"));
+        assert_eq!(reason(&mine, "clock tree"), reason(&base, "clock tree"));
+    }
+
+    #[test]
+    fn the_checksum_covers_the_base() {
+        let own = SourceFile::embedded("mine.toml", OVER_7NM).sha256();
+        let base = SourceFile::embedded("7nm.toml", crate::cost::SHIPPED_TECHNOLOGIES[0].1).sha256();
+        let both = SourceFile::embedded("", &format!("{base}\n{own}\n")).sha256();
+        assert_eq!(parse("mine.toml", OVER_7NM).unwrap().sha256(), both);
+        assert_eq!(small().sha256(), SourceFile::embedded("", SMALL).sha256());
+    }
+
+    #[test]
+    fn a_base_is_a_file_beside_the_one_that_names_it_and_not_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("first.toml", OVER_7NM);
+        let second =
+            "schema_version = 1\nbase = \"first.toml\"\nname = \"second\"\n[energy.sram]\nmethod = \"fit\"\n";
+        let technology = parse(folder.path().join("second.toml"), second).unwrap();
+        assert_eq!(bounds(given(&technology, "multiplier.int8,int8").energy), [0.05; 3]);
+        let Lookup::Given(fitted) = technology.sram(8192, 64, SramAccess::Read).unwrap() else { panic!() };
+        assert!(fitted.provenance.derivation.unwrap().contains("power law through 3 macros"));
+
+        write("first.toml", &OVER_7NM.replace("\"7nm\"", "\"second.toml\""));
+        write("second.toml", second);
+        let error = parse(folder.path().join("second.toml"), second).unwrap_err().to_string();
+        assert!(error.contains("first.toml:2:8: `base`: `second.toml` is based on itself"), "{error}");
+    }
+
+    #[test]
+    fn an_override_says_where_it_comes_from() {
+        let text = OVER_7NM.replacen("source = \"own synthesis\"\n", "", 1);
+        let error = parse("mine.toml", &text).unwrap_err().to_string();
+        assert!(error.contains("mine.toml:4") && error.contains("missing field `source`"), "{error}");
+        let text = OVER_7NM.replacen("pj = 0.05", "pj = 0.05\nunit = \"pJ\"", 1);
+        let error = parse("mine.toml", &text).unwrap_err().to_string();
+        assert!(error.contains("unknown field `unit`"), "{error}");
     }
 
     #[test]
@@ -469,6 +618,14 @@ components = [{ name = "clock tree", reason = "unknown" }]
                 "unknown key `energy.register.byte`",
                 "[energy.register",
             ),
+            case("node_nm = 7", "base = \"5nm\"", "unknown base `5nm`; expected a path", "\"5nm\""),
+            case("node_nm = 7", "base = \"none.toml\"", "none.toml: cannot read", "\"none.toml\""),
+            case(
+                "node_nm = 7",
+                "node_nm = 5\nbase = \"7nm\"",
+                "`node_nm` is 5, but the base is at 7 nm: leave it out",
+                "5",
+            ),
             case("[energy.dram.", "[energy.flash.", "unknown field `flash`", "flash"),
             case(
                 "of = \"multiplier.int8,int8\"",
@@ -575,7 +732,8 @@ components = [{ name = "clock tree", reason = "unknown" }]
             ),
             case("width_bits = 64", "width_bits = 0", "must be at least 1", "{ bytes"),
             case("read_pj = 4.0", "read_pj = nan", "`energy.sram.rows.points`: low energy is NaN", "{ bytes"),
-            case("[energy.sram-leakage]\nexcluded = \"unknown\"", "", "missing field `sram-leakage`", ""),
+            case("[energy.sram-leakage]\nexcluded = \"unknown\"", "", "`energy.sram-leakage` is missing", ""),
+            case("node_nm = 7\n", "", "`node_nm` is missing: give it, or a `base` that does", ""),
             case(
                 "excluded = \"unknown\"",
                 "row = { pj = 1, source = \"s\", standing = \"user\" }",

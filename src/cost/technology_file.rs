@@ -12,8 +12,9 @@ use super::Standing;
 
 /// Read before everything else, so that a newer file is refused for its version and not for its keys.
 #[derive(Deserialize)]
-pub(super) struct RawVersion {
+pub(super) struct RawHeader {
     pub(super) schema_version: Option<Spanned<i64>>,
+    pub(super) base: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -21,18 +22,21 @@ pub(super) struct RawVersion {
 pub(super) struct RawTechnology {
     #[serde(rename = "schema_version")]
     _schema_version: IgnoredAny,
+    #[serde(rename = "base")]
+    _base: Option<IgnoredAny>,
     pub(super) name: Spanned<String>,
-    pub(super) node_nm: Spanned<u32>,
+    pub(super) node_nm: Option<Spanned<u32>>,
     #[serde(default)]
     pub(super) description: String,
+    #[serde(default)]
     pub(super) energy: RawEnergy,
-    pub(super) exclusions: RawExclusions,
+    pub(super) exclusions: Option<RawExclusions>,
     pub(super) area: Option<Spanned<IgnoredAny>>,
 }
 
 pub(super) type RawEntries = BTreeMap<String, Spanned<RawEntry>>;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawEnergy {
     #[serde(default)]
@@ -47,9 +51,9 @@ pub(super) struct RawEnergy {
     pub(super) dram: RawEntries,
     #[serde(default)]
     pub(super) reference: RawEntries,
-    pub(super) sram: Spanned<RawSram>,
+    pub(super) sram: Option<Spanned<RawSram>>,
     #[serde(rename = "sram-leakage")]
-    pub(super) sram_leakage: Spanned<RawEntry>,
+    pub(super) sram_leakage: Option<Spanned<RawEntry>>,
 }
 
 /// Exactly one of the four is given.
@@ -131,7 +135,8 @@ pub(super) enum RawSramMethod {
     Fit,
 }
 
-/// Exactly one of `rows` and `excluded` is given; `method` belongs to `rows`.
+/// Exactly one of `rows` and `excluded` is given, or `method` alone for the rows of the base; `method`
+/// belongs to `rows`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSram {
