@@ -79,7 +79,7 @@ fn execution_predicts_what_the_training_framework_predicted() {
                 || executable.workspace(),
                 |workspace, index| {
                     let image = evaluation.normalization.apply(images.image(index));
-                    let class = executable.run_in(workspace, &image).unwrap().top1();
+                    let class = executable.run_in(workspace, &image).unwrap().top1().unwrap();
                     (class != usize::from(framework[index])).then_some(index)
                 },
             )

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use rustc_apfloat::{Float, ieee::Single};
 use safetensors::{Dtype, tensor::TensorView};
 use systolab::functional::{
-    Bf16Convolution, Engine, Executable, ExecutionError, Geometry, IntegerConvolution, Kernels, direct_bf16,
-    direct_integer,
+    Bf16Convolution, Engine, Executable, ExecutionError, Geometry, IntegerConvolution, Kernels, Outputs,
+    direct_bf16, direct_integer,
 };
 use systolab::mapping::{Join, LayerPlan, ReductionOrder};
 use systolab::numerics::{
@@ -129,13 +129,13 @@ fn to_i8(values: Vec<i16>) -> Vec<i8> {
     values.into_iter().map(|value| i8::try_from(value).unwrap()).collect()
 }
 
-fn check_integer(geometry: Geometry, signedness: Signedness, fills: [Fill; 2], seed: u64) {
+fn check_integer(geometry: Geometry, [format, weight]: [IntegerFormat; 2], fills: [Fill; 2], seed: u64) {
     let mut random = Random(seed);
-    let format = activation(signedness);
-    let (min, max) = (format.min() as i16, format.max() as i16);
-    let input = integers(&mut random, fills[0], geometry.input().elements(), min, max);
-    let count = geometry.k() * geometry.output().channels;
-    let weights = to_i8(integers(&mut random, fills[1], count, -128, 127));
+    let mut fill = |fill, count, format: IntegerFormat| {
+        integers(&mut random, fill, count, format.min() as i16, format.max() as i16)
+    };
+    let input = fill(fills[0], geometry.input().elements(), format);
+    let weights = to_i8(fill(fills[1], geometry.k() * geometry.output().channels, weight));
     let expected = direct_integer(&geometry, &input, &weights);
     for kernels in [Kernels::Portable, Kernels::Fastest] {
         for order in [None, Some(order(3))] {
@@ -161,8 +161,14 @@ fn check_bf16(geometry: Geometry, fills: [Fill; 2], k_per_fold: usize, seed: u64
     }
 }
 
-fn signedness() -> impl Strategy<Value = Signedness> {
-    prop_oneof![Just(Signedness::Signed), Just(Signedness::Unsigned)]
+/// Formats of activations and of weights, those of int8 and int4 designs above all.
+fn formats() -> impl Strategy<Value = [IntegerFormat; 2]> {
+    let signedness = prop_oneof![Just(Signedness::Signed), Just(Signedness::Unsigned)];
+    let bits = || prop_oneof![Just(8), Just(4), 2..=8u8];
+    (signedness, bits(), bits()).prop_map(|(signedness, activation, weight)| {
+        [(signedness, activation), (Signedness::Signed, weight)]
+            .map(|(signedness, bits)| IntegerFormat::new(signedness, bits).unwrap())
+    })
 }
 
 proptest! {
@@ -170,16 +176,17 @@ proptest! {
 
     #[test]
     fn integer_kernels_equal_direct_convolution(
-        geometry in geometry(), signedness in signedness(), a in fill(), w in fill(), seed: u64,
+        geometry in geometry(), formats in formats(), a in fill(), w in fill(), seed: u64,
     ) {
-        check_integer(geometry, signedness, [a, w], seed);
+        check_integer(geometry, formats, [a, w], seed);
     }
 
     #[test]
     fn integer_kernels_equal_direct_products_of_odd_sizes(
-        k in 1..600usize, n in 1..40usize, m in 1..60usize, a in fill(), w in fill(), seed: u64,
+        k in 1..600usize, n in 1..40usize, m in 1..60usize, formats in formats(), a in fill(), w in fill(),
+        seed: u64,
     ) {
-        check_integer(dense(k, n, m), Signedness::Unsigned, [a, w], seed);
+        check_integer(dense(k, n, m), formats, [a, w], seed);
     }
 
     #[test]
@@ -350,7 +357,7 @@ fn small_network(precision: &str) -> (Network, Params) {
             OperandPair::Integer { weight, .. } => {
                 let max = weight.max() as i16;
                 let values = integers(&mut random, Fill::Random, count, -max, max);
-                (Dtype::I8, values.into_iter().map(|value| value as u8).collect(), 1e-3)
+                (Dtype::I8, values.into_iter().map(|value| value as u8).collect(), 0.127 / f32::from(max))
             }
             OperandPair::Bf16 => {
                 let values = bf16s(&mut random, Fill::Random, count);
@@ -402,7 +409,7 @@ fn classification_does_not_depend_on_threads_or_kernels() {
     ]);
     let normalization = Normalization { mean: vec![100.0], std: vec![60.0] };
     let narrow = IntegerMac { partial_sum: width(16), accumulator: width(16) };
-    for (precision, mac) in [("w8a8", INT32()), ("w8a8", narrow), ("bf16", INT32())] {
+    for (precision, mac) in [("w8a8", INT32()), ("w4a4", INT32()), ("w8a8", narrow), ("bf16", INT32())] {
         let (network, params) = small_network(precision);
         let set = EvaluationSet::from_file(&set, network.image().shape, 5).unwrap();
         let plans = plans(&network, mac, 16);
@@ -418,6 +425,25 @@ fn classification_does_not_depend_on_threads_or_kernels() {
             assert_eq!(classify(Kernels::Fastest, threads), expected, "{precision}, {threads} threads");
         }
     }
+}
+
+#[test]
+fn an_image_whose_logits_are_all_nan_has_no_class() {
+    let logits = |logits: &[f32]| Outputs { logits: logits.to_vec(), statistics: vec![] }.top1();
+    assert_eq!(logits(&[f32::NAN, f32::NEG_INFINITY, 2.0, 2.0]), Some(2));
+    assert_eq!(logits(&[f32::NAN, f32::NEG_INFINITY]), Some(1));
+    assert_eq!(logits(&[f32::NAN; 3]), None);
+    // An infinite image gives infinities of both signs in the stem, and their sums.
+    let (network, params) = small_network("bf16");
+    let executable = Executable::new(&network, &params, &plans(&network, INT32(), 16)).unwrap();
+    let set = file(&[
+        ("images".to_owned(), Dtype::U8, vec![2, 8, 8, 1], vec![1; 128]),
+        ("labels".to_owned(), Dtype::U8, vec![2], vec![0; 2]),
+    ]);
+    let set = EvaluationSet::from_file(&set, network.image().shape, 5).unwrap();
+    let normalization = Normalization { mean: vec![0.0], std: vec![f32::MIN_POSITIVE / 64.0] };
+    let error = executable.classify(&set, &normalization, |_| ()).unwrap_err().to_string();
+    assert_eq!(error, "image 0: all logits are NaN; an image without a largest logit has no class");
 }
 
 #[test]

@@ -7,14 +7,16 @@ use half::bf16;
 use crate::mapping::ReductionOrder;
 use crate::numerics::{Bf16Mac, IntegerFormat, IntegerMac, StaticBound};
 
-use super::avx2::{Avx2, Bf16Panels, IntegerPanels};
+use super::avx2::{Avx2, Bf16Panels, BytePanels, WordPanels};
 use super::geometry::Geometry;
 use super::portable;
 
 /// Elements of gathered rows held at a time: half a MiB of i16, so that they stay in a core's cache.
 const ROWS_ELEMENTS: usize = 1 << 18;
-/// Rows gathered at a time, at most: a multiple of both register tiles.
-const MAX_ROWS: usize = 48;
+/// Rows gathered at a time, at most.
+const MAX_ROWS: usize = 60;
+/// Rows gathered at a time are a multiple of both register tiles, so that only the last is incomplete.
+const TILES: usize = 12;
 /// With fewer output channels per group a SIMD panel would be mostly padding.
 const MIN_PANEL_CHANNELS: usize = 4;
 
@@ -39,17 +41,23 @@ pub enum Engine {
 }
 
 impl Kernels {
-    fn avx2(self, geometry: &Geometry) -> Option<Avx2> {
+    pub(super) fn avx2(self) -> Option<Avx2> {
         match self {
-            Self::Fastest if geometry.out_channels_per_group() >= MIN_PANEL_CHANNELS => Avx2::detect(),
-            Self::Fastest | Self::Portable => None,
+            Self::Fastest => Avx2::detect(),
+            Self::Portable => None,
         }
+    }
+
+    fn panels(self, geometry: &Geometry) -> Option<Avx2> {
+        self.avx2().filter(|_| geometry.out_channels_per_group() >= MIN_PANEL_CHANNELS)
     }
 }
 
 fn blocks(geometry: &Geometry) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
-    let rows = (ROWS_ELEMENTS / geometry.k()).clamp(1, MAX_ROWS);
     let (groups, pixels) = (geometry.groups(), geometry.pixels());
+    let most = (ROWS_ELEMENTS / geometry.k()).clamp(1, MAX_ROWS);
+    let even = pixels.div_ceil(pixels.div_ceil(most)); // blocks of nearly the same size
+    let rows = if even < TILES { even } else { even.next_multiple_of(TILES) };
     (0..groups).flat_map(move |group| {
         (0..pixels).step_by(rows).map(move |first| (group, first..(first + rows).min(pixels)))
     })
@@ -59,7 +67,8 @@ fn blocks(geometry: &Geometry) -> impl Iterator<Item = (usize, Range<usize>)> + 
 enum IntegerKernel {
     Ordered { mac: IntegerMac, k_per_fold: usize, weights: Vec<i16> },
     Portable { weights: Vec<i16> },
-    Avx2 { groups: Vec<IntegerPanels> },
+    Words { groups: Vec<WordPanels> },
+    Bytes { groups: Vec<BytePanels> },
 }
 
 /// An integer convolution ready to run.
@@ -73,9 +82,12 @@ pub struct IntegerConvolution {
 /// Scratch memory of one thread.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    integer_rows: Vec<i16>,
+    word_rows: Vec<i16>,
+    byte_input: Vec<u8>,
+    byte_rows: Vec<u8>,
     integer_sums: Vec<i32>,
     bf16_rows: Vec<bf16>,
+    f32_input: Vec<f32>,
     f32_rows: Vec<f32>,
     f32_sums: Vec<f32>,
 }
@@ -105,11 +117,16 @@ impl IntegerConvolution {
             IntegerKernel::Ordered { mac, k_per_fold, weights: widened() }
         } else if bound.accumulator > mac.accumulator.max().unsigned_abs() {
             return None;
-        } else if let Some(avx2) = kernels.avx2(&geometry) {
+        } else if let Some(avx2) = kernels.panels(&geometry) {
             let group = k * geometry.out_channels_per_group();
-            let groups =
-                weights.chunks_exact(group).map(|group| IntegerPanels::new(avx2, group, k)).collect();
-            IntegerKernel::Avx2 { groups }
+            let groups = weights.chunks_exact(group);
+            match groups.clone().map(|group| BytePanels::new(avx2, group, k, activation)).collect() {
+                Some(groups) => IntegerKernel::Bytes { groups },
+                None => {
+                    let groups = groups.map(|group| WordPanels::new(avx2, group, k)).collect();
+                    IntegerKernel::Words { groups }
+                }
+            }
         } else {
             IntegerKernel::Portable { weights: widened() }
         };
@@ -121,7 +138,7 @@ impl IntegerConvolution {
         match self.kernel {
             IntegerKernel::Ordered { .. } => Engine::Ordered,
             IntegerKernel::Portable { .. } => Engine::Portable,
-            IntegerKernel::Avx2 { .. } => Engine::Avx2,
+            IntegerKernel::Words { .. } | IntegerKernel::Bytes { .. } => Engine::Avx2,
         }
     }
 
@@ -150,31 +167,42 @@ impl IntegerConvolution {
         scratch: &mut Scratch,
         mut emit: impl FnMut(Range<usize>, usize, &[i32]),
     ) -> u64 {
-        let Scratch { integer_rows: rows, integer_sums: sums, .. } = scratch;
-        let (k, n) = (self.geometry.k(), self.geometry.out_channels_per_group());
+        let Scratch { word_rows, byte_input, byte_rows, integer_sums: sums, .. } = scratch;
+        let (geometry, k, n) = (&self.geometry, self.geometry.k(), self.geometry.out_channels_per_group());
+        if let IntegerKernel::Bytes { groups } = &self.kernel {
+            byte_input.clear();
+            byte_input.extend(input.iter().map(|&activation| groups[0].operand(activation)));
+        }
         let mut overflows = 0;
-        for (group, pixels) in blocks(&self.geometry) {
-            let row_length = match &self.kernel {
-                IntegerKernel::Avx2 { groups } => groups[group].row_length(),
-                IntegerKernel::Ordered { .. } | IntegerKernel::Portable { .. } => k,
-            };
-            self.geometry.gather(input, group, pixels.clone(), row_length, rows, |value| value);
+        for (group, pixels) in blocks(geometry) {
             sums.clear();
             sums.resize(pixels.len() * n, 0);
             match &self.kernel {
                 IntegerKernel::Ordered { mac, k_per_fold, weights } => {
-                    let weights = &weights[group * n * k..][..n * k];
-                    each_dot(rows, weights, k, sums, |row, channel| {
+                    let rows = geometry.rows(input, group, &pixels, k, 0, word_rows);
+                    each_dot(rows, &weights[group * n * k..][..n * k], k, sums, |row, channel| {
                         let sum = portable::integer_dot(row, channel, *mac, *k_per_fold);
                         overflows += sum.overflows;
                         sum.accumulator
                     });
                 }
                 IntegerKernel::Portable { weights } => {
+                    let rows = geometry.rows(input, group, &pixels, k, 0, word_rows);
                     let weights = &weights[group * n * k..][..n * k];
                     each_dot(rows, weights, k, sums, portable::integer_dot_unordered);
                 }
-                IntegerKernel::Avx2 { groups } => groups[group].multiply(rows, sums),
+                IntegerKernel::Words { groups } => {
+                    let panels = &groups[group];
+                    let rows = geometry.rows(input, group, &pixels, panels.row_length(), 0, word_rows);
+                    panels.multiply(rows, sums);
+                }
+                IntegerKernel::Bytes { groups } => {
+                    let panels = &groups[group];
+                    let zero = panels.operand(0);
+                    let rows =
+                        geometry.rows(byte_input, group, &pixels, panels.row_length(), zero, byte_rows);
+                    panels.multiply(rows, sums);
+                }
             }
             emit(pixels, group * n, sums);
         }
@@ -228,7 +256,7 @@ impl Bf16Convolution {
         if weights.len() != k * geometry.output().channels || order.k_per_fold == 0 {
             return None;
         }
-        let kernel = match kernels.avx2(&geometry) {
+        let kernel = match kernels.panels(&geometry) {
             Some(avx2) => {
                 let group = k * geometry.out_channels_per_group();
                 let groups =
@@ -267,24 +295,27 @@ impl Bf16Convolution {
         scratch: &mut Scratch,
         mut emit: impl FnMut(Range<usize>, usize, &[f32]),
     ) {
-        let Scratch { bf16_rows, f32_rows, f32_sums: sums, .. } = scratch;
+        let Scratch { bf16_rows, f32_input, f32_rows, f32_sums: sums, .. } = scratch;
         let (k, n) = (self.geometry.k(), self.geometry.out_channels_per_group());
+        if let Bf16Kernel::Avx2 { .. } = &self.kernel {
+            f32_input.clear();
+            // A bf16 is the upper half of an f32.
+            f32_input.extend(input.iter().map(|value| f32::from_bits(u32::from(value.to_bits()) << 16)));
+        }
         for (group, pixels) in blocks(&self.geometry) {
             sums.clear();
             sums.resize(pixels.len() * n, 0.0);
             match &self.kernel {
                 Bf16Kernel::Portable { weights } => {
-                    self.geometry.gather(input, group, pixels.clone(), k, bf16_rows, |value| value);
+                    let rows = self.geometry.rows(input, group, &pixels, k, bf16::ZERO, bf16_rows);
                     let weights = &weights[group * n * k..][..n * k];
-                    each_dot(bf16_rows, weights, k, sums, |row, channel| {
+                    each_dot(rows, weights, k, sums, |row, channel| {
                         portable::bf16_dot(row, channel, self.mac, self.k_per_fold)
                     });
                 }
                 Bf16Kernel::Avx2 { groups } => {
-                    // A bf16 is the upper half of an f32.
-                    let widen = |value: bf16| f32::from_bits(u32::from(value.to_bits()) << 16);
-                    self.geometry.gather(input, group, pixels.clone(), k, f32_rows, widen);
-                    groups[group].multiply(f32_rows, self.k_per_fold, sums);
+                    let rows = self.geometry.rows(f32_input, group, &pixels, k, 0.0, f32_rows);
+                    groups[group].multiply(rows, self.k_per_fold, sums);
                     for sum in sums.iter_mut() {
                         *sum = self.mac.canonical(*sum);
                     }

@@ -53,6 +53,9 @@ pub enum ExecutionError {
         /// Elements given.
         found: usize,
     },
+    /// No logit of an image is a number.
+    #[error("all logits are NaN; an image without a largest logit has no class")]
+    NoClass,
     /// More classes than a label can name.
     #[error("{0} outputs; a classification has at most 65,536 classes")]
     Classes(usize),

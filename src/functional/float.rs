@@ -6,10 +6,12 @@ use std::ops::Range;
 use half::bf16;
 
 use crate::numerics::{
-    Activation, CANONICAL_NAN, Grid, IntegerFormat, Signedness, Store, post_process, round_bf16,
+    Activation, CANONICAL_NAN, Grid, IntegerFormat, Rounding, Signedness, Store, post_process, round_bf16,
 };
 use crate::tensor::{Data, Tensor};
 use crate::workload::{FeatureMap, Window};
+
+use super::avx2::Loops;
 
 /// One image's elements of an edge, NHWC, as stored.
 #[derive(Clone, Debug)]
@@ -30,10 +32,12 @@ impl Stored {
 
     /// Rounds `values` to the stored format, to positions from `first` on. The position of the first
     /// NaN if there is one and the format is a grid.
-    pub(super) fn store(&mut self, first: usize, values: impl Iterator<Item = f32>) -> Option<usize> {
+    #[inline(always)]
+    pub(super) fn store(&mut self, first: usize, values: impl Iterator<Item = f32> + Clone) -> Option<usize> {
         match self {
-            Self::Grid { grid, scale, values: stored } => {
-                quantize(*grid, *scale, values, &mut stored[first..]).map(|nan| first + nan)
+            &mut Self::Grid { grid, scale, values: ref mut stored } => {
+                let quantized = &mut stored[first..];
+                Quantize { grid, scale, values, quantized }.run().map(|nan| first + nan)
             }
             Self::Bf16(stored) => {
                 for (stored, value) in stored[first..].iter_mut().zip(values) {
@@ -69,21 +73,54 @@ fn carrier(format: IntegerFormat, values: &[i16]) -> Data {
     }
 }
 
-/// Puts values onto a grid; the position of the first NaN if there is one.
-pub(super) fn quantize(
-    grid: Grid,
-    scale: f32,
-    values: impl Iterator<Item = f32>,
-    quantized: &mut [i16],
-) -> Option<usize> {
-    let mut nan = None;
-    for (index, (quantized, value)) in quantized.iter_mut().zip(values).enumerate() {
-        match grid.quantize(value, scale) {
-            Some(integer) => *quantized = integer as i16, // at most 8 bits
-            None => nan = nan.or(Some(index)),
+/// Puts values onto a grid.
+pub(super) struct Quantize<'a, I> {
+    pub(super) grid: Grid,
+    pub(super) scale: f32,
+    pub(super) values: I,
+    pub(super) quantized: &'a mut [i16],
+}
+
+impl<I: Iterator<Item = f32> + Clone> Loops for Quantize<'_, I> {
+    /// The position of the first NaN, if any.
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run(self) -> Option<usize> {
+        // A loop per rounding, so that none decides it element by element.
+        match self.grid.rounding() {
+            Rounding::Floor => self.each(|scaled| Rounding::Floor.round(scaled)),
+            Rounding::HalfUp => self.each(|scaled| Rounding::HalfUp.round(scaled)),
+            Rounding::HalfEven => self.each(|scaled| Rounding::HalfEven.round(scaled)),
         }
     }
-    nan
+}
+
+impl<I: Iterator<Item = f32> + Clone> Quantize<'_, I> {
+    /// [`Grid::quantize`] without a branch per element.
+    #[inline(always)]
+    fn each(mut self, round: impl Fn(f32) -> f32) -> Option<usize> {
+        let (low, high) = self.grid.limits();
+        let mut nan = false;
+        for (quantized, value) in self.quantized.iter_mut().zip(self.values.clone()) {
+            let scaled = value * self.scale;
+            nan |= scaled.is_nan();
+            *quantized = round(scaled.clamp(low, high)) as i32 as i16; // at most 8 bits
+        }
+        if nan { self.values.position(|value| (value * self.scale).is_nan()) } else { None }
+    }
+}
+
+/// The largest magnitude of a block of accumulators.
+pub(super) struct LargestMagnitude<'a>(pub(super) &'a [i32]);
+
+impl Loops for LargestMagnitude<'_> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn run(self) -> u32 {
+        self.0.iter().fold(0, |largest, sum| largest.max(sum.unsigned_abs()))
+    }
 }
 
 /// The fused rest of a convolution.
@@ -94,29 +131,39 @@ pub(super) struct PostProcess {
     pub(super) activation: Activation,
 }
 
-impl PostProcess {
-    /// Post-processes and stores a block of accumulators [pixel][channel], channels from `first` on.
+/// Post-processes and stores a block of accumulators.
+pub(super) struct Block<'a, T, F> {
+    pub(super) post: &'a PostProcess,
+    pub(super) pixels: Range<usize>,
+    /// First channel.
+    pub(super) first: usize,
+    /// [pixel][channel].
+    pub(super) sums: &'a [T],
+    pub(super) to_f32: F,
+    /// A whole edge.
+    pub(super) shortcut: Option<&'a [bf16]>,
+    /// A whole edge.
+    pub(super) output: &'a mut Stored,
+}
+
+impl<T: Copy, F: Fn(T) -> f32 + Copy> Loops for Block<'_, T, F> {
     /// The position of the first NaN on a grid, if any.
-    pub(super) fn block<T: Copy>(
-        &self,
-        pixels: Range<usize>,
-        first: usize,
-        sums: &[T],
-        to_f32: impl Fn(T) -> f32 + Copy,
-        shortcut: Option<&[bf16]>,
-        output: &mut Stored,
-    ) -> Option<usize> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run(self) -> Option<usize> {
+        let Self { post, pixels, first, sums, to_f32, shortcut, output } = self;
         let n = sums.len() / pixels.len();
         let channels = first..first + n;
-        let (multiplier, bias) = (&self.multiplier[channels.clone()], &self.bias[channels]);
+        let (multiplier, bias) = (&post.multiplier[channels.clone()], &post.bias[channels]);
         let mut nan = None;
         for (pixel, sums) in pixels.zip(sums.chunks_exact(n)) {
-            let position = pixel * self.multiplier.len() + first;
+            let position = pixel * post.multiplier.len() + first;
             let scaled = sums.iter().zip(multiplier.iter().zip(bias));
             let found = match shortcut {
                 None => {
                     let values = scaled.map(|(&sum, (&multiplier, &bias))| {
-                        post_process(to_f32(sum), multiplier, bias, None, self.activation)
+                        post_process(to_f32(sum), multiplier, bias, None, post.activation)
                     });
                     output.store(position, values)
                 }
@@ -124,7 +171,7 @@ impl PostProcess {
                     let values =
                         scaled.zip(&shortcut[position..]).map(|((&sum, (&multiplier, &bias)), shortcut)| {
                             let shortcut = Some(shortcut.to_f32());
-                            post_process(to_f32(sum), multiplier, bias, shortcut, self.activation)
+                            post_process(to_f32(sum), multiplier, bias, shortcut, post.activation)
                         });
                     output.store(position, values)
                 }
@@ -145,7 +192,7 @@ pub(super) struct MaxPool {
 
 impl MaxPool {
     /// The largest tap inside the image of each window and channel, NHWC.
-    pub(super) fn run(self, input: &[bf16]) -> impl Iterator<Item = f32> {
+    pub(super) fn run(self, input: &[bf16]) -> impl Iterator<Item = f32> + Clone {
         let Self { input: FeatureMap { height, width, channels }, output, window } = self;
         let Window { kernel, stride, padding, .. } = window;
         // Positions of a window's taps along one direction, those in the padding left out.
@@ -179,7 +226,7 @@ fn maximum(a: f32, b: f32) -> f32 {
 }
 
 /// Mean over height and width of each channel: f32 sum from +0 in (h, w) order times f32(1/count).
-pub(super) fn global_average_pool(input: &[bf16], channels: usize) -> impl Iterator<Item = f32> {
+pub(super) fn global_average_pool(input: &[bf16], channels: usize) -> impl Iterator<Item = f32> + Clone {
     let reciprocal = 1.0 / (input.len() / channels) as f32;
     (0..channels).map(move |channel| {
         let values = input[channel..].iter().step_by(channels);
@@ -190,6 +237,7 @@ pub(super) fn global_average_pool(input: &[bf16], channels: usize) -> impl Itera
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::functional::avx2::Avx2;
     use crate::numerics::QuantizerKind;
     use crate::workload::{Padding, Size};
 
@@ -201,6 +249,39 @@ mod tests {
         assert_eq!(stored.store(1, [2.5, f32::NAN, f32::NAN].into_iter()), Some(2));
         let mut stored = Stored::new(Store::Bf16, 1);
         assert_eq!(stored.store(0, [f32::NAN].into_iter()), None);
+    }
+
+    #[test]
+    fn loops_quantize_as_the_grid_does() {
+        let values: Vec<f32> = (-5000..5000i16)
+            .map(|i| f32::from(i) / 16.0)
+            .chain([f32::INFINITY, f32::NEG_INFINITY, f32::MIN_POSITIVE, -0.0, 3e38, 0.49999997])
+            .collect();
+        for (kind, signedness, bits) in [
+            (QuantizerKind::AqtLegacy, Signedness::Signed, 8),
+            (QuantizerKind::AqtLegacy, Signedness::Unsigned, 8),
+            (QuantizerKind::AqtLegacy, Signedness::Unsigned, 4),
+            (QuantizerKind::AqtV2, Signedness::Signed, 4),
+        ] {
+            let grid = Grid::new(kind, IntegerFormat::new(signedness, bits).unwrap()).unwrap();
+            for scale in [1.0, 0.3, 1e30] {
+                let expected: Vec<i16> =
+                    values.iter().map(|&value| grid.quantize(value, scale).unwrap() as i16).collect();
+                let quantize = |avx2: Option<Avx2>| {
+                    let mut quantized = vec![0; values.len()];
+                    let (values, to) = (values.iter().copied(), &mut quantized);
+                    let quantize = Quantize { grid, scale, values, quantized: to };
+                    let nan = match avx2 {
+                        Some(avx2) => avx2.run(quantize),
+                        None => quantize.run(),
+                    };
+                    assert_eq!(nan, None);
+                    quantized
+                };
+                assert_eq!(quantize(None), expected, "{grid:?} {scale}");
+                assert_eq!(quantize(Avx2::detect()), expected, "{grid:?} {scale}");
+            }
+        }
     }
 
     #[test]
@@ -255,7 +336,10 @@ mod tests {
         let mut output = Stored::new(Store::F32, 8);
         let shortcut: Vec<bf16> = (0..8i8).map(|x| bf16::from_f32(f32::from(x))).collect();
         let to_f32 = |sum: i32| sum as f32;
-        assert_eq!(post.block(0..2, 2, &[1, -9, 3, 4], to_f32, Some(&shortcut), &mut output), None);
+        let (post, shortcut) = (&post, Some(&shortcut[..]));
+        let sums = &[1, -9, 3, 4];
+        let block = Block { post, pixels: 0..2, first: 2, sums, to_f32, shortcut, output: &mut output };
+        assert_eq!(block.run(), None);
         let Stored::F32(values) = output else { panic!("f32 expected") };
         assert_eq!(values, [0.0, 0.0, 5.5, 0.0, 0.0, 0.0, 15.5, 23.5]);
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::workload::{Convolution, FeatureMap, Window};
+use crate::workload::{Convolution, FeatureMap, Padding, Size, Window};
 
 /// Shapes of one convolution over one image. K runs (kernel_h, kernel_w, cin) inside one group, cin
 /// fastest; pixels run (h, w).
@@ -88,36 +88,59 @@ impl Geometry {
         self.output.channels / self.groups
     }
 
-    /// Writes the windows of `pixels` in one group as rows of `row_length` ≥ K operands. Padding taps
-    /// and elements from K on are zero. `input` is NHWC of one image.
-    pub(super) fn gather<T: Copy, U: Copy + Default>(
+    /// The windows of `pixels` in one group as rows of `row_length` ≥ K operands: a part of `input`,
+    /// which is NHWC of one image, where they already stand there, else gathered into `rows`. Padding taps
+    /// are `zero`; elements from K on have any value.
+    pub(super) fn rows<'a, T: Copy>(
         &self,
-        input: &[T],
+        input: &'a [T],
         group: usize,
-        pixels: Range<usize>,
+        pixels: &Range<usize>,
         row_length: usize,
-        rows: &mut Vec<U>,
-        operand: impl Fn(T) -> U,
-    ) {
+        zero: T,
+        rows: &'a mut Vec<T>,
+    ) -> &'a [T] {
+        let one = Size { height: 1, width: 1 };
+        let Window { kernel, stride, padding, .. } = self.window;
+        let in_place = kernel == one && stride == one && padding == Padding::default() && self.groups == 1;
+        if in_place && row_length == self.k() {
+            return &input[pixels.start * row_length..pixels.end * row_length];
+        }
+        rows.resize(pixels.len() * row_length, zero);
+        for (pixel, row) in pixels.clone().zip(rows.chunks_exact_mut(row_length)) {
+            self.gather(input, group, pixel, zero, row);
+        }
+        rows
+    }
+
+    /// Writes one window to the first K elements of `row`.
+    fn gather<T: Copy>(&self, input: &[T], group: usize, pixel: usize, zero: T, row: &mut [T]) {
         let Window { kernel, stride, dilation, padding } = self.window;
         let channels = self.in_channels_per_group();
-        rows.clear();
-        rows.resize(pixels.len() * row_length, U::default());
-        for (pixel, row) in pixels.zip(rows.chunks_exact_mut(row_length)) {
-            let (out_y, out_x) = (pixel / self.output.width, pixel % self.output.width);
-            for tap_y in 0..kernel.height {
-                let y = (out_y * stride.height + tap_y * dilation.height).checked_sub(padding.top);
-                let Some(y) = y.filter(|&y| y < self.input.height) else { continue };
-                for tap_x in 0..kernel.width {
-                    let x = (out_x * stride.width + tap_x * dilation.width).checked_sub(padding.left);
-                    let Some(x) = x.filter(|&x| x < self.input.width) else { continue };
-                    let from = (y * self.input.width + x) * self.input.channels + group * channels;
-                    let to = (tap_y * kernel.width + tap_x) * channels;
-                    let taps = row[to..to + channels].iter_mut();
-                    for (tap, &value) in taps.zip(&input[from..from + channels]) {
-                        *tap = operand(value);
-                    }
-                }
+        // Neighboring taps of one window row are neighbors in memory, and then one run.
+        let taps_per_run = if self.groups == 1 && dilation.width == 1 { kernel.width } else { 1 };
+        // Columns and rows count in the padded image.
+        let top = pixel / self.output.width * stride.height;
+        let left = pixel % self.output.width * stride.width;
+        let columns = padding.left..padding.left + self.input.width;
+        for tap_y in 0..kernel.height {
+            let y = (top + tap_y * dilation.height).checked_sub(padding.top);
+            let y = y.filter(|&y| y < self.input.height);
+            for tap_x in (0..kernel.width).step_by(taps_per_run) {
+                let run = &mut row[(tap_y * kernel.width + tap_x) * channels..][..taps_per_run * channels];
+                let start = left + tap_x * dilation.width;
+                let end = start + taps_per_run;
+                let (first, last) = (start.max(columns.start), end.min(columns.end));
+                let (Some(y), true) = (y, first < last) else {
+                    run.fill(zero);
+                    continue;
+                };
+                let from =
+                    (y * self.input.width + first - padding.left) * self.input.channels + group * channels;
+                let inside = (first - start) * channels..(last - start) * channels;
+                run[..inside.start].fill(zero);
+                run[inside.end..].fill(zero);
+                run[inside.clone()].copy_from_slice(&input[from..from + inside.len()]);
             }
         }
     }
@@ -126,7 +149,6 @@ impl Geometry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::{Padding, Size};
 
     #[test]
     fn windows_become_rows_with_cin_fastest() {
@@ -140,12 +162,17 @@ mod tests {
         let geometry = Geometry::new(input, 2, window, 2).unwrap();
         assert_eq!((geometry.k(), geometry.pixels(), geometry.out_channels_per_group()), (4, 4, 1));
         let values: Vec<i16> = (1..=16).collect();
-        let mut rows = vec![];
-        geometry.gather(&values, 1, 0..4, 5, &mut rows, |value| value);
-        assert_eq!(
-            rows,
-            [0, 0, 3, 4, 0, 7, 8, 0, 0, 0, 0, 0, 11, 12, 0, 15, 16, 0, 0, 0] // padding left, then right
-        );
+        let (mut rows, mut other) = (vec![], vec![]);
+        let rows = geometry.rows(&values, 1, &(0..4), 4, -1, &mut rows);
+        let (left, right) = ([-1, -1], [-1, -1]); // padding
+        let expected = [left, [3, 4], [7, 8], right, left, [11, 12], [15, 16], right];
+        assert_eq!(rows, expected.as_flattened());
+        // Longer rows keep what was there.
+        other.resize(20, 9);
+        let rows = geometry.rows(&values, 1, &(0..4), 5, -1, &mut other);
+        assert_eq!(rows.chunks(5).map(|row| row[4]).collect::<Vec<_>>(), [9; 4]);
+        let first: Vec<i16> = rows.chunks(5).flat_map(|row| row[..4].to_vec()).collect();
+        assert_eq!(first, expected.as_flattened());
     }
 
     #[test]

@@ -13,9 +13,10 @@ use crate::workload::{
     Params, QuantizerId, Stored as StoredAs, Weights,
 };
 
+use super::avx2::{Avx2, Loops};
 use super::convolution::{Bf16Convolution, Engine, IntegerConvolution, Kernels, Scratch};
 use super::error::ExecutionError;
-use super::float::{MaxPool, PostProcess, Stored, global_average_pool, quantize};
+use super::float::{Block, LargestMagnitude, MaxPool, PostProcess, Quantize, Stored, global_average_pool};
 use super::geometry::Geometry;
 
 /// How one convolution or linear layer is executed.
@@ -60,14 +61,11 @@ pub struct Outputs {
 
 impl Outputs {
     /// Top-1: the lowest index among the largest logits; NaN is never the largest.
-    pub fn top1(&self) -> usize {
-        let mut best = (0, f32::NEG_INFINITY);
-        for (index, &logit) in self.logits.iter().enumerate() {
-            if logit > best.1 {
-                best = (index, logit);
-            }
-        }
-        best.0
+    /// None when all are NaN.
+    pub fn top1(&self) -> Option<usize> {
+        let logits = self.logits.iter().enumerate().filter(|(_, logit)| !logit.is_nan());
+        let largest = logits.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        largest.map(|(index, _)| index)
     }
 }
 
@@ -120,6 +118,7 @@ struct PreparedEdge {
 pub struct Executable {
     edges: Vec<PreparedEdge>,
     layers: Vec<Prepared>,
+    avx2: Option<Avx2>,
 }
 
 /// Memory in which one thread executes images; reused from image to image.
@@ -186,7 +185,7 @@ impl Executable {
                 step,
             })
         });
-        Ok(Self { edges: edges.collect(), layers: layers.collect::<Result<_, _>>()? })
+        Ok(Self { edges: edges.collect(), layers: layers.collect::<Result<_, _>>()?, avx2: kernels.avx2() })
     }
 
     /// How each layer of the network is executed, in order; None for pools.
@@ -229,7 +228,8 @@ impl Executable {
     /// When the workspace is another executable's.
     pub fn run_in(&self, workspace: &mut Workspace, image: &[f32]) -> Result<Outputs, ExecutionError> {
         check_length("image", self.edges[0].shape.elements(), image.len())?;
-        if let Some(index) = workspace.edges[0].store(0, image.iter().copied()) {
+        let stored = &mut workspace.edges[0];
+        if let Some(index) = stored.store(0, image.iter().copied()) {
             return Err(self.not_a_number("image", 0, index));
         }
         let statistics =
@@ -257,8 +257,10 @@ impl Executable {
                         let values = bf16_values(stored);
                         operands.clear();
                         operands.resize(values.len(), 0);
+                        let (grid, scale) = (*grid, *scale);
                         let values = values.iter().map(|value| value.to_f32());
-                        if let Some(index) = quantize(*grid, *scale, values, operands) {
+                        let quantize = Quantize { grid, scale, values, quantized: operands };
+                        if let Some(index) = self.run_loops(quantize) {
                             return Err(self.not_a_number(&layer.name, layer.input, index));
                         }
                         operands.as_slice()
@@ -266,14 +268,17 @@ impl Executable {
                 };
                 let largest = &mut statistics.largest_accumulator;
                 statistics.overflows = convolution.run(input, scratch, |pixels, first, sums| {
-                    let block = sums.iter().map(|sum| sum.unsigned_abs()).max().map_or(0, u64::from);
-                    *largest = block.max(*largest);
-                    note(post.block(pixels, first, sums, |sum| sum as f32, shortcut, output));
+                    *largest = u64::from(self.run_loops(LargestMagnitude(sums))).max(*largest);
+                    let to_f32 = |sum| sum as f32;
+                    let output = &mut *output;
+                    note(self.run_loops(Block { post, pixels, first, sums, to_f32, shortcut, output }));
                 });
             }
             Step::Bf16 { convolution, post } => {
                 convolution.run(bf16_values(&before[layer.input]), scratch, |pixels, first, sums| {
-                    note(post.block(pixels, first, sums, |sum| sum, shortcut, output));
+                    let to_f32 = |sum| sum;
+                    let output = &mut *output;
+                    note(self.run_loops(Block { post, pixels, first, sums, to_f32, shortcut, output }));
                 });
             }
             Step::MaxPool(pool) => {
@@ -287,6 +292,13 @@ impl Executable {
         match nan {
             Some(index) => Err(self.not_a_number(&layer.name, layer.output, index)),
             None => Ok(statistics),
+        }
+    }
+
+    fn run_loops<L: Loops>(&self, loops: L) -> L::Output {
+        match self.avx2 {
+            Some(avx2) => avx2.run(loops),
+            None => loops.run(),
         }
     }
 
@@ -317,7 +329,8 @@ impl Executable {
                 |workspace, index| {
                     let outputs = self.run_in(workspace, &normalization.apply(set.image(index)))?;
                     progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-                    Ok((outputs.top1() as u16, outputs.statistics)) // below 65,536
+                    let class = outputs.top1().ok_or(ExecutionError::NoClass)?;
+                    Ok((class as u16, outputs.statistics)) // below 65,536
                 },
             )
             .collect();

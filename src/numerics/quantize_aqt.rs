@@ -75,6 +75,15 @@ impl Grid {
         }
     }
 
+    /// Smallest and largest integer that quantizing gives.
+    pub fn limits(self) -> (f32, f32) {
+        let high = self.format.max() as f32;
+        match self.format.signedness() {
+            Signedness::Signed => (-high, high),
+            Signedness::Unsigned => (0.0, high),
+        }
+    }
+
     /// The integer of `value`·`scale`: clipped and rounded in f32. None if the product is NaN.
     ///
     /// Signed values are clipped before rounding, unsigned legacy values after; the integers are
@@ -84,11 +93,7 @@ impl Grid {
         if scaled.is_nan() {
             return None;
         }
-        let high = self.format.max() as f32;
-        let low = match self.format.signedness() {
-            Signedness::Signed => -high,
-            Signedness::Unsigned => 0.0,
-        };
+        let (low, high) = self.limits();
         Some(self.rounding().round(scaled.clamp(low, high)) as i32)
     }
 }

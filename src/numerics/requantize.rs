@@ -17,6 +17,7 @@ pub enum Activation {
 }
 
 /// f32(acc)·m + b (two roundings, no fused multiply-add), + shortcut, activation.
+#[inline(always)] // into loops compiled for AVX2
 pub fn post_process(
     accumulator: f32,
     multiplier: f32,
@@ -47,8 +48,12 @@ pub enum Store {
 }
 
 /// Rounds to bfloat16, to nearest even; NaN becomes the canonical quiet NaN.
+#[inline(always)] // into loops compiled for AVX2
 pub fn round_bf16(value: f32) -> bf16 {
-    if value.is_nan() { bf16::from_bits(0x7fc0) } else { bf16::from_f32(value) }
+    let bits = value.to_bits();
+    // What is added carries into the upper half from one half on, of ties only those to an odd one.
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    bf16::from_bits(if value.is_nan() { 0x7fc0 } else { rounded as u16 })
 }
 
 #[cfg(test)]
@@ -80,5 +85,17 @@ mod tests {
         assert_eq!(round_bf16(1.0 + 2f32.powi(-8) + 2f32.powi(-20)).to_bits(), 0x3f81);
         assert_eq!(round_bf16(3.396_177_6e38).to_bits(), 0x7f80);
         assert_eq!(round_bf16(-f32::NAN).to_bits(), 0x7fc0);
+    }
+
+    #[test]
+    fn every_bf16_and_what_lies_beside_it_rounds_as_half_does() {
+        for upper in 0..=u16::MAX {
+            for lower in [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] {
+                let value = f32::from_bits(u32::from(upper) << 16 | lower);
+                if !value.is_nan() {
+                    assert_eq!(round_bf16(value).to_bits(), bf16::from_f32(value).to_bits(), "{value:e}");
+                }
+            }
+        }
     }
 }
