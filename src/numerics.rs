@@ -7,10 +7,12 @@ mod format;
 mod mac;
 mod quantize_aqt;
 mod requantize;
+mod requantize_f32_rne;
 mod rounding;
 
 pub use format::{IntegerFormat, OperandFormat, OperandPair, Signedness, StoredFormat, UnknownFormat};
 pub use mac::{Bf16Mac, CANONICAL_NAN, IntegerMac, MacSpec, RegisterWidth, StaticBound};
 pub use quantize_aqt::{Grid, QuantizerKind};
 pub use requantize::{Activation, Store, post_process, round_bf16};
+pub use requantize_f32_rne::F32Rne;
 pub use rounding::Rounding;

@@ -7,7 +7,7 @@ use std::path::Path;
 use half::bf16;
 use nalgebra::DMatrix;
 use proptest::prelude::*;
-use rustc_apfloat::{Float, ieee::Single};
+use rustc_apfloat::{Float, Round, ieee::Single};
 use safetensors::{Dtype, tensor::TensorView};
 use systolab::functional::{
     Bf16Convolution, Engine, Executable, ExecutionError, Geometry, IntegerConvolution, Kernels, Outputs,
@@ -15,7 +15,8 @@ use systolab::functional::{
 };
 use systolab::mapping::{Join, LayerPlan, ReductionOrder};
 use systolab::numerics::{
-    Bf16Mac, CANONICAL_NAN, IntegerFormat, IntegerMac, MacSpec, OperandPair, RegisterWidth, Signedness,
+    Activation, Bf16Mac, CANONICAL_NAN, F32Rne, IntegerFormat, IntegerMac, MacSpec, OperandPair,
+    RegisterWidth, Signedness,
 };
 use systolab::source::SourceFile;
 use systolab::tensor::{Data, TensorFile};
@@ -307,6 +308,45 @@ fn bf16_accumulation_equals_software_floating_point() {
             Bf16Mac.accumulate(f32::from_bits(sum), bf16::from_bits(activation), bf16::from_bits(weight));
         let found = Bf16Mac.canonical(found).to_bits();
         assert_eq!(found, expected, "{sum:#010x} + {activation:#06x} · {weight:#06x}");
+    }
+}
+
+/// Scales near 2^-10 with accumulators of 17 bits give ties and near ties in plenty.
+#[test]
+fn f32_rne_equals_software_floating_point() {
+    let mut random = Random(2);
+    let format = |signedness| IntegerFormat::new(signedness, 8).unwrap();
+    for case in 0..100_000u32 {
+        let (format, zero_point) = match case % 3 {
+            0 => (format(Signedness::Signed), 0),
+            1 => (format(Signedness::Signed), random.pick(&[-128, -7, 5, 127])),
+            _ => (format(Signedness::Unsigned), random.pick(&[0, 3, 128, 255])),
+        };
+        let accumulator = match case % 4 {
+            0 => random.next() as i32,
+            _ => (random.next() as i32) >> 15,
+        };
+        let scale = match case % 5 {
+            0 => random.next() as u32 & 0x7fff_ffff, // any, NaN and infinity too
+            1 => 0x3a80_0000,
+            _ => 0x3a00_0000 | (random.next() as u32 & 0x00ff_ffff),
+        };
+        let product =
+            (Single::from_i128(i128::from(accumulator)).value * Single::from_bits(scale.into())).value;
+        let integer = |value: i32| Single::from_i128(i128::from(value - zero_point)).value;
+        let (low, high) = (integer(format.min()), integer(format.max()));
+        let clamped = if product < low {
+            low
+        } else if product > high {
+            high
+        } else {
+            product
+        };
+        let rounded = clamped.round_to_integral(Round::NearestTiesToEven).value;
+        let expected = (!product.is_nan()).then(|| rounded.to_i128(64).value as i32 + zero_point);
+        let found = F32Rne::new(format, zero_point, Activation::Identity).unwrap();
+        let found = found.requantize(accumulator, f32::from_bits(scale));
+        assert_eq!(found, expected, "{accumulator} · {scale:#010x}, zero point {zero_point}");
     }
 }
 
