@@ -1,7 +1,8 @@
 //! The command line: one file per subcommand. Errors become readable here, and only here is printed.
 //!
-//! Exit codes: 0 done; 2 could not. (1 is kept for commands that answer no.)
+//! Exit codes: 0 done; 1 done and the answer is no; 2 could not.
 
+mod cost_table;
 mod evaluate;
 mod inputs;
 mod output_folder;
@@ -12,6 +13,8 @@ use std::io::Write as _;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+/// Exit code of a command that did its work and answers no.
+const NO: u8 = 1;
 /// Exit code for usage, input and I/O errors.
 const COULD_NOT: u8 = 2;
 
@@ -26,6 +29,7 @@ struct Arguments {
 enum Command {
     Evaluate(evaluate::Arguments),
     Simulate(simulate::Arguments),
+    CostTable(cost_table::Arguments),
 }
 
 /// How a table is printed.
@@ -42,6 +46,15 @@ enum Format {
     Json,
 }
 
+/// What a command that did its work found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// Nothing to object.
+    Yes,
+    /// Equality, completeness or a limit that was asked for is not met.
+    No,
+}
+
 /// Why a command could not do its work; printed as one message.
 type Failure = Box<dyn std::error::Error>;
 
@@ -56,11 +69,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let done = match arguments.command {
-        Command::Evaluate(arguments) => evaluate::run(&arguments),
-        Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| Answer::Yes),
+        Command::Simulate(arguments) => simulate::run(&arguments).map(|()| Answer::Yes),
+        Command::CostTable(arguments) => cost_table::run(&arguments),
     };
     match done {
-        Ok(()) => 0,
+        Ok(Answer::Yes) => 0,
+        Ok(Answer::No) => NO,
         Err(error) => {
             note(&format!("error: {error}"));
             COULD_NOT

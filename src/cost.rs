@@ -8,6 +8,8 @@
 pub mod agnostic;
 
 mod action;
+mod area;
+mod area_entry;
 mod component;
 mod energy;
 mod energy_range;
@@ -23,13 +25,14 @@ mod technology;
 mod technology_file;
 mod technology_source;
 
-pub use action::Action;
+pub use action::{Action, adders, vector_actions};
+pub use area::{AreaBreakdown, AreaRange, Floorplan, area};
 pub use component::Component;
 pub use energy::{EnergyBreakdown, Macro, Memories, energy};
 pub use energy_range::EnergyRange;
 pub use error::CostError;
 pub use power_law::PowerLaw;
-pub use provenance::{EnergyPerAction, Exclusion, Lookup, Provenance, Standing};
+pub use provenance::{AreaLookup, AreaPerMac, EnergyPerAction, Exclusion, Lookup, Provenance, Standing};
 pub use shipped::SHIPPED_TECHNOLOGIES;
 pub use sram::{SramAccess, SramFit};
 pub use technology::Technology;

@@ -4,6 +4,7 @@
 //! terminals or plots.
 
 mod accuracy;
+mod cost_table;
 mod evaluate;
 mod execution;
 mod findings;
@@ -14,12 +15,17 @@ mod published;
 mod simulate;
 
 pub use accuracy::{Interval95, newcombe, wilson};
+pub use cost_table::{
+    AreaCosts, CostRow, CostTable, DesignCosts, LeftOut, MemoryCosts, PairCosts, SramFitRow, TechnologyCosts,
+    cost_table,
+};
 pub use evaluate::{Design, EvaluateError, Evaluation, Subject, evaluate};
 pub use execution::{ExecutedLayer, Execution, Trained, plans};
 pub use findings::findings;
 pub use pareto::pareto_front;
 pub use point::{
-    Accuracy, Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, Point, Range, Regime,
+    Accuracy, Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, PartialArea, Point, Range,
+    Regime,
 };
 pub use pricing::{PricingError, energy};
 pub use published::{PublishedAccuracy, Standing, published, published_baselines, unjoinable};

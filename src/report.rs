@@ -4,6 +4,7 @@
 //! every function returns its text.
 
 mod columns;
+mod cost_table;
 mod csv_text;
 mod error;
 mod executions;
@@ -17,6 +18,7 @@ mod samples;
 mod simulation;
 mod table;
 
+pub use cost_table::{cost_table_csv, cost_table_json, cost_tables};
 pub use error::ReportError;
 pub use executions::executions_table;
 pub use plot::{ParetoPlot, pareto_plots};

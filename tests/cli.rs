@@ -173,6 +173,16 @@ const REFUSALS: &[Refusal] = &[
             "[energy.multiplier.\"uint7,int8\".derived]",
         ),
     ),
+    refusal(
+        "unknown base of a technology",
+        EVALUATE,
+        Edit::Replace(TECHNOLOGY, "schema_version = 1", "schema_version = 1\nbase = \"5nm\""),
+    ),
+    refusal(
+        "technology based on itself",
+        "cost-table --hw int8-only.toml",
+        Edit::Replace(TECHNOLOGY, "schema_version = 1", "schema_version = 1\nbase = \"technology.toml\""),
+    ),
     refusal("negative energy", EVALUATE, Edit::Replace(TECHNOLOGY, "pj = 0.07\n", "pj = -0.07\n")),
     // Networks.
     refusal("malformed network", EVALUATE, Edit::Replace(NETWORK, "height = 6", "height =")),

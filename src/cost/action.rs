@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::numerics::OperandPair;
+use crate::numerics::{MacSpec, OperandPair, RegisterWidth};
 use crate::timing::{Adder, VectorOperation};
 
 /// One action with an energy of its own. SRAM accesses depend on the macro and are looked up apart.
@@ -39,6 +39,22 @@ fn vector_key(operation: VectorOperation) -> &'static str {
         VectorOperation::Compare => "compare",
         VectorOperation::Quantize => "quantize",
         VectorOperation::Round => "round",
+    }
+}
+
+/// One action per kind of vector-unit operation.
+pub fn vector_actions() -> [Action; 6] {
+    VECTOR_OPERATIONS.map(Action::Vector)
+}
+
+/// The additions of a MAC unit into its partial sum and into its accumulator, and the partial sum's bits.
+pub fn adders(spec: MacSpec) -> (Action, Action, u8) {
+    match spec {
+        MacSpec::Integer(mac) => {
+            let adder = |width: RegisterWidth| Action::Accumulate(Adder::Integer(width.bits()));
+            (adder(mac.partial_sum), adder(mac.accumulator), mac.partial_sum.bits())
+        }
+        MacSpec::Bf16(_) => (Action::Accumulate(Adder::F32), Action::Accumulate(Adder::F32), 32),
     }
 }
 

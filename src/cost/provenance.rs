@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::EnergyRange;
+use super::{AreaRange, EnergyRange};
 
 /// How far a number can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +59,27 @@ pub struct EnergyPerAction {
 pub enum Lookup {
     /// Its energy.
     Given(EnergyPerAction),
+    /// Left out, and why.
+    Excluded {
+        /// The file's reason.
+        reason: String,
+    },
+}
+
+/// The area of one MAC unit lane and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AreaPerMac {
+    /// Area of one multiplier with its adder in mm².
+    pub area: AreaRange,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// What a technology says about the area of a MAC unit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AreaLookup {
+    /// Its area.
+    Given(AreaPerMac),
     /// Left out, and why.
     Excluded {
         /// The file's reason.

@@ -11,8 +11,10 @@ mod tests {
     use super::*;
     use crate::cost::energy_range::factor;
     use crate::cost::{
-        Action, EnergyPerAction, EnergyRange, Lookup, SramAccess, SramFit, Standing, Technology,
+        Action, AreaLookup, EnergyPerAction, EnergyRange, Floorplan, Lookup, Macro, SramAccess, SramFit,
+        Standing, Technology, area,
     };
+    use crate::numerics::OperandPair;
     use crate::source::SourceFile;
 
     fn shipped(name: &str) -> Technology {
@@ -143,6 +145,56 @@ mod tests {
             technology.entries().map(|(action, _)| action.clone()).filter(performed).collect::<Vec<_>>()
         };
         assert_eq!(priced("45nm"), priced("7nm"));
+    }
+
+    /// Aladdin at 40 nm: multiplier 6350 µm² at 32 × 32 bits, adder 278 µm²; 986 µm² is what the library
+    /// makes of the 8-bit MAC at 45 nm.
+    #[test]
+    fn the_borrowed_45nm_mac_areas_are_scaled_as_their_text_says() {
+        let technology = shipped("45nm");
+        for (activation, weight, product, high_product) in [
+            ("int8", "int8", 64.0, 64.0),
+            ("uint8", "int8", 64.0, 81.0),
+            ("uint8", "int4", 32.0, 32.0),
+            ("int4", "int4", 16.0, 16.0),
+        ] {
+            let at_40_nm = |product: f64| 6350.0 * product / 1024.0 + 278.0;
+            let library = 986.0 / at_40_nm(64.0);
+            let pair = OperandPair::new(activation.parse().unwrap(), weight.parse().unwrap()).unwrap();
+            let Some(AreaLookup::Given(given)) = technology.mac_area(pair) else { panic!("{pair}") };
+            let evoapprox = (729.8 + 2.0 * 141.7) / 986.0;
+            for (found, expected) in [
+                (given.area.low(), at_40_nm(product) * (45.0_f64 / 40.0).powi(2)),
+                (given.area.typical(), at_40_nm(product) * library),
+                (given.area.high(), at_40_nm(high_product) * library * evoapprox),
+            ] {
+                assert!((found * 1e6 / expected - 1.0).abs() < 2e-3, "{pair}: {found} is not {expected}");
+            }
+        }
+        assert!(matches!(technology.mac_area(OperandPair::Bf16), Some(AreaLookup::Excluded { .. })));
+    }
+
+    #[test]
+    fn a_designs_area_is_its_macs_and_banks_and_says_what_is_missing() {
+        let lanes = |format: &str, lanes| {
+            (OperandPair::new(format.parse().unwrap(), format.parse().unwrap()).unwrap(), lanes)
+        };
+        let bank = Macro { bytes_per_bank: 8192, width_bits: 64 };
+        let plan = Floorplan {
+            pes: 64,
+            lanes: vec![lanes("int8", 1), lanes("int4", 2), lanes("bf16", 1)],
+            scratchpads: vec![("activation scratchpad", bank, 2)],
+        };
+        let found = area(&plan, &shipped("45nm")).unwrap();
+        assert_eq!(found.label, "SRAM + integer MAC only");
+        assert!(found.exclusions.iter().any(|left_out| left_out.what == "bf16 MAC"));
+        let (one, note) = shipped("45nm").sram_area(8192, 64).unwrap();
+        assert_eq!(note, None);
+        assert!((0.026..0.027).contains(&one.typical()), "{one:?}"); // CACTI: 0.0263 mm²
+        // The int4 unit of two lanes (2 · 551 µm²) is larger than the int8 unit of one.
+        let expected = 2.0 * one.typical() + 64.0 * 2.0 * 551e-6;
+        assert!((found.total().typical() - expected).abs() < 1e-9, "{found:?}");
+        assert_eq!(area(&plan, &shipped("7nm")), None);
     }
 
     /// The file that docs/formats.md names as the one to copy.

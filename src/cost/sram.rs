@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::energy_range::factor;
-use super::{EnergyPerAction, EnergyRange, PowerLaw, Provenance, Standing};
+use super::{AreaRange, EnergyPerAction, EnergyRange, PowerLaw, Provenance, Standing};
 
 /// Direction of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +40,8 @@ enum Method {
 pub(super) struct SramPoint {
     pub(super) read: EnergyRange,
     pub(super) write: EnergyRange,
+    /// Area of the macro in mm², if the table gives it.
+    pub(super) area: Option<AreaRange>,
 }
 
 impl SramPoint {
@@ -100,6 +102,38 @@ impl SramTable {
         }
         self.method = Method::Fit(self.fits());
         Ok(self)
+    }
+
+    /// Where the table's numbers come from.
+    pub(super) fn source(&self) -> (&str, Standing) {
+        (&self.source, self.standing)
+    }
+
+    /// Area in mm² of a bank of `bytes` with words of `width_bits`, and how it was found if it is no
+    /// tabulated macro; None where the table gives no areas.
+    ///
+    /// Linear in bytes between the two neighbors; above the largest in proportion to bytes, below the
+    /// smallest the smallest. A word of an untabulated width W is W / w macros of the widest tabulated
+    /// w ≤ W side by side, or one macro of the narrowest.
+    pub(super) fn area(&self, bytes: u64, width_bits: u32) -> Option<(AreaRange, Option<String>)> {
+        let narrower = self.points.range(..=width_bits).next_back();
+        let (&tabulated, sizes) = narrower.or_else(|| self.points.first_key_value())?;
+        let macros = (f64::from(width_bits) / f64::from(tabulated)).max(1.0);
+        let each = factor(bytes) / macros;
+        let below = sizes.iter().rfind(|(size, _)| factor(**size) <= each);
+        let above = sizes.iter().find(|(size, _)| factor(**size) >= each);
+        let (one, exact) = match (below, above) {
+            (Some((below, lower)), Some((above, upper))) if below != above => {
+                let position = (each - factor(*below)) / factor(above - below);
+                (lower.area?.times(1.0 - position) + upper.area?.times(position), false)
+            }
+            (Some((size, point)), above) => (point.area?.times(each / factor(*size)), above.is_some()),
+            (None, above) => (above?.1.area?, false),
+        };
+        let note = (!exact || macros > 1.0 || width_bits < tabulated).then(|| {
+            format!("{macros} macros of {tabulated} bits and {each} bytes, linear in bytes between tabulated sizes")
+        });
+        Some((one.times(macros), note))
     }
 
     /// Energy of one word of `width_bits` in a macro of `bytes`; None if the table is empty.
@@ -193,7 +227,7 @@ mod tests {
             assert!(table.insert(
                 bytes,
                 width_bits,
-                SramPoint { read: exactly(read), write: exactly(write) }
+                SramPoint { read: exactly(read), write: exactly(write), area: None }
             ));
         }
         table
@@ -240,7 +274,7 @@ mod tests {
         let mut table = SramTable::new("made up".to_owned(), Standing::User);
         for (bytes, pj) in [(1024, 1.0), (2048, 2.0), (4096, 1.0)] {
             let energy = EnergyRange::per_action(pj, pj, pj).unwrap();
-            assert!(table.insert(bytes, 64, SramPoint { read: energy, write: energy }));
+            assert!(table.insert(bytes, 64, SramPoint { read: energy, write: energy, area: None }));
         }
         let table = table.fitted().unwrap();
         for (bytes, width_bits, accesses, say) in [
@@ -265,6 +299,29 @@ mod tests {
     }
 
     #[test]
+    fn areas_are_linear_in_bytes_and_words_stand_side_by_side() {
+        let mut table = SramTable::new("made up".to_owned(), Standing::User);
+        let energy = EnergyRange::per_action(1.0, 1.0, 1.0).unwrap();
+        for (bytes, mm2) in [(1024, 1.0), (4096, 7.0)] {
+            let area = Some(AreaRange::new(mm2, mm2, mm2).unwrap());
+            assert!(table.insert(bytes, 64, SramPoint { read: energy, write: energy, area }));
+        }
+        for (bytes, width_bits, mm2, tabulated) in [
+            (1024, 64, 1.0, true),
+            (2048, 64, 3.0, false),
+            (8192, 64, 14.0, false),
+            (512, 64, 1.0, false),
+            (4096, 128, 6.0, false),
+            (4096, 32, 7.0, false),
+        ] {
+            let (area, note) = table.area(bytes, width_bits).unwrap();
+            assert!((area.typical() - mm2).abs() < 1e-12, "{bytes} x {width_bits}: {area:?}");
+            assert_eq!(note.is_none(), tabulated, "{bytes} x {width_bits}");
+        }
+        assert_eq!(self::table().area(8192, 64), None);
+    }
+
+    #[test]
     fn a_width_with_too_few_macros_is_not_fitted() {
         assert_eq!(table().fitted(), Err((64, 2)));
         assert!(table().fits().is_empty());
@@ -273,7 +330,7 @@ mod tests {
     #[test]
     fn a_macro_is_tabulated_once_and_an_empty_table_has_none() {
         let mut table = table();
-        let point = SramPoint { read: EnergyRange::ZERO, write: EnergyRange::ZERO };
+        let point = SramPoint { read: EnergyRange::ZERO, write: EnergyRange::ZERO, area: None };
         assert!(!table.insert(8192, 64, point));
         let empty = SramTable::new(String::new(), Standing::User);
         assert_eq!(empty.lookup(8192, 64, SramAccess::Read), None);

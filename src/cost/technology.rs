@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
+use super::area_entry::mac_area;
 use super::entry::{Entry, KeyedEntries, Located, evaluate, exactly_one, override_by_action};
 use super::formula::AdderLine;
 use super::layers;
@@ -12,7 +13,10 @@ use super::technology_file::{
     RawEntry, RawExclusion, RawExclusions, RawSram, RawSramMethod, RawSramPoint, RawSramRows, RawTechnology,
 };
 use super::technology_source::TechnologySource;
-use super::{Action, CostError, EnergyRange, Exclusion, Lookup, PowerLaw, SramAccess};
+use super::{
+    Action, AreaLookup, AreaRange, CostError, EnergyRange, Exclusion, Lookup, PowerLaw, SramAccess, Standing,
+};
+use crate::numerics::OperandPair;
 use crate::source::{SourceError, SourceFile};
 use crate::timing::Adder;
 
@@ -28,6 +32,7 @@ pub struct Technology {
     entries: BTreeMap<Action, Lookup>,
     other_adders: OtherAdders,
     sram: Sram,
+    mac_areas: BTreeMap<OperandPair, AreaLookup>,
     sram_leakage: String,
     exclusions: Vec<Exclusion>,
     sha256: String,
@@ -57,9 +62,6 @@ impl Technology {
         for source in &files {
             let file = TechnologySource(source);
             let raw: RawTechnology = source.parse()?;
-            if let Some(area) = &raw.area {
-                return Err(file.error(area, "`area` is not in this version: remove the table".to_owned()));
-            }
             title = Some((file.text("name", raw.name.get_ref(), &raw.name)?, raw.description.clone()));
             merged.lay(file, raw)?;
         }
@@ -71,6 +73,7 @@ impl Technology {
             node_nm: required(file, "node_nm", merged.node_nm)?,
             other_adders: other_adders(&entries, merged.any_width.as_ref())?,
             entries,
+            mac_areas: merged.mac_areas,
             sram: required(file, "energy.sram", merged.sram)?,
             sram_leakage: required(file, "energy.sram-leakage", merged.sram_leakage)?,
             exclusions: required(file, "exclusions.components", merged.exclusions)?,
@@ -150,6 +153,28 @@ impl Technology {
         }
     }
 
+    /// Where the scratchpads' numbers come from; None if they are excluded.
+    pub fn sram_source(&self) -> Option<(&str, Standing)> {
+        match &self.sram {
+            Sram::Table(table) => Some(table.source()),
+            Sram::Excluded(_) => None,
+        }
+    }
+
+    /// Area in mm² of one bank, and how it was found if it is no tabulated macro; None where the file
+    /// gives no areas.
+    pub fn sram_area(&self, bytes_per_bank: u64, width_bits: u32) -> Option<(AreaRange, Option<String>)> {
+        match &self.sram {
+            Sram::Table(table) => table.area(bytes_per_bank, width_bits),
+            Sram::Excluded(_) => None,
+        }
+    }
+
+    /// Area of one multiplier with its adder; None where the file says nothing.
+    pub fn mac_area(&self, pair: OperandPair) -> Option<&AreaLookup> {
+        self.mac_areas.get(&pair)
+    }
+
     /// Least-squares power laws of the tabulated scratchpads, by width, reads before writes; those that
     /// look-ups use if the file says `method = "fit"`, and to be compared with otherwise.
     pub fn sram_fits(&self) -> Vec<SramFit> {
@@ -172,6 +197,7 @@ struct Merged<'a> {
     entries: KeyedEntries<'a>,
     any_width: Option<Located<'a>>,
     sram: Option<Sram>,
+    mac_areas: BTreeMap<OperandPair, AreaLookup>,
     sram_leakage: Option<String>,
     exclusions: Option<Vec<Exclusion>>,
 }
@@ -202,6 +228,10 @@ impl<'a> Merged<'a> {
                 merged.retain(|earlier| earlier.what != exclusion.what);
                 merged.push(exclusion);
             }
+        }
+        for (pair, entry) in &raw.area.mac {
+            let (pair, area) = mac_area(file, pair, entry)?;
+            self.mac_areas.insert(pair, area);
         }
         override_by_action(&mut self.entries, file, raw.energy)
     }
@@ -272,13 +302,20 @@ fn sram_table(
         SramTable::new(file.text("energy.sram.rows.source", &rows.source, at)?, rows.standing.into());
     for spanned in &rows.points {
         let error = |message: String| file.error(spanned, format!("`{POINTS}`: {message}"));
-        let RawSramPoint { bytes, width_bits, read_pj, write_pj } = *spanned.get_ref();
+        let RawSramPoint { bytes, width_bits, read_pj, write_pj, area_mm2 } = *spanned.get_ref();
         if bytes == 0 || width_bits == 0 {
             return Err(error("`bytes` and `width_bits` must be at least 1".to_owned()));
         }
+        if area_mm2.is_some() != rows.points[0].get_ref().area_mm2.is_some() {
+            return Err(error("expected `area_mm2` of every macro or of none".to_owned()));
+        }
         let exactly = |pj| EnergyRange::per_action(pj, pj, pj).map_err(error);
-        if !table.insert(bytes, width_bits, SramPoint { read: exactly(read_pj)?, write: exactly(write_pj)? })
-        {
+        let point = SramPoint {
+            read: exactly(read_pj)?,
+            write: exactly(write_pj)?,
+            area: area_mm2.map(|mm2| AreaRange::new(mm2, mm2, mm2).map_err(error)).transpose()?,
+        };
+        if !table.insert(bytes, width_bits, point) {
             return Err(error(format!("{bytes} bytes x {width_bits} bits stands twice")));
         }
     }
@@ -321,7 +358,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::cost::{EnergyPerAction, Standing};
+    use crate::cost::EnergyPerAction;
 
     const SMALL: &str = r#"schema_version = 1
 name = "small"
@@ -551,11 +588,24 @@ components = [{ name = "control", reason = "mine" }, { name = "package", reason 
                 "[energy.register.bit]",
             ),
             case("node_nm = 7", "node_nm = 7\nvoltage = 1", "unknown field `voltage`", "voltage"),
+            case("[exclusions]", "[area]\nmultiplier = 1\n[exclusions]", "unknown field", "multiplier"),
             case(
                 "[exclusions]",
-                "[area]\nmultiplier = 1\n[exclusions]",
-                "`area` is not in this version",
-                "[area]",
+                "[area.mac.\"int8,int9\"]\nexcluded = \"no\"\n[exclusions]",
+                "unknown key `area.mac.int8,int9`",
+                "[area.mac",
+            ),
+            case(
+                "[exclusions]",
+                "[area.mac.\"int8,int8\"]\n[exclusions]",
+                "`area.mac.\"int8,int8\"` needs exactly one of `row`, `borrowed` and `excluded`",
+                "[area.mac",
+            ),
+            case(
+                "[exclusions]",
+                "[area.mac.\"int8,int8\".row]\num2 = 0\nsource = \"s\"\nstanding = \"user\"\n[exclusions]",
+                "expected 0 < low",
+                "\"int8,int8\"",
             ),
             case(
                 int8_row,

@@ -31,7 +31,8 @@ pub(super) struct RawTechnology {
     #[serde(default)]
     pub(super) energy: RawEnergy,
     pub(super) exclusions: Option<RawExclusions>,
-    pub(super) area: Option<Spanned<IgnoredAny>>,
+    #[serde(default)]
+    pub(super) area: RawArea,
 }
 
 pub(super) type RawEntries = BTreeMap<String, Spanned<RawEntry>>;
@@ -160,6 +161,44 @@ pub(super) struct RawSramPoint {
     pub(super) width_bits: u32,
     pub(super) read_pj: f64,
     pub(super) write_pj: f64,
+    pub(super) area_mm2: Option<f64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawArea {
+    #[serde(default)]
+    pub(super) mac: BTreeMap<String, Spanned<RawAreaEntry>>,
+}
+
+/// Exactly one of the three is given.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAreaEntry {
+    pub(super) row: Option<RawAreaRow>,
+    pub(super) borrowed: Option<RawAreaBorrowed>,
+    pub(super) excluded: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAreaRow {
+    pub(super) um2: f64,
+    pub(super) low_um2: Option<f64>,
+    pub(super) high_um2: Option<f64>,
+    pub(super) source: String,
+    pub(super) standing: RawStanding,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAreaBorrowed {
+    pub(super) um2: f64,
+    pub(super) low_um2: f64,
+    pub(super) high_um2: f64,
+    pub(super) node_nm: u32,
+    pub(super) scaling: String,
+    pub(super) source: String,
 }
 
 #[derive(Deserialize)]

@@ -330,6 +330,8 @@ mod tests {
             evaluation_set_sha256: String::new(),
         };
         Point {
+            technology: "7nm".into(),
+            area: None,
             design: design.into(),
             network: format!("resnet8-width{width}-{precision}"),
             family: "resnet8".into(),

@@ -80,11 +80,24 @@ pub enum Outcome {
     NotSupported(String),
 }
 
+/// Area of the parts of a design that have a source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartialArea {
+    /// Sum of those parts in mm².
+    pub mm2: Range,
+    /// What they are: for example "SRAM + integer MAC only".
+    pub label: String,
+}
+
 /// One design × network × regime × batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// Design name.
     pub design: String,
+    /// Name of the design's technology.
+    pub technology: String,
+    /// The design's area; None if its technology has no source for any part.
+    pub area: Option<PartialArea>,
     /// Network name.
     pub network: String,
     /// Networks of one family may share an accuracy axis.

@@ -1,13 +1,13 @@
 //! What requests of one network cost on one design.
 
-use crate::cost::{self, CostError, EnergyBreakdown, EnergyRange, Macro, Memories};
+use crate::cost::{self, AreaBreakdown, CostError, EnergyBreakdown, EnergyRange, Floorplan, Macro, Memories};
 use crate::hardware::{Accelerator, Scratchpad};
 use crate::mapping::{Gemm, MappingError, map_network};
 use crate::timing::{NetworkTiming, Regime, time_network};
 use crate::workload::{Network, Operation, Workload};
 
 use super::evaluate::{Design, Subject};
-use super::point::{Checksums, Cost, Outcome, Point, Range};
+use super::point::{Checksums, Cost, Outcome, PartialArea, Point, Range};
 
 /// Modelled energy of a request in pJ, layer by layer and in total.
 pub fn energy(
@@ -81,6 +81,15 @@ impl Pricing<'_> {
             };
         Ok(Point {
             design: self.design.accelerator.name().to_owned(),
+            technology: self.design.technology.name().to_owned(),
+            area: area(self.design).map(|area| PartialArea {
+                mm2: Range {
+                    low: area.total().low(),
+                    typical: area.total().typical(),
+                    high: area.total().high(),
+                },
+                label: area.label,
+            }),
             network: workload.name().to_owned(),
             family: workload.family().to_owned(),
             precision: workload.precision().to_owned(),
@@ -139,11 +148,33 @@ impl Pricing<'_> {
     }
 }
 
-fn memories(accelerator: &Accelerator) -> Memories {
-    let sram = |scratchpad: &Scratchpad| Macro {
-        bytes_per_bank: scratchpad.bytes_per_bank(),
-        width_bits: scratchpad.width_bits(),
+/// Area of a design's parts that have a source; None if no part has.
+pub(super) fn area(design: &Design) -> Option<AreaBreakdown> {
+    let (accelerator, array) = (&design.accelerator, design.accelerator.array());
+    let floorplan = Floorplan {
+        pes: array.rows() * array.cols(),
+        lanes: accelerator.macs().iter().map(|mac| (mac.pair(), mac.lanes())).collect(),
+        scratchpads: scratchpads(accelerator)
+            .map(|(name, scratchpad)| (name, sram(scratchpad), scratchpad.banks()))
+            .into(),
     };
+    cost::area(&floorplan, &design.technology)
+}
+
+/// The scratchpads by the name under which their energy is reported.
+pub(super) fn scratchpads(accelerator: &Accelerator) -> [(&'static str, &Scratchpad); 3] {
+    [
+        ("activation scratchpad", accelerator.activation()),
+        ("weight scratchpad", accelerator.weight()),
+        ("accumulator scratchpad", accelerator.accumulator()),
+    ]
+}
+
+fn sram(scratchpad: &Scratchpad) -> Macro {
+    Macro { bytes_per_bank: scratchpad.bytes_per_bank(), width_bits: scratchpad.width_bits() }
+}
+
+fn memories(accelerator: &Accelerator) -> Memories {
     Memories {
         activation: sram(accelerator.activation()),
         weight: sram(accelerator.weight()),

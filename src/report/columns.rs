@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::ReportError;
-use crate::explore::{Cost, FrameworkAgreement, Interval95, MeasuredAccuracy, Outcome, Point, wilson};
+use crate::explore::{Cost, FrameworkAgreement, Interval95, MeasuredAccuracy, Outcome, Point, Range, wilson};
 
 /// One value of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,8 +109,7 @@ pub(super) const COLUMNS: [Column; 29] = [
     Column::new("average_power_w", |p| if_runs(p, |cost| cost.average_power_w)),
     Column::new("tops_per_w", |p| if_runs(p, |cost| cost.tops_per_w)),
     Column::new("utilization", |p| if_runs(p, |cost| cost.utilization)),
-    // No citable area source covers every component in this version.
-    Column::new("area_mm2", |_| Cell::Empty),
+    Column::new("area_mm2", |p| area(p, |mm2| mm2.typical)),
     Column::new("macs", |p| Cell::Count(p.macs)),
     Column::new("cost_linear", |p| Cell::Count(p.cost_linear)),
     Column::new("cost_quadratic", |p| Cell::Count(p.cost_quadratic)),
@@ -126,7 +125,18 @@ pub(super) const COLUMNS: [Column; 29] = [
     Column::new("framework_differing", |p| framework(p, |framework, _| Cell::Count(framework.differing))),
 ];
 
-/// The checksums that every row ends with.
+/// The columns that were added behind the checksums.
+pub(super) const LAST: [Column; 3] = [
+    Column::new("technology", |p| Cell::text(&p.technology)),
+    Column::new("area_low_mm2", |p| area(p, |mm2| mm2.low)),
+    Column::new("area_high_mm2", |p| area(p, |mm2| mm2.high)),
+];
+
+fn area(point: &Point, bound: fn(&Range) -> f64) -> Cell {
+    point.area.as_ref().map_or(Cell::Empty, |area| Cell::Number(bound(&area.mm2)))
+}
+
+/// The checksums behind the costs.
 pub(super) const CHECKSUMS: [Column; 5] = [
     Column::new("design_sha256", |p| Cell::text(&p.checksums.design)),
     Column::new("network_sha256", |p| Cell::text(&p.checksums.network)),
@@ -156,7 +166,8 @@ fn note(point: &Point) -> String {
         Outcome::Runs(_) => None,
         Outcome::NotSupported(reason) => Some(reason),
     };
-    let notes: Vec<&str> = reason.into_iter().chain(&point.notes).map(String::as_str).collect();
+    let mut notes: Vec<String> = reason.into_iter().chain(&point.notes).cloned().collect();
+    notes.extend(point.area.as_ref().map(|area| format!("area: {}", area.label)));
     notes.join("; ")
 }
 

@@ -1,7 +1,7 @@
 //! All points as CSV, for scripts.
 
 use super::ReportError;
-use super::columns::{CHECKSUMS, COLUMNS, finite, microjoules};
+use super::columns::{CHECKSUMS, COLUMNS, LAST, finite, microjoules};
 use super::csv_text::csv_text;
 use crate::explore::{Outcome, Point};
 
@@ -14,7 +14,7 @@ pub fn points_csv(points: &[Point], tool_version: &str) -> Result<String, Report
     let mut header: Vec<String> = COLUMNS.iter().map(|column| column.name.into()).collect();
     header.extend(components.iter().map(|component| format!("energy_{}_uj", key(component))));
     header.push("tool_version".into());
-    header.extend(CHECKSUMS.iter().map(|column| column.name.into()));
+    header.extend(CHECKSUMS.iter().chain(&LAST).map(|column| column.name.into()));
 
     let mut rows = Vec::new();
     for point in points {
@@ -26,7 +26,7 @@ pub fn points_csv(points: &[Point], tool_version: &str) -> Result<String, Report
             row.push(component_cell(point, component)?);
         }
         row.push(tool_version.into());
-        for column in &CHECKSUMS {
+        for column in CHECKSUMS.iter().chain(&LAST) {
             row.push(column.cell(point)?.to_csv());
         }
         rows.push(row);
@@ -76,11 +76,11 @@ mod tests {
         let text = points_csv(&[point("edge", 8, "w8a8", 2.0, 9099)], "1.2.3").unwrap();
         let header = format!(
             "{HEADER},energy_multiplier_uj,energy_dram_uj,tool_version,design_sha256,network_sha256,trace_sha256,\
-             technology_sha256,evaluation_set_sha256"
+             technology_sha256,evaluation_set_sha256,technology,area_low_mm2,area_high_mm2"
         );
         let row = "edge,resnet8-width8-w8a8,resnet8,w8a8,measured,bit-exact execution,90.99,90.413,91.5356,10000,1,\
             cold,0.00004,25000,2,1.2,3.4,0.05,0.5,0.25,,1000000,8000000,64000000,80000,,fashion-mnist-test,91,7,0.5,\
-            1.5,1.2.3,d1,e2,f3,a4,b5";
+            1.5,1.2.3,d1,e2,f3,a4,b5,7nm,,";
         assert_eq!(text, format!("{header}\n{row}\n"));
     }
 

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::ReportError;
-use super::columns::{CHECKSUMS, COLUMNS, Cell, finite, microjoules};
+use super::columns::{CHECKSUMS, COLUMNS, Cell, LAST, finite, microjoules};
 use crate::explore::{Outcome, Point, Range};
 
 /// The version of the object's form; keys are added within a version, never renamed.
@@ -47,6 +47,8 @@ struct PointRecord<'a> {
     energy_by_component_uj: Object<&'a str, Energy>,
     #[serde(flatten)]
     checksums: Object<&'static str, Cell>,
+    #[serde(flatten)]
+    last: Object<&'static str, Cell>,
 }
 
 #[derive(Serialize)]
@@ -81,6 +83,7 @@ impl<'a> PointRecord<'a> {
             columns: cells(&COLUMNS)?,
             energy_by_component_uj: Object(energies),
             checksums: cells(&CHECKSUMS)?,
+            last: cells(&LAST)?,
         })
     }
 }

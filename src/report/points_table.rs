@@ -39,6 +39,7 @@ pub fn points_table(points: &[Point], energy_excluded: &[String], rows: Rows) ->
             .enumerate()
             .map(|(index, note)| format!("({}) {note}", index + 1))
             .chain(energy_notes(&shown))
+            .chain(area_notes(&shown))
             .collect(),
     }
 }
@@ -106,7 +107,7 @@ impl Column {
     }
 }
 
-const COLUMNS: [Column; 15] = [
+const COLUMNS: [Column; 16] = [
     Column::always("design", |p| p.design.clone()),
     Column::always("network", |p| p.network.clone()),
     Column::always("precision", |p| p.precision.clone()),
@@ -133,6 +134,7 @@ const COLUMNS: [Column; 15] = [
     Column::always("average\npower (mW)", |p| cost(p, |c| significant(c.average_power_w * 1e3, 3))),
     Column::always("TOPS/W\n(workload)", |p| cost(p, |c| significant(c.tops_per_w, 3))),
     Column::always("utilization\n(%)", |p| cost(p, |c| significant(c.utilization * 100.0, 3))),
+    Column { header: "area\n(mm²)", visible: Visible::WhenFilled, content: Content::Cell(area) },
     Column { header: "note", visible: Visible::WhenFilled, content: Content::Notes },
 ];
 
@@ -163,6 +165,16 @@ fn cost(point: &Point, text: fn(&crate::explore::Cost) -> String) -> String {
         Outcome::Runs(cost) => text(cost),
         Outcome::NotSupported(_) => NOTHING.into(),
     }
+}
+
+/// The area of what has a source; which parts that is stands below the table.
+fn area(point: &Point) -> String {
+    point.area.as_ref().map_or_else(String::new, |area| range(area.mm2, 1.0))
+}
+
+fn area_notes(points: &[&Point]) -> BTreeSet<String> {
+    let areas = points.iter().filter_map(|point| Some((&point.design, point.area.as_ref()?)));
+    areas.map(|(design, area)| format!("{design}, area: {}", area.label)).collect()
 }
 
 fn top1(point: &Point) -> String {

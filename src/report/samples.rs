@@ -23,6 +23,8 @@ pub(super) fn point(design: &str, width: u32, precision: &str, energy_uj: f64, c
     };
     Point {
         design: design.into(),
+        technology: "7nm".into(),
+        area: None,
         network: format!("resnet8-width{width}-{precision}"),
         family: "resnet8".into(),
         precision: precision.into(),

@@ -1,0 +1,61 @@
+//! From the `area` entries of a technology file to areas.
+
+use toml::Spanned;
+
+use crate::numerics::OperandPair;
+use crate::source::SourceError;
+
+use super::technology_file::RawAreaEntry;
+use super::technology_source::TechnologySource;
+use super::{AreaLookup, AreaPerMac, AreaRange, Provenance, Standing};
+
+/// Square millimeters per square micrometer.
+const MM2_PER_UM2: f64 = 1e-6;
+
+/// The pair of a key such as `int8,int8`, and its area or why it is left out.
+pub(super) fn mac_area(
+    file: TechnologySource<'_>,
+    pair: &str,
+    at: &Spanned<RawAreaEntry>,
+) -> Result<(OperandPair, AreaLookup), SourceError> {
+    let parsed = pair
+        .split_once(',')
+        .and_then(|(activation, weight)| OperandPair::new(activation.parse().ok()?, weight.parse().ok()?));
+    let Some(parsed) = parsed else {
+        let message = format!(
+            "unknown key `area.mac.{pair}`: expected `area.mac.\"ACTIVATION,WEIGHT\"`, for example \
+             `area.mac.\"uint8,int4\"`"
+        );
+        return Err(file.error(at, message));
+    };
+    let key = format!("area.mac.\"{pair}\"");
+    let range = |low: f64, typical: f64, high: f64| {
+        AreaRange::new(low * MM2_PER_UM2, typical * MM2_PER_UM2, high * MM2_PER_UM2)
+            .map_err(|message| file.error(at, format!("`{key}`: {message}")))
+    };
+    let (area, standing, source, derivation) = match at.get_ref() {
+        RawAreaEntry { row: Some(row), borrowed: None, excluded: None } => {
+            let (low, high) = (row.low_um2.unwrap_or(row.um2), row.high_um2.unwrap_or(row.um2));
+            let source = file.text(&format!("{key}.row.source"), &row.source, at)?;
+            (range(low, row.um2, high)?, row.standing.into(), source, None)
+        }
+        RawAreaEntry { row: None, borrowed: Some(borrowed), excluded: None } => {
+            let key = format!("{key}.borrowed");
+            let node_nm = file.node_nm(&format!("{key}.node_nm"), borrowed.node_nm, at)?;
+            let scaling = file.text(&format!("{key}.scaling"), &borrowed.scaling, at)?;
+            let source = file.text(&format!("{key}.source"), &borrowed.source, at)?;
+            let area = range(borrowed.low_um2, borrowed.um2, borrowed.high_um2)?;
+            (area, Standing::Borrowed, source, Some(format!("from {node_nm} nm: {scaling}")))
+        }
+        RawAreaEntry { row: None, borrowed: None, excluded: Some(reason) } => {
+            let reason = file.text(&format!("{key}.excluded"), reason, at)?;
+            return Ok((parsed, AreaLookup::Excluded { reason }));
+        }
+        _ => {
+            let message = format!("`{key}` needs exactly one of `row`, `borrowed` and `excluded`");
+            return Err(file.error(at, message));
+        }
+    };
+    let provenance = Provenance { standing, source, derivation };
+    Ok((parsed, AreaLookup::Given(AreaPerMac { area, provenance })))
+}
