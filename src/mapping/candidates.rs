@@ -161,16 +161,20 @@ impl Candidates<'_> {
     fn pixel_tiles(&self, schedule: &Schedule, vectors: u64) -> Result<(Vec<u64>, InputSupply), TooSmall> {
         let (transport, activation) = (self.space.transport, self.space.accelerator.activation());
         let m = self.gemm.m;
-        let by_window = largest(m, |tile| {
-            let held = transport.footprint.window(tile);
-            transport.working_bytes(held, self.staged(schedule, tile), activation) <= self.space.free_bytes
-        });
+        let buffers = activation.buffers() as u64;
+        let fits = |tile: u64, held: u64| {
+            transport.working_bytes(held, buffers * self.staged(schedule, tile)) <= self.space.free_bytes
+        };
+        // Tiles that follow each other share rows: together they hold the window of both.
+        let window_fits = |tile: u64| fits(tile, transport.footprint.window(buffers * tile));
+        // Whole rows of pixels touch fewer rows of the input than as many pixels elsewhere.
+        let width = transport.footprint.width();
+        let rows = largest(m / width, |rows| window_fits(rows * width)).map_or(0, |rows| rows * width);
+        let by_window = largest(m, window_fits).max((rows > 0).then_some(rows));
         let depth = schedule.k_per_fold().min(self.gemm.k);
         let by_fold = || {
-            largest(m, |tile| {
-                transport.working_bytes(tile, tile * depth, activation) <= self.space.free_bytes
-            })
-            .filter(|_| schedule.dataflow == Dataflow::Ws)
+            largest(m, |tile| fits(tile, buffers * tile * depth))
+                .filter(|_| schedule.dataflow == Dataflow::Ws)
         };
         let (fits, input) = match by_window {
             Some(tile) => (tile, InputSupply::PerTile),
@@ -178,9 +182,10 @@ impl Candidates<'_> {
                 Some(tile) => (tile, InputSupply::PerFold),
                 None => {
                     let held = transport.footprint.window(1).min(depth);
+                    let least = transport.working_bytes(buffers * held, buffers * self.staged(schedule, 1));
                     return Err(TooSmall {
                         scratchpad: "activation",
-                        needed_bits: transport.working_bytes(held, self.staged(schedule, 1), activation) * 8,
+                        needed_bits: least * 8,
                         available_bits: self.space.free_bytes * 8,
                     });
                 }

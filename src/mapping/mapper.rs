@@ -177,9 +177,10 @@ fn off_array_tile(
     free_bytes: u64,
     accelerator: &Accelerator,
 ) -> Result<u64, MappingError> {
-    let activation = accelerator.activation();
+    let buffers = accelerator.activation().buffers() as u64;
     let bytes = |tile: u64| {
-        transport.working_bytes(transport.footprint.window(tile), transport.most_outputs(tile), activation)
+        let held = transport.footprint.window(buffers * tile);
+        transport.working_bytes(held, buffers * transport.most_outputs(tile))
     };
     let tile = largest(transport.pixels, |tile| bytes(tile) <= free_bytes).ok_or_else(|| {
         MappingError::ScratchpadTooSmall {

@@ -36,6 +36,7 @@ impl Residency {
         let mut places = vec![Place::Dram; network.edges().len()];
         let mut occupied = vec![0; layers.len()];
         let capacity = accelerator.activation().bytes();
+        let buffers = accelerator.activation().buffers() as u64;
         for (writer, layer) in layers.iter().enumerate() {
             let edge = layer.output;
             let Some(last) = layers.iter().rposition(|reader| reads(reader, edge)) else { continue };
@@ -48,9 +49,9 @@ impl Residency {
                 let transport = Transport::of(&layers[at], network, accelerator, batch, place);
                 let Wanted { pixels, channels } = wanted[at];
                 let tile = pixels.min(transport.pixels);
-                let (held, staged) =
-                    (transport.footprint.window(tile), tile * channels.min(transport.channels));
-                let working = transport.working_bytes(held, staged, accelerator.activation());
+                let held = transport.footprint.window(buffers * tile);
+                let staged = buffers * tile * channels.min(transport.channels);
+                let working = transport.working_bytes(held, staged);
                 occupied[at] + bytes + working <= capacity
             });
             if fits {

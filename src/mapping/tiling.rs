@@ -517,9 +517,9 @@ mod tests {
             if tiling.weights == WeightSupply::PerLayer {
                 prop_assert_eq!(weights, gemm.weights() * tiling.weight_bits, "every weight once");
             }
-            let held = transport.footprint.window(tiling.schedule.m_tile);
+            let held = transport.footprint.window(2 * tiling.schedule.m_tile);
             if tiling.input == InputSupply::PerTile {
-                prop_assert!(2 * held * transport.input_bits <= sizes[0] * 8192, "two tiles fit");
+                prop_assert!(held * transport.input_bits <= sizes[0] * 8192, "two tiles fit");
                 prop_assert_eq!(copied, 0, "the image is stored on its grid");
             }
         }

@@ -1,6 +1,6 @@
 //! What a layer moves between DRAM, the vector unit and the activation scratchpad, and the room it needs.
 
-use crate::hardware::{Accelerator, Scratchpad};
+use crate::hardware::Accelerator;
 use crate::workload::{Convolution, EdgeId, Layer, Network, Operation};
 
 use super::footprint::Footprint;
@@ -106,10 +106,10 @@ impl Transport {
         }
     }
 
-    /// Bytes of the activation scratchpad in use while a tile holds `held` input elements and stages
-    /// `staged` results, besides tensors that are on chip whole: twice each where it is double-buffered.
-    /// What is quantized on read passes through on its way to its copy and takes no room of its own.
-    pub fn working_bytes(&self, held: u64, staged: u64, activation: &Scratchpad) -> u64 {
+    /// Bytes of the activation scratchpad in use while `held` input elements (of all tiles that have room
+    /// at once) are there and `staged` results wait, besides tensors that are on chip whole. What is
+    /// quantized on read passes through on its way to its copy and takes no room of its own.
+    pub fn working_bytes(&self, held: u64, staged: u64) -> u64 {
         let input = match (self.copy_bits, self.input) {
             (Some(copy_bits), _) => copy_bits,
             (None, Place::Dram) => self.input_bits,
@@ -121,7 +121,7 @@ impl Transport {
         };
         let output = if self.output == Place::Dram { self.output_bits } else { 0 };
         let all = [held * input, staged * shortcut, staged * output].map(|bits| bits.div_ceil(8));
-        all.iter().sum::<u64>() * activation.buffers() as u64
+        all.iter().sum()
     }
 
     /// Bits that cross DRAM at least: input, shortcut and output, each once.
