@@ -305,7 +305,7 @@ fn pair_costs(design: &Design, mac: &MacUnit, lookups: &mut Lookups<'_>) -> Pair
         }
         _ => None,
     };
-    let macs_per_cycle = (array.rows() * array.cols() * mac.lanes()) as f64;
+    let macs_per_cycle = (array.count() * array.rows() * array.cols() * mac.lanes()) as f64;
     PairCosts {
         pair: format!("{},{}", pair.activation(), pair.weight()),
         lanes: mac.lanes(),

@@ -152,7 +152,7 @@ impl Pricing<'_> {
 pub(super) fn area(design: &Design) -> Option<AreaBreakdown> {
     let (accelerator, array) = (&design.accelerator, design.accelerator.array());
     let floorplan = Floorplan {
-        pes: array.rows() * array.cols(),
+        pes: array.count() * array.rows() * array.cols(),
         lanes: accelerator.macs().iter().map(|mac| (mac.pair(), mac.lanes())).collect(),
         scratchpads: scratchpads(accelerator)
             .map(|(name, scratchpad)| (name, sram(scratchpad), scratchpad.banks()))
