@@ -419,7 +419,7 @@ mod tests {
 
     use super::*;
     use crate::hardware::SHIPPED;
-    use crate::mapping::map_network;
+    use crate::mapping::{InputSupply, map_network};
     use crate::source::SourceFile;
     use crate::timing::array_cycles;
     use crate::workload::Workload;
@@ -485,6 +485,59 @@ last = "w8a8"
                 prop_assert_eq!(complete - end, array, "{}", &layer.name);
                 end = complete;
             }
+        }
+
+        /// Whatever the sizes: a network is timed, within the bounds that hold for any machine, or refused.
+        #[test]
+        fn any_design_times_a_network_or_says_why_not(
+            dataflow in prop_oneof![Just("ws"), Just("os"), Just("is")],
+            [rows, cols] in [1u64..300, 1u64..300], count in 1u64..5, lanes in 1u64..5,
+            kib in [1u64..40, 1u64..40, 1u64..40], buffered: bool, steady: bool,
+            kernel in [1usize..5, 1usize..5], stride in [1usize..4, 1usize..4], groups in 1usize..4,
+            channels in [1usize..70, 1usize..70], bits in prop_oneof![Just("w4a4"), Just("w8a8"), Just("bf16")],
+            batch in 1u64..4,
+        ) {
+            let (_, edge) = SHIPPED[0];
+            let array = format!("[array]\nrows = {rows}\ncols = {cols}\ncount = {count}\ndataflows = [\"{dataflow}\"]\n");
+            let (start, end) = (edge.find("[array]").unwrap(), edge.find("# Lanes").unwrap());
+            let text = format!("{}{array}{}", &edge[..start], &edge[end..])
+                .replace("count = 2 }", &format!("count = {lanes} }}"))
+                .replace("double_buffered = true", &format!("double_buffered = {buffered}"))
+                .replace("banks = 8", "banks = 1")
+                .replace("banks = 16", "banks = 1")
+                .replace("bytes = 131_072", &format!("bytes = {}", kib[0] * 1024))
+                .replace("bytes = 65_536", &format!("bytes = {}", kib[1] * 1024))
+                .replace("bytes = 32_768", &format!("bytes = {}", kib[2] * 1024));
+            let accelerator = Accelerator::parse(&SourceFile::embedded("d.toml", &text)).unwrap();
+            let network = format!(
+                "schema_version = 1\ninput = {{ height = 13, width = 11, channels = {} }}\n\
+                 precision = {{ default = \"{bits}\" }}\n\
+                 [[layer]]\nname = \"a\"\nactivation = \"relu\"\n\
+                 conv2d = {{ out_channels = {}, kernel = {kernel:?}, stride = {stride:?}, groups = {groups} }}\n\
+                 [[layer]]\nname = \"b\"\ninput = \"a\"\nshortcut = \"a\"\n\
+                 conv2d = {{ out_channels = {}, kernel = [1, 1] }}\n\
+                 [[layer]]\nname = \"c\"\nglobal_average_pool = {{}}\n\
+                 [[layer]]\nname = \"d\"\nlinear = {{ out_features = 33 }}\n",
+                channels[0] * groups, channels[1] * groups, channels[1] * groups
+            );
+            let workload = Workload::parse(&SourceFile::embedded("n.toml", &network)).unwrap();
+            let Ok(mapped) = map_network(workload.network(), &accelerator, batch) else { return Ok(()) };
+            let regime = if steady { Regime::Steady } else { Regime::Cold };
+            let timing = time_network(workload.network(), &mapped, &accelerator, regime);
+            let mut least = 0;
+            for (layer, mapping) in timing.layers.iter().zip(&mapped) {
+                // Fold by fold only the pixels that windows touch are fetched, not whole rows.
+                if mapping.array.is_none_or(|mapped| mapped.tiling.input == InputSupply::PerTile) {
+                    least += mapping.transport.dram_bits().div_ceil(8);
+                }
+                if let (Some(mapped), Regime::Cold) = (mapping.array, regime) {
+                    least += (mapped.tiling.schedule.gemm.weights() * mapped.tiling.weight_bits).div_ceil(8);
+                }
+                prop_assert!(layer.counters.macs.values().all(|macs| macs.0 == layer.macs().0));
+            }
+            let moved = timing.counters.dram_read.0 + timing.counters.dram_write.0;
+            prop_assert!(moved >= least, "{moved} bytes moved, {least} at least");
+            prop_assert!(moved <= 1000 * least, "{moved} bytes moved, {least} would do");
         }
     }
 }
