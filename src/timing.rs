@@ -16,6 +16,6 @@ mod vector;
 pub use counters::{
     Accesses, Adder, Additions, Bits, Bytes, Counters, Cycles, Macs, Operations, VectorOperation, Words,
 };
-pub use network::{LayerTiming, NetworkTiming, Regime, time_network};
+pub use network::{LayerTiming, NetworkTiming, Regime, stages, time_network};
 pub use pace::array_cycles;
 pub use pipeline::{Machine, Stage, completions};

@@ -130,14 +130,8 @@ pub fn time_network(
     accelerator: &Accelerator,
     regime: Regime,
 ) -> NetworkTiming {
-    let (mut layers, stages) = stages(network, mapped, accelerator, regime);
-    let machine = Machine {
-        latency: accelerator.dram().latency_cycles(),
-        weight_buffers: accelerator.weight().buffers(),
-        activation_buffers: accelerator.activation().buffers(),
-        accumulator_buffers: accelerator.accumulator().buffers(),
-    };
-    let completions = completions(&stages, layers.len(), machine);
+    let (mut layers, stages) = layers_in_stages(network, mapped, accelerator, regime);
+    let completions = completions(&stages, layers.len(), Machine::of(accelerator));
     let mut before = 0;
     let mut counters = Counters::default();
     for (layer, complete) in layers.iter_mut().zip(&completions) {
@@ -150,8 +144,18 @@ pub fn time_network(
     timing
 }
 
+/// The stages of one request, which [`completions`] times.
+pub fn stages(
+    network: &Network,
+    mapped: &[LayerMapping],
+    accelerator: &Accelerator,
+    regime: Regime,
+) -> Vec<Stage> {
+    layers_in_stages(network, mapped, accelerator, regime).1
+}
+
 /// What happens in each layer, its cycles not yet known, and in which stages.
-fn stages(
+fn layers_in_stages(
     network: &Network,
     mapped: &[LayerMapping],
     accelerator: &Accelerator,
@@ -461,7 +465,7 @@ last = "w8a8"
             let accelerator = Accelerator::parse(&SourceFile::embedded("d.toml", &text)).unwrap();
             let workload = Workload::parse(&SourceFile::embedded("n.toml", NETWORK)).unwrap();
             let Ok(mapped) = map_network(workload.network(), &accelerator, batch) else { return Ok(()) };
-            let (layers, mut stages) = stages(workload.network(), &mapped, &accelerator, Regime::Cold);
+            let (layers, mut stages) = layers_in_stages(workload.network(), &mapped, &accelerator, Regime::Cold);
             for stage in &mut stages {
                 let Stage { load_weights, load_input, load_partial_sums, quantize, vector, store, .. } = stage;
                 for occupancy in [load_weights, load_input, load_partial_sums, quantize, vector, store] {

@@ -12,6 +12,7 @@
 //!
 //! Every start is the maximum over what it waits for, which makes this a max-plus recurrence.
 
+use crate::hardware::Accelerator;
 use crate::mapping::Buffer;
 
 /// One stage: occupancies and distances in cycles, 0 where there is nothing to do.
@@ -68,6 +69,18 @@ pub struct Machine {
     pub activation_buffers: usize,
     /// Buffers of the accumulator scratchpad, 1 or 2.
     pub accumulator_buffers: usize,
+}
+
+impl Machine {
+    /// What an accelerator's stages share.
+    pub fn of(accelerator: &Accelerator) -> Self {
+        Self {
+            latency: accelerator.dram().latency_cycles(),
+            weight_buffers: accelerator.weight().buffers(),
+            activation_buffers: accelerator.activation().buffers(),
+            accumulator_buffers: accelerator.accumulator().buffers(),
+        }
+    }
 }
 
 /// The buffers of a scratchpad, used in turn: `turns[j]` is the how-manieth use stage j belongs to.
@@ -137,17 +150,17 @@ impl Recurrence<'_> {
     /// Only within `layer`: a later layer's input waits for this one's results.
     fn request_input(&mut self, index: usize, layer: usize) {
         let Some(stage) = self.stages.get(index).filter(|stage| stage.layer == layer) else { return };
-        let free = self.input.free_at(index);
-        self.input_at[index] = match stage.load_input {
-            0 => free,
-            occupancy => self.transfer(free.max(self.written), occupancy),
-        };
+        if stage.load_input > 0 {
+            let ready = self.input.free_at(index).max(self.written);
+            self.input_at[index] = self.transfer(ready, stage.load_input);
+        }
     }
 
     fn quantize(&mut self, index: usize) {
         let occupancy = self.stages[index].quantize;
         if occupancy > 0 {
-            self.vector_unit = self.vector_unit.max(self.input_at[index]).max(self.passed) + occupancy;
+            let ready = self.input_at[index].max(self.input.free_at(index)).max(self.passed);
+            self.vector_unit = self.vector_unit.max(ready) + occupancy;
             self.input_at[index] = self.vector_unit;
         }
     }
