@@ -518,6 +518,12 @@ mod tests {
                 prop_assert_eq!(weights, gemm.weights() * tiling.weight_bits, "every weight once");
             }
             let held = transport.footprint.window(2 * tiling.schedule.m_tile);
+            if tiling.input == InputSupply::PerFold {
+                let depth = tiling.schedule.k_per_fold().min(gemm.k);
+                let operands = tiling.schedule.m_tile * depth * transport.input_bits;
+                let results = tiling.room.staged * transport.output_bits;
+                prop_assert!(2 * (operands + results) <= sizes[0] * 8192, "two tiles of a fold fit");
+            }
             if tiling.input == InputSupply::PerTile {
                 prop_assert!(held * transport.input_bits <= sizes[0] * 8192, "two tiles fit");
                 prop_assert_eq!(copied, 0, "the image is stored on its grid");
