@@ -21,5 +21,5 @@ pub use mapper::{LayerMapping, MappedLayer, MappingError, accumulator_bits, map_
 pub use plan::LayerPlan;
 pub use reduction::{Join, ReductionOrder};
 pub use schedule::{Fold, Lanes, OutputTile, Schedule, Split, View};
-pub use tiling::{Buffer, InputSupply, Room, Step, Tiling, Transfer, WeightSupply};
+pub use tiling::{Buffer, FoldRun, InputSupply, Room, Step, Tiling, Transfer, WeightSupply};
 pub use transport::{Place, Results, Transport};

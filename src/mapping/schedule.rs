@@ -191,23 +191,27 @@ impl Schedule {
         })
     }
 
+    /// The blocks of one output tile in execution order, each as one fold over all k.
+    pub fn tile_blocks(&self, tile: OutputTile) -> impl Iterator<Item = Fold> + use<> {
+        let (group, depth, channels) = (tile.group, self.gemm.k, self.channels_per_fold());
+        pieces(tile.m, tile.m + tile.pixels, self.pixels_per_fold()).flat_map(move |(m, pixels)| {
+            pieces(tile.n, tile.n + tile.channels, channels).map(move |(n, channels)| Fold {
+                group,
+                m,
+                n,
+                k: 0,
+                pixels,
+                channels,
+                depth,
+            })
+        })
+    }
+
     /// The folds of one output tile in execution order.
     pub fn tile_folds(&self, tile: OutputTile) -> impl Iterator<Item = Fold> + use<> {
-        let OutputTile { group, .. } = tile;
-        let (depth, extent) = (self.k_per_fold(), self.gemm.k);
-        let channels = self.channels_per_fold();
-        pieces(tile.m, tile.m + tile.pixels, self.pixels_per_fold()).flat_map(move |(m, pixels)| {
-            pieces(tile.n, tile.n + tile.channels, channels).flat_map(move |(n, channels)| {
-                pieces(0, extent, depth).map(move |(k, depth)| Fold {
-                    group,
-                    m,
-                    n,
-                    k,
-                    pixels,
-                    channels,
-                    depth,
-                })
-            })
+        let depth = self.k_per_fold();
+        self.tile_blocks(tile).flat_map(move |block| {
+            pieces(0, block.depth, depth).map(move |(k, depth)| Fold { k, depth, ..block })
         })
     }
 

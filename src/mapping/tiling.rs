@@ -130,11 +130,32 @@ pub struct Step {
     pub output_buffer: Buffer,
 }
 
+/// Folds of one block of outputs that follow each other along k and have the same extents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoldRun {
+    /// The first.
+    pub first: Fold,
+    /// How many, at least 1.
+    pub count: u64,
+}
+
+impl FoldRun {
+    /// The fold at `index`, less than `count`.
+    pub fn at(self, index: u64) -> Fold {
+        Fold { k: self.first.k + index * self.first.depth, ..self.first }
+    }
+
+    /// The last.
+    pub fn last(self) -> Fold {
+        self.at(self.count - 1)
+    }
+}
+
 /// A step that folds are being added to.
 #[derive(Default)]
 struct OpenStep {
     step: Step,
-    folds: Vec<Fold>,
+    runs: Vec<FoldRun>,
     weight_bits: u64,
     outputs: u64,
 }
@@ -142,7 +163,7 @@ struct OpenStep {
 impl OpenStep {
     fn clear(&mut self) {
         self.step = Step::default();
-        self.folds.clear();
+        self.runs.clear();
         (self.weight_bits, self.outputs) = (0, 0);
     }
 }
@@ -270,7 +291,7 @@ impl Tiling {
         &self,
         transport: &Transport,
         (from, pixels): (u64, u64),
-        mut visit: impl FnMut(&Step, &[Fold]),
+        mut visit: impl FnMut(&Step, &[FoldRun]),
     ) {
         let (mut open, mut staged) = (OpenStep::default(), Staged::default());
         open.step.input_buffer = Buffer::Next;
@@ -281,15 +302,22 @@ impl Tiling {
             if self.weights == WeightSupply::PerTile {
                 open.step.weight_buffer = Buffer::Next;
             }
-            for fold in self.schedule.tile_folds(tile).flat_map(|fold| self.cut(fold)) {
-                let fetches = self.fetches(fold, tile.m);
-                if !open.folds.is_empty() && self.is_full(&open, fold, fetches, transport) {
-                    visit(&open.step, &open.folds);
-                    open.clear();
-                }
-                self.add(&mut open, transport, fold, fetches);
-                if fold.k + fold.depth == self.schedule.gemm.k {
-                    self.stage(&mut open.step, &mut staged, transport, fold);
+            for mut run in self.schedule.tile_blocks(tile).flat_map(|block| self.runs(block)) {
+                let fetches = self.fetches(run.first, tile.m);
+                while run.count > 0 {
+                    let fitting = self.fitting(&open, run.first, fetches, transport).min(run.count);
+                    if fitting == 0 {
+                        visit(&open.step, &open.runs);
+                        open.clear();
+                        continue;
+                    }
+                    let taken = FoldRun { count: fitting, ..run };
+                    self.add(&mut open, transport, taken, fetches);
+                    let last = taken.last();
+                    if last.k + last.depth == self.schedule.gemm.k {
+                        self.stage(&mut open.step, &mut staged, transport, last);
+                    }
+                    run = FoldRun { first: run.at(fitting), count: run.count - fitting };
                 }
             }
             let last =
@@ -297,66 +325,70 @@ impl Tiling {
             if last {
                 self.store(&mut open.step, &mut staged, transport);
             }
-            visit(&open.step, &open.folds);
+            visit(&open.step, &open.runs);
             open.clear();
         }
     }
 
-    /// Whether `fold` must wait for another step.
-    fn is_full(&self, open: &OpenStep, fold: Fold, fetches: bool, transport: &Transport) -> bool {
+    /// How many folds like this one the step has room for; at least 1 if it is empty.
+    fn fitting(&self, open: &OpenStep, fold: Fold, fetches: bool, transport: &Transport) -> u64 {
+        let empty = open.runs.is_empty();
         if self.input == InputSupply::PerFold || self.spilled_outputs(fold) > 0 {
-            return true;
+            return u64::from(empty);
         }
         let room = match self.weights {
             WeightSupply::PerLayer => self.room.weight_bits.min(self.granule()),
             WeightSupply::PerTile => u64::MAX,
             WeightSupply::PerStep => self.room.weight_bits,
         };
-        let with = |weights: u64| open.weight_bits + if fetches { weights * self.weight_bits } else { 0 };
-        if !fold.is_first_of_outputs() {
-            return with(fold.weights()) > room;
+        let free = room - open.weight_bits.min(room);
+        let folds = if fetches { free / (fold.weights() * self.weight_bits) } else { u64::MAX };
+        if empty {
+            return folds.max(1);
         }
+        if !fold.is_first_of_outputs() {
+            return folds;
+        }
+        let block = if fetches { fold.channels * self.schedule.gemm.k * self.weight_bits } else { 0 };
         let outputs = open.outputs + fold.outputs();
-        let block = fold.channels * self.schedule.gemm.k;
-        !open.folds[0].is_first_of_outputs()
-            || with(block) > room
+        let full = !open.runs[0].first.is_first_of_outputs()
+            || block > free
             || outputs * self.accumulator_bits > self.room.accumulator_bits
-            || transport.output == Place::Dram && outputs > self.room.staged
+            || transport.output == Place::Dram && outputs > self.room.staged;
+        if full { 0 } else { folds }
     }
 
-    fn add(&self, open: &mut OpenStep, transport: &Transport, fold: Fold, fetches: bool) {
-        let step = &mut open.step;
+    fn add(&self, open: &mut OpenStep, transport: &Transport, run: FoldRun, fetches: bool) {
+        let (step, first, last) = (&mut open.step, run.first, run.last());
         if fetches {
-            open.weight_bits += fold.weights() * self.weight_bits;
+            open.weight_bits += run.count * first.weights() * self.weight_bits;
             step.weights = Transfer::run(open.weight_bits, transport.burst_bytes);
         }
         if self.weights == WeightSupply::PerStep {
             step.weight_buffer = Buffer::Next;
         }
-        if fold.is_first_of_outputs() {
-            open.outputs += fold.outputs();
+        if first.is_first_of_outputs() {
+            open.outputs += first.outputs();
             step.accumulator_buffer = Buffer::Next;
         }
         if self.input == InputSupply::PerFold {
             step.input_buffer = Buffer::Next;
-            step.quantized = if transport.copy_bits.is_some() { fold.pixels * fold.depth } else { 0 };
+            step.quantized = if transport.copy_bits.is_some() { first.pixels * first.depth } else { 0 };
             if transport.input == Place::Dram {
-                let run = fold.depth * transport.input_bits;
-                step.input = Transfer::runs(fold.pixels, run, transport.burst_bytes);
+                let bits = first.depth * transport.input_bits;
+                step.input = Transfer::runs(first.pixels, bits, transport.burst_bytes);
             }
         }
-        let complete = fold.k + fold.depth == self.schedule.gemm.k;
-        let spilled = self.spilled_outputs(fold) * self.accumulator_bits;
-        let spilled = Transfer::run(spilled, transport.burst_bytes);
-        if !fold.is_first_of_outputs() {
-            step.spill_read = spilled;
+        let spilled = self.spilled_outputs(first) * self.accumulator_bits;
+        if spilled > 0 && !first.is_first_of_outputs() {
+            step.spill_read = Transfer::run(spilled, transport.burst_bytes);
         }
-        if complete {
-            step.outputs += fold.outputs();
-        } else {
-            step.spill_write = spilled;
+        if last.k + last.depth == self.schedule.gemm.k {
+            step.outputs += last.outputs();
+        } else if spilled > 0 {
+            step.spill_write = Transfer::run(spilled, transport.burst_bytes);
         }
-        open.folds.push(fold);
+        open.runs.push(run);
     }
 
     /// A complete fold's results wait until they fill a burst; its shortcut comes with the step.
@@ -401,12 +433,13 @@ impl Tiling {
         }
     }
 
-    fn cut(&self, fold: Fold) -> impl Iterator<Item = Fold> + use<> {
-        pieces(fold.k, fold.k + fold.depth, self.longest_cut()).map(move |(k, depth)| Fold {
-            k,
-            depth,
-            ..fold
-        })
+    /// The folds of one block of outputs, given as one fold over all k.
+    fn runs(&self, block: Fold) -> impl Iterator<Item = FoldRun> + use<> {
+        let cut = self.longest_cut();
+        let (count, rest) = (block.depth / cut, block.depth % cut);
+        let whole = FoldRun { first: Fold { depth: cut, ..block }, count };
+        let ragged = FoldRun { first: Fold { k: count * cut, depth: rest, ..block }, count: 1 };
+        [whole, ragged].into_iter().filter(|run| run.count > 0 && run.first.depth > 0)
     }
 }
 
@@ -476,15 +509,19 @@ mod tests {
             let Some(mapping) = map(dataflow, &layer, size, sizes, batch) else { return Ok(()) };
             let (tiling, transport) = (mapping.array.unwrap().tiling, mapping.transport);
             let (mut macs, mut outputs, mut input, mut weights, mut stored, mut copied) = (0, 0, 0, 0, 0, 0);
+            let mut seen: Vec<Fold> = Vec::new();
             let mut fetched: BTreeMap<(u64, u64, u64), u64> = BTreeMap::new();
-            let mut visit = |step: &Step, folds: &[Fold]| {
+            let mut visit = |step: &Step, runs: &[FoldRun]| {
+                let folds: Vec<Fold> =
+                    runs.iter().flat_map(|run| (0..run.count).map(|index| run.at(index))).collect();
+                seen.extend(&folds);
                 assert!(!folds.is_empty());
                 macs += folds.iter().map(|fold| fold.macs()).sum::<u64>();
                 outputs += step.outputs;
                 assert!(step.input == Transfer::default() || tiling.input == InputSupply::PerFold);
                 weights += step.weights.bits;
                 stored += step.stored.bits;
-                for fold in folds {
+                for fold in &folds {
                     if tiling.fetches(*fold, fold.m / tiling.schedule.m_tile * tiling.schedule.m_tile) {
                         *fetched.entry((fold.group, fold.n, fold.k)).or_default() += fold.weights();
                     }
@@ -505,6 +542,9 @@ mod tests {
                 tiling.for_each_step(&transport, (from, pixels), &mut visit);
             }
             let gemm = tiling.schedule.gemm;
+            if dataflow != "os" {
+                prop_assert_eq!(seen, tiling.schedule.folds().collect::<Vec<_>>(), "in the schedule's order");
+            }
             prop_assert_eq!(macs, gemm.macs());
             prop_assert_eq!(outputs, gemm.outputs());
             prop_assert_eq!(stored, gemm.outputs() * transport.output_bits);

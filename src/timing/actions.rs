@@ -1,7 +1,7 @@
 //! What a layer does, counted: the array's actions fold by fold, the scratchpads' words step by step.
 
 use crate::hardware::{Accelerator, Dataflow, OutputDrain, Scratchpad};
-use crate::mapping::{Fold, MappedLayer, Schedule, Split, Step, Transport, View};
+use crate::mapping::{Fold, FoldRun, MappedLayer, Schedule, Split, Step, Transport, View};
 use crate::numerics::MacSpec;
 
 use super::counters::{Accesses, Adder, Additions, Bits, Counters, Cycles, Macs, Words};
@@ -22,6 +22,15 @@ pub(super) struct ArrayActions<'a> {
     mapped: &'a MappedLayer,
     accelerator: &'a Accelerator,
     widths: Widths,
+}
+
+/// What every fold of a run does.
+#[derive(Default)]
+struct FoldActions {
+    register_bits: u64,
+    activation_reads: u64,
+    weight_reads: u64,
+    accumulator_words: u64,
 }
 
 fn words(bits: u64, scratchpad: &Scratchpad) -> u64 {
@@ -55,76 +64,76 @@ impl<'a> ArrayActions<'a> {
         Self { schedule, mapped, accelerator, widths }
     }
 
-    /// Adds a fold's registers and scratchpad words. Arrays that need the same operands share one read.
-    pub(super) fn count(&self, fold: Fold, counters: &mut Counters) {
-        let widest = self.schedule.widest(fold);
-        for view in self.schedule.views(fold) {
+    /// Adds the registers and scratchpad words of a run of folds. Arrays that need the same operands share
+    /// one read.
+    pub(super) fn count(&self, run: FoldRun, counters: &mut Counters) {
+        let mut each = FoldActions::default();
+        for view in self.schedule.views(run.first) {
             match self.schedule.dataflow {
-                Dataflow::Ws | Dataflow::Is => self.stationary(view, counters),
-                Dataflow::Os => self.output_stationary(view, fold, counters),
+                Dataflow::Ws | Dataflow::Is => self.stationary(view, &mut each),
+                Dataflow::Os => self.output_steps(view, &mut each),
             }
         }
-        self.operand_words(fold, widest, counters);
+        self.operand_words(run.first, &mut each);
+        counters.register_bits += Bits(run.count * each.register_bits);
+        counters.activation.reads += Words(run.count * each.activation_reads);
+        counters.weight.reads += Words(run.count * each.weight_reads);
+        let mut accesses = run.count * each.accumulator_words;
+        let last = run.last();
+        if self.schedule.dataflow == Dataflow::Os && last.k + last.depth == self.schedule.gemm.k {
+            for view in self.schedule.views(last) {
+                counters.register_bits += Bits(self.output_drain_bits(view));
+                let row = view.channels * self.widths.accumulator;
+                accesses += view.pixels * words(row, self.accelerator.accumulator());
+            }
+        }
+        // Sums are written, read back unless they are the first, and read once more when drained.
+        counters.accumulator.writes += Words(accesses);
+        counters.accumulator.reads += Words(accesses);
     }
 
-    fn stationary(&self, view: View, counters: &mut Counters) {
-        let Widths { activation, weight, partial_sum, .. } = self.widths;
+    fn stationary(&self, view: View, each: &mut FoldActions) {
+        let Widths { activation, weight, partial_sum, accumulator, .. } = self.widths;
         let lanes = self.schedule.lanes;
-        let (moving, still) = match self.schedule.dataflow {
-            Dataflow::Ws => (activation, weight),
-            Dataflow::Is | Dataflow::Os => (weight, activation),
+        let (moving, still, outputs) = match self.schedule.dataflow {
+            Dataflow::Ws => (activation, weight, view.channels),
+            Dataflow::Is | Dataflow::Os => (weight, activation, view.pixels),
         };
         let slot = lanes.along_k() * moving + lanes.along_n() * partial_sum;
         let chain = chain_writes(view.rows, self.accelerator.array().double_buffer());
-        let bits =
+        each.register_bits +=
             view.rows * view.columns * view.vectors * slot + chain * view.columns * lanes.count * still;
-        counters.register_bits += Bits(bits);
-        // Every vector's sums reach the accumulators; read back unless they are the first, and read once
-        // more when drained, which is counted there.
-        let outputs = match self.schedule.dataflow {
-            Dataflow::Ws => view.channels,
-            Dataflow::Is | Dataflow::Os => view.pixels,
-        };
-        let accesses =
-            Words(view.vectors * words(outputs * self.widths.accumulator, self.accelerator.accumulator()));
-        counters.accumulator.writes += accesses;
-        counters.accumulator.reads += accesses;
+        each.accumulator_words += view.vectors * words(outputs * accumulator, self.accelerator.accumulator());
     }
 
-    fn output_stationary(&self, view: View, fold: Fold, counters: &mut Counters) {
-        let Widths { activation, weight, partial_sum, accumulator, .. } = self.widths;
+    fn output_steps(&self, view: View, each: &mut FoldActions) {
+        let Widths { activation, weight, partial_sum, .. } = self.widths;
         let lanes = self.schedule.lanes;
         let slot = lanes.along_k() * activation + lanes.count * weight + lanes.along_n() * partial_sum;
-        let mut bits = view.rows * view.columns * view.vectors * slot;
-        if fold.k + fold.depth == self.schedule.gemm.k {
-            // A sum of row r passes the registers of all rows below.
-            let below: u64 = (0..view.rows).map(|row| self.schedule.rows - 1 - row).sum();
-            let out = match self.accelerator.array().output_drain() {
-                OutputDrain::Overlapped => view.rows,
-                OutputDrain::Blocking => 0,
-            };
-            bits += (below + out) * view.columns * lanes.along_n() * partial_sum;
-            let accesses =
-                Words(view.pixels * words(view.channels * accumulator, self.accelerator.accumulator()));
-            counters.accumulator.writes += accesses;
-            counters.accumulator.reads += accesses;
-        }
-        counters.register_bits += Bits(bits);
+        each.register_bits += view.rows * view.columns * view.vectors * slot;
+    }
+
+    /// A sum of row r passes the registers of all rows below, after the second register if there is one.
+    fn output_drain_bits(&self, view: View) -> u64 {
+        let below = view.rows * (self.schedule.rows - 1) - view.rows * (view.rows - 1) / 2;
+        let out = match self.accelerator.array().output_drain() {
+            OutputDrain::Overlapped => view.rows,
+            OutputDrain::Blocking => 0,
+        };
+        (below + out) * view.columns * self.schedule.lanes.along_n() * self.widths.partial_sum
     }
 
     /// Operands read for a fold. Arrays that divide channels share activations; pixels, weights.
-    fn operand_words(&self, fold: Fold, widest: View, counters: &mut Counters) {
-        let (mut activations, mut weights) = (0, 0);
+    fn operand_words(&self, fold: Fold, each: &mut FoldActions) {
         for view in self.schedule.views(fold) {
-            activations += self.activation_words(view);
-            weights += self.weight_words(view);
+            each.activation_reads += self.activation_words(view);
+            each.weight_reads += self.weight_words(view);
         }
+        let widest = self.schedule.widest(fold);
         match self.schedule.split {
-            Split::Channels => activations = self.activation_words(widest),
-            Split::Pixels => weights = self.weight_words(widest),
+            Split::Channels => each.activation_reads = self.activation_words(widest),
+            Split::Pixels => each.weight_reads = self.weight_words(widest),
         }
-        counters.activation.reads += Words(activations);
-        counters.weight.reads += Words(weights);
     }
 
     fn activation_words(&self, view: View) -> u64 {

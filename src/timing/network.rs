@@ -297,18 +297,17 @@ impl Stager<'_> {
             - 2;
         let mut pace = Pace::new(schedule, array);
         let mut tile: Option<TileStages> = None;
-        mapped.tiling.for_each_step(self.transport, pixels, |step, folds| {
-            let first = pace.enter(folds[0]);
-            let tile = tile.get_or_insert_with(|| TileStages::new(folds[0], first.start));
+        mapped.tiling.for_each_step(self.transport, pixels, |step, runs| {
+            let (first, mut last) = pace.enter_run(runs[0]);
+            let tile = tile.get_or_insert_with(|| TileStages::new(runs[0].first, first.start));
             let step = Step { weights: self.fetched(step.weights), ..*step };
             let mut stage = self.stage(&step, &mut tile.counters);
-            actions.count(folds[0], &mut tile.counters);
-            let (mut last, mut finish) = (first, first.finish);
-            for &fold in &folds[1..] {
-                last = pace.enter(fold);
-                actions.count(fold, &mut tile.counters);
+            let mut finish = last.finish;
+            for &run in &runs[1..] {
+                (_, last) = pace.enter_run(run);
                 finish = finish.max(last.finish);
             }
+            runs.iter().for_each(|run| actions.count(*run, &mut tile.counters));
             let (streamed, start) = (last.streamed - first.start, last.start - first.start);
             // What is stationary has left the scratchpad when the last fold starts.
             (stage.weight_lead, stage.input_lead, stage.weights_used, stage.input_used) =

@@ -21,7 +21,7 @@
 //! the pace of the one that has most to do.
 
 use crate::hardware::{Array, Dataflow, OutputDrain};
-use crate::mapping::{Fold, Schedule, View};
+use crate::mapping::{Fold, FoldRun, Schedule, View};
 
 use super::counters::Cycles;
 
@@ -96,6 +96,24 @@ impl<'a> Pace<'a> {
             Dataflow::Os => (0, view.rows + view.columns + behind - 2),
         };
         Entry { start, lead, streamed, finish: streamed + drain }
+    }
+
+    /// The next folds, one after the other: the first and the last.
+    pub(super) fn enter_run(&mut self, run: FoldRun) -> (Entry, Entry) {
+        let first = self.enter(run.first);
+        if run.count == 1 {
+            return (first, first);
+        }
+        // Equal folds of the same outputs keep the same distance.
+        let second = self.enter(run.at(1));
+        if run.count == 2 {
+            return (first, second);
+        }
+        let skipped = (run.count - 3) * (second.start - first.start);
+        if let Some(previous) = &mut self.previous {
+            previous.start += skipped;
+        }
+        (first, self.enter(run.last()))
     }
 
     fn stationary_start(&self, fold: Fold, view: View) -> u64 {
