@@ -13,6 +13,7 @@ mod point;
 mod pricing;
 mod published;
 mod simulate;
+mod stepping;
 
 pub use accuracy::{Interval95, newcombe, wilson};
 pub use cost_table::{
@@ -29,4 +30,7 @@ pub use point::{
 };
 pub use pricing::{PricingError, energy};
 pub use published::{PublishedAccuracy, Standing, published, published_baselines, unjoinable};
-pub use simulate::{SimulatedLayer, SimulatedTotals, Simulation, simulate};
+pub use simulate::{
+    SimulatedLayer, SimulatedTotals, Simulation, SimulationError, TimingModel, simulate, simulate_stepped,
+};
+pub use stepping::SteppingError;

@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("functional", &["numerics", "tensor", "workload", "mapping"]),
     ("stepped", &["numerics", "mapping"]),
     ("cost", &["source", "numerics", "timing"]),
-    ("explore", &["source", "workload", "hardware", "mapping", "timing", "functional", "cost"]),
+    ("explore", &["source", "workload", "hardware", "mapping", "timing", "functional", "stepped", "cost"]),
     ("report", &["explore"]),
     ("cli", &["source", "workload", "hardware", "cost", "explore", "report"]),
 ];

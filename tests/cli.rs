@@ -80,6 +80,11 @@ const REFUSALS: &[Refusal] = &[
     // Files that are not there, and folders.
     refusal("missing design", "evaluate --hw none.toml --workload networks --out report", Edit::Nothing),
     refusal("missing design, simulate", "simulate --hw none --workload untrained.toml", Edit::Nothing),
+    refusal(
+        "array stepped for days",
+        "simulate --hw edge-32x32 --workload resnet50-w8a8 --batch 2000 --timing stepped",
+        Edit::Nothing,
+    ),
     refusal("missing network", "evaluate --hw int8-only.toml --workload none --out report", Edit::Nothing),
     refusal("missing network, simulate", "simulate --hw edge-32x32 --workload none.toml", Edit::Nothing),
     refusal(

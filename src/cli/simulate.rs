@@ -1,9 +1,22 @@
 //! `systolab simulate`: one design, one network, layer by layer.
 
+use clap::ValueEnum;
+use indicatif::ProgressBar;
+
 use crate::explore::{self, Regime};
 use crate::report;
 
 use super::{Failure, Format, inputs, print};
+
+/// What says how long the array takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Timing {
+    /// Closed forms.
+    #[default]
+    Pipelined,
+    /// The array register by register, PE by PE and cycle by cycle, held to the closed forms; slow.
+    Stepped,
+}
 
 /// Simulate one network on one design: cycles, stalls, utilization, traffic and energy per layer
 #[derive(Debug, clap::Args)]
@@ -20,6 +33,9 @@ pub(super) struct Arguments {
     /// Weights start in DRAM (default: steady, identical requests back to back)
     #[arg(long)]
     cold: bool,
+    /// What says how long the array takes
+    #[arg(long, value_enum, default_value_t)]
+    timing: Timing,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -29,7 +45,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let design = inputs::one(inputs::designs(std::slice::from_ref(&arguments.hw))?, "--hw", &arguments.hw)?;
     let workload = inputs::one(inputs::workloads(&arguments.workload)?, "--workload", &arguments.workload)?;
     let regime = if arguments.cold { Regime::Cold } else { Regime::Steady };
-    let simulation = explore::simulate(&design, &workload, arguments.batch, regime)?;
+    let simulation = match arguments.timing {
+        Timing::Pipelined => explore::simulate(&design, &workload, arguments.batch, regime)?,
+        Timing::Stepped => {
+            let bar = ProgressBar::new(workload.network().layers().len() as u64);
+            let simulation =
+                explore::simulate_stepped(&design, &workload, arguments.batch, regime, || bar.inc(1));
+            bar.finish_and_clear();
+            simulation?
+        }
+    };
     let table = report::simulation_table(&simulation);
     print(&match arguments.format {
         Format::Table => table.to_text(),

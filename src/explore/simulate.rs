@@ -1,13 +1,46 @@
 //! One design, one network, layer by layer: cycles, stalls, utilization, traffic, energy.
 
+use std::fmt;
+
 use crate::cost::{EnergyBreakdown, EnergyRange};
-use crate::mapping::map_network;
+use crate::mapping::{LayerMapping, map_network};
 use crate::timing::{LayerTiming, Regime, time_network};
 use crate::workload::{Operation, WindowKind, Workload};
 
 use super::evaluate::Design;
 use super::point::Range;
 use super::pricing::{PricingError, energy};
+use super::stepping::{SteppingError, array_cycles};
+
+/// What says how long the array takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimingModel {
+    /// Closed forms.
+    Pipelined,
+    /// Every array register by register, PE by PE and cycle by cycle; memory and vector unit as in
+    /// [`Self::Pipelined`].
+    Stepped,
+}
+
+impl fmt::Display for TimingModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pipelined => "pipelined",
+            Self::Stepped => "stepped",
+        })
+    }
+}
+
+/// Why a request cannot be simulated.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulationError {
+    /// The design cannot run the network, or an action has no price.
+    #[error(transparent)]
+    Pricing(#[from] PricingError),
+    /// The array cannot be stepped.
+    #[error(transparent)]
+    Stepping(#[from] SteppingError),
+}
 
 /// A request of `batch` images.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +49,8 @@ pub struct Simulation {
     pub hardware: String,
     /// Network name.
     pub workload: String,
+    /// What says how long the array takes.
+    pub timing: TimingModel,
     /// Images in the request.
     pub batch: u64,
     /// Where the weights are when it starts.
@@ -101,11 +136,52 @@ pub fn simulate(
     batch: u64,
     regime: Regime,
 ) -> Result<Simulation, PricingError> {
+    let mapped = mapped(design, workload, batch)?;
+    simulate_mapped(design, workload, batch, regime, &mapped)
+}
+
+/// Simulates one request with the array stepped register by register. `progress` is called after every
+/// layer.
+///
+/// # Errors
+/// Also when stepping would take too long, or when it contradicts the closed forms: then one of them is
+/// wrong.
+pub fn simulate_stepped(
+    design: &Design,
+    workload: &Workload,
+    batch: u64,
+    regime: Regime,
+    progress: impl Fn() + Sync,
+) -> Result<Simulation, SimulationError> {
+    let mapped = mapped(design, workload, batch)?;
+    let mut simulation = simulate_mapped(design, workload, batch, regime, &mapped)?;
+    let stepped = array_cycles(workload.network(), &mapped, &design.accelerator, progress)?;
+    for (layer, stepped) in simulation.layers.iter().zip(stepped) {
+        let closed_form = layer.compute_cycles;
+        if stepped != closed_form {
+            let layer = layer.name.clone();
+            return Err(SteppingError::Contradiction { layer, stepped, closed_form }.into());
+        }
+    }
+    simulation.timing = TimingModel::Stepped;
+    Ok(simulation)
+}
+
+fn mapped(design: &Design, workload: &Workload, batch: u64) -> Result<Vec<LayerMapping>, PricingError> {
+    map_network(workload.network(), &design.accelerator, batch)
+        .map_err(|error| PricingError::mapping(design, workload, error))
+}
+
+fn simulate_mapped(
+    design: &Design,
+    workload: &Workload,
+    batch: u64,
+    regime: Regime,
+    mapped: &[LayerMapping],
+) -> Result<Simulation, PricingError> {
     let accelerator = &design.accelerator;
     let network = workload.network();
-    let mapped = map_network(network, accelerator, batch)
-        .map_err(|error| PricingError::mapping(design, workload, error))?;
-    let timing = time_network(network, &mapped, accelerator, regime);
+    let timing = time_network(network, mapped, accelerator, regime);
     let (layer_energies, total) =
         energy(&timing, design).map_err(|error| PricingError::cost(design, workload, error))?;
     let latency_s = timing.cycles.0 as f64 / accelerator.frequency_hz() as f64;
@@ -132,6 +208,7 @@ pub fn simulate(
     Ok(Simulation {
         hardware: accelerator.name().to_owned(),
         workload: workload.name().to_owned(),
+        timing: TimingModel::Pipelined,
         batch,
         regime,
         totals: SimulatedTotals {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::explore::{Range, SimulatedLayer, Simulation};
+use crate::explore::{Range, SimulatedLayer, Simulation, TimingModel};
 
 use super::error::ReportError;
 use super::number::significant;
@@ -91,8 +91,15 @@ pub fn simulation_table(simulation: &Simulation) -> Table {
     notes.extend(simulation.energy_notes.iter().cloned());
     Table {
         title: format!(
-            "{} on {}, {}, batch {}",
-            simulation.workload, simulation.hardware, simulation.regime, simulation.batch
+            "{} on {}, {}, batch {}{}",
+            simulation.workload,
+            simulation.hardware,
+            simulation.regime,
+            simulation.batch,
+            match simulation.timing {
+                TimingModel::Pipelined => "",
+                TimingModel::Stepped => ", array stepped register by register",
+            }
         ),
         headers: headers.map(str::to_owned).to_vec(),
         rows,
@@ -108,7 +115,7 @@ pub fn simulation_json(simulation: &Simulation, tool_version: &str) -> Result<St
         "tool_version": tool_version,
         "hardware": simulation.hardware,
         "workload": simulation.workload,
-        "timing": "pipelined",
+        "timing": simulation.timing.to_string(),
         "batch": simulation.batch,
         "regime": simulation.regime.to_string(),
         "totals": {
