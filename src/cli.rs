@@ -6,6 +6,8 @@ mod cost_table;
 mod evaluate;
 mod inputs;
 mod output_folder;
+mod pareto;
+mod plot_files;
 mod simulate;
 
 use std::ffi::OsString;
@@ -30,6 +32,7 @@ enum Command {
     Evaluate(evaluate::Arguments),
     Simulate(simulate::Arguments),
     CostTable(cost_table::Arguments),
+    Pareto(pareto::Arguments),
 }
 
 /// How a table is printed.
@@ -72,6 +75,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| Answer::Yes),
         Command::Simulate(arguments) => simulate::run(&arguments).map(|()| Answer::Yes),
         Command::CostTable(arguments) => cost_table::run(&arguments),
+        Command::Pareto(arguments) => pareto::run(&arguments),
     };
     match done {
         Ok(Answer::Yes) => 0,

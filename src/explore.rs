@@ -5,6 +5,7 @@
 
 mod accuracy;
 mod cost_table;
+mod design_point;
 mod evaluate;
 mod execution;
 mod findings;
@@ -20,6 +21,7 @@ pub use cost_table::{
     AreaCosts, CostRow, CostTable, DesignCosts, LeftOut, MemoryCosts, PairCosts, SramFitRow, TechnologyCosts,
     cost_table,
 };
+pub use design_point::{Axes, Best, Budget, CostAxis, DesignPoint};
 pub use evaluate::{Design, EvaluateError, Evaluation, Subject, evaluate};
 pub use execution::{ExecutedLayer, Execution, Trained, plans};
 pub use findings::findings;

@@ -52,6 +52,14 @@ enum Edit {
     Tensors(&'static str, fn(&mut Tensors)),
 }
 
+const PARETO: &str = "pareto points.csv --out report";
+const POINTS: &str = "points.csv";
+macro_rules! points_header {
+    () => {
+        "design,network,precision,top1_percent,latency_s,energy_per_image_uj\n"
+    };
+}
+
 /// The tensors of a file: type, shape, bytes.
 type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 
@@ -82,7 +90,7 @@ const REFUSALS: &[Refusal] = &[
     refusal("missing design, simulate", "simulate --hw none --workload untrained.toml", Edit::Nothing),
     refusal(
         "array stepped for days",
-        "simulate --hw edge-32x32 --workload resnet50-w8a8 --batch 2000 --timing stepped",
+        "simulate --hw tpuv1-like --workload resnet50-w8a8 --batch 256 --timing stepped",
         Edit::Nothing,
     ),
     refusal("missing network", "evaluate --hw int8-only.toml --workload none --out report", Edit::Nothing),
@@ -409,6 +417,25 @@ const REFUSALS: &[Refusal] = &[
     ),
     refusal("truncated images", EVALUATE, Edit::Truncate(IMAGES, 700)),
     refusal("one prediction too few", EVALUATE, Edit::Truncate(PREDICTIONS, 15)),
+    // Tables of points.
+    refusal("missing table of points", "pareto points.csv", Edit::Nothing),
+    refusal(
+        "points without latency",
+        PARETO,
+        Edit::Create(POINTS, "design,network,precision,top1_percent\n"),
+    ),
+    refusal(
+        "a point's energy is none",
+        PARETO,
+        Edit::Create(POINTS, concat!(points_header!(), "a,b,c,9,1,NaN\n")),
+    ),
+    refusal(
+        "a point without a design",
+        PARETO,
+        Edit::Create(POINTS, concat!(points_header!(), ",b,c,9,1,2\n")),
+    ),
+    refusal("no point", PARETO, Edit::Create(POINTS, points_header!())),
+    refusal("an endless budget", "pareto points.csv --max-energy-uj inf", Edit::Nothing),
     // Output folders.
     refusal(
         "failure after the output folder was checked",

@@ -73,7 +73,15 @@ fn a_report_has_its_documented_files_and_nothing_of_the_machine() {
     let (_, files) = evaluate(&folder.path().join("out"), "table", 2);
     assert_eq!(
         files.keys().collect::<Vec<_>>(),
-        [".systolab-report", "accumulators.csv", "pareto-tiny.svg", "points.csv", "points.json", "report.md"]
+        [
+            ".systolab-report",
+            "accumulators.csv",
+            "pareto-tiny-latency.svg",
+            "pareto-tiny.svg",
+            "points.csv",
+            "points.json",
+            "report.md"
+        ]
     );
     let repository = std::env::current_dir().unwrap();
     for (name, text) in &files {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::explore::{self, Evaluation, Outcome, Point};
+use crate::explore::{self, DesignPoint, Evaluation, Outcome, Point, Regime};
 use crate::report::{self, Rows, Table};
 
 use super::output_folder::{self, Replace};
+use super::plot_files::plot_files;
 use super::{Failure, Format, inputs, note, print};
 
 /// Evaluate every design on every network: accuracy, latency, energy, Pareto plots
@@ -100,29 +101,23 @@ impl Report {
             ("report.md".to_owned(), report.markdown()),
             ("accumulators.csv".to_owned(), report::executions_table(&evaluation.executions).to_csv()?),
         ];
-        // Totals of different technologies, or that leave out different things, never share an axis.
-        let axis = |point: &Point| {
-            let technology = technology_of.get(point.design.as_str()).copied();
-            Some((technology, point_exclusions(point)?.clone()))
-        };
-        let axes: BTreeSet<_> = points.iter().filter_map(axis).collect();
-        for shared in &axes {
-            let comparable: Vec<Point> =
-                points.iter().filter(|point| axis(point).as_ref() == Some(shared)).cloned().collect();
-            for plot in report::pareto_plots(&comparable, &shared.1)? {
-                let stem = format!("pareto-{}", file_name(&plot.family));
-                let same =
-                    report.files.iter().filter(|(name, _)| name.starts_with(&format!("{stem}."))).count();
-                let suffix = if same == 0 { String::new() } else { format!(".{}", same + 1) };
-                report.files.push((format!("{stem}{suffix}.svg"), plot.svg));
-            }
-        }
+        report.files.extend(plots(points)?);
         Ok(report)
     }
 
     fn markdown(&self) -> String {
         format!("{}\n{}\n", self.table.to_markdown(), self.findings.join("\n"))
     }
+}
+
+/// Plots of measured accuracies, cold, batch 1, by file name.
+fn plots(points: &[Point]) -> Result<Vec<(String, String)>, Failure> {
+    let drawn: Vec<DesignPoint> = points
+        .iter()
+        .filter(|point| point.measured().is_some() && point.regime == Regime::Cold && point.batch == 1)
+        .filter_map(DesignPoint::of)
+        .collect();
+    plot_files(&drawn)
 }
 
 /// A warning for whoever reads the energies of these designs side by side.
@@ -145,9 +140,4 @@ fn point_exclusions(point: &Point) -> Option<&Vec<String>> {
 fn exclusions(points: &[Point]) -> Vec<String> {
     let all: BTreeSet<&String> = points.iter().filter_map(point_exclusions).flatten().collect();
     all.into_iter().cloned().collect()
-}
-
-/// A family's name as part of a file name.
-fn file_name(family: &str) -> String {
-    family.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
 }

@@ -2,6 +2,7 @@
 
 pub use crate::timing::Regime;
 
+use super::design_point::size_of;
 use super::published::PublishedAccuracy;
 
 /// A value with the range its sources allow.
@@ -145,10 +146,7 @@ impl Point {
 
     /// The network's name without its precision: what networks of equal size share.
     pub fn network_size(&self) -> &str {
-        self.network
-            .strip_suffix(&self.precision)
-            .and_then(|name| name.strip_suffix('-'))
-            .unwrap_or(&self.network)
+        size_of(&self.network, &self.precision)
     }
 }
 

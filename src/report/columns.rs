@@ -126,10 +126,15 @@ pub(super) const COLUMNS: [Column; 29] = [
 ];
 
 /// The columns that were added behind the checksums.
-pub(super) const LAST: [Column; 3] = [
+pub(super) const LAST: [Column; 5] = [
     Column::new("technology", |p| Cell::text(&p.technology)),
     Column::new("area_low_mm2", |p| area(p, |mm2| mm2.low)),
     Column::new("area_high_mm2", |p| area(p, |mm2| mm2.high)),
+    Column::new("citation", |p| p.published().map_or(Cell::Empty, |accuracy| Cell::text(&accuracy.citation))),
+    Column::new("energy_excluded", |p| match &p.outcome {
+        Outcome::Runs(cost) => Cell::text(cost.energy_excluded.join("; ")),
+        Outcome::NotSupported(_) => Cell::Empty,
+    }),
 ];
 
 fn area(point: &Point, bound: fn(&Range) -> f64) -> Cell {

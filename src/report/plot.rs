@@ -1,10 +1,10 @@
-//! Accuracy against modelled energy as SVG. The only user of plotters.
+//! Accuracy against a cost as SVG. The only user of plotters.
 
 mod axis;
 mod label;
 mod marker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use plotters::coord::Shift;
@@ -16,69 +16,66 @@ use self::axis::Axis;
 use self::label::{Rect, place};
 use self::marker::{legend_order, marker};
 use super::ReportError;
-use super::columns::microjoules;
 use super::number::significant;
-use crate::explore::{Interval95, Outcome, Point, Regime, pareto_front, wilson};
+use crate::explore::{Axes, CostAxis, DesignPoint};
 
-/// A plot of the networks that share an accuracy axis.
+/// A plot of the points that may be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParetoPlot {
-    /// The networks' family.
-    pub family: String,
-    /// What their accuracy was measured on.
-    pub evaluation_set: String,
+    /// What its points have in common.
+    pub axes: Axes,
     /// The drawing.
     pub svg: String,
 }
 
-/// One plot per family and evaluation set: top-1 with its 95 % interval against modelled energy per
-/// image, one panel per design, with the Pareto front of each.
+/// One plot per set of comparable points: top-1 with its interval against a cost, one panel per design,
+/// with the Pareto front of each. More designs than [`MOST_PANELS`] share one panel and one front.
 ///
-/// Only cold batch-1 points with a measured accuracy and a positive energy are drawn: without any there
-/// is no plot. `energy_excluded` names what the energy leaves out; it stands in the caption.
-pub fn pareto_plots(points: &[Point], energy_excluded: &[String]) -> Result<Vec<ParetoPlot>, ReportError> {
-    let mut plots: BTreeMap<(&str, &str), Vec<Dot>> = BTreeMap::new();
-    for point in points {
-        if let Some(dot) = Dot::new(point) {
-            plots.entry((&point.family, dot.evaluation_set)).or_default().push(dot);
-        }
+/// Points whose cost is not positive are left out: without any other there is no plot.
+pub fn pareto_plots(points: &[DesignPoint], cost: CostAxis) -> Result<Vec<ParetoPlot>, ReportError> {
+    let mut plots: BTreeMap<&Axes, Vec<&DesignPoint>> = BTreeMap::new();
+    for point in points.iter().filter(|point| cost.of(point).is_finite() && cost.of(point) > 0.0) {
+        plots.entry(&point.axes).or_default().push(point);
     }
     plots
         .into_iter()
-        .map(|((family, evaluation_set), dots)| {
-            let svg = draw(family, evaluation_set, &dots, energy_excluded)?;
-            Ok(ParetoPlot { family: family.into(), evaluation_set: evaluation_set.into(), svg })
-        })
+        .map(|(axes, points)| Ok(ParetoPlot { axes: axes.clone(), svg: draw(axes, &points, cost)? }))
         .collect()
 }
 
-/// A point of the plot.
-struct Dot<'a> {
-    design: &'a str,
-    precision: &'a str,
-    size: &'a str,
-    evaluation_set: &'a str,
-    images: u64,
-    energy_uj: f64,
-    top1: Interval95,
+/// Designs with a panel of their own at most.
+pub const MOST_PANELS: usize = 12;
+/// Points of a panel whose networks are all named; beyond, only those on its front are.
+const MOST_LABELS: usize = 40;
+
+/// Points that are drawn together.
+struct Panel<'a> {
+    title: String,
+    points: Vec<&'a DesignPoint>,
 }
 
-impl<'a> Dot<'a> {
-    fn new(point: &'a Point) -> Option<Self> {
-        let accuracy = point.measured()?;
-        let Outcome::Runs(cost) = &point.outcome else { return None };
-        let energy_uj = microjoules(cost.energy_per_image_pj.typical);
-        let drawn =
-            point.regime == Regime::Cold && point.batch == 1 && energy_uj.is_finite() && energy_uj > 0.0;
-        drawn.then_some(Self {
-            design: &point.design,
-            precision: &point.precision,
-            size: point.network_size(),
-            evaluation_set: &accuracy.evaluation_set,
-            images: accuracy.images,
-            energy_uj,
-            top1: wilson(accuracy)?,
-        })
+fn panels<'a>(points: &[&'a DesignPoint]) -> Vec<Panel<'a>> {
+    let mut designs: Vec<&str> = Vec::new();
+    let mut seen = BTreeSet::new();
+    designs.extend(points.iter().map(|point| point.design.as_str()).filter(|design| seen.insert(*design)));
+    if designs.len() > MOST_PANELS {
+        return vec![Panel { title: format!("{} designs", designs.len()), points: points.to_vec() }];
+    }
+    let of = |design| points.iter().copied().filter(|point| point.design == design).collect();
+    designs.iter().map(|design| Panel { title: (*design).to_owned(), points: of(*design) }).collect()
+}
+
+fn cost_title(cost: CostAxis) -> &'static str {
+    match cost {
+        CostAxis::Energy => "modelled energy per image",
+        CostAxis::Latency => "latency",
+    }
+}
+
+fn cost_unit(cost: CostAxis) -> &'static str {
+    match cost {
+        CostAxis::Energy => "µJ",
+        CostAxis::Latency => "µs",
     }
 }
 
@@ -89,6 +86,7 @@ struct Scene<'a> {
     legend: Vec<&'a str>,
     /// Leading part of the networks' names that all of them share: it is in the title, not in labels.
     common: &'a str,
+    cost: CostAxis,
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -105,22 +103,17 @@ const GRID: RGBColor = RGBColor(225, 225, 225);
 const LEADER: RGBColor = RGBColor(120, 120, 120);
 const FRONT: RGBColor = RGBColor(165, 165, 165);
 
-fn draw(family: &str, set: &str, dots: &[Dot], energy_excluded: &[String]) -> Result<String, ReportError> {
+fn draw(axes: &Axes, points: &[&DesignPoint], cost: CostAxis) -> Result<String, ReportError> {
     font()?;
-    let mut designs: Vec<&str> = Vec::new();
-    for dot in dots {
-        if !designs.contains(&dot.design) {
-            designs.push(dot.design);
-        }
-    }
-    let columns = designs.len().min(PANELS_PER_ROW);
-    let rows = designs.len().div_ceil(PANELS_PER_ROW);
+    let panels = panels(points);
+    let columns = panels.len().min(PANELS_PER_ROW);
+    let rows = panels.len().div_ceil(PANELS_PER_ROW);
     // One panel alone is wider, so that title and legend have room.
     let panel = if columns == 1 { (PANEL.0 * 3 / 2, PANEL.1) } else { PANEL };
     let width = panel.0 * columns as i32 + 2 * MARGIN;
 
-    let caption = wrap(&caption(set, dots, energy_excluded), width - 2 * MARGIN)?;
-    let legend = legend_order(dots.iter().map(|dot| dot.precision));
+    let caption = wrap(&caption(axes, points, cost), width - 2 * MARGIN)?;
+    let legend = legend_order(points.iter().map(|point| point.precision.as_str()));
     let entries = legend_layout(&legend, width - 2 * MARGIN)?;
     let legend_lines = entries.last().map_or(1, |entry| entry.line + 1);
     let top = MARGIN + TITLE_SIZE + 8 + LINE_HEIGHT * caption.len() as i32 + 6;
@@ -128,28 +121,28 @@ fn draw(family: &str, set: &str, dots: &[Dot], energy_excluded: &[String]) -> Re
     let height = bottom + LINE_HEIGHT * legend_lines + MARGIN;
 
     let scene = Scene {
-        x: axis::logarithmic(dots.iter().map(|dot| dot.energy_uj)),
-        y: axis::linear(dots.iter().flat_map(|dot| [dot.top1.low, dot.top1.high])),
-        common: common_prefix(dots),
+        x: axis::logarithmic(points.iter().map(|point| cost.of(point))),
+        y: axis::linear(points.iter().flat_map(|point| [point.top1.low, point.top1.high])),
+        common: common_prefix(points),
         legend,
+        cost,
     };
 
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (width as u32, height as u32)).into_drawing_area();
         root.fill(&WHITE).map_err(failed)?;
-        let title = format!("{family}: top-1 accuracy against modelled energy per image");
+        let title = format!("{}: top-1 accuracy against {}", axes.family, cost_title(cost));
         text(&root, &title, (MARGIN, MARGIN), TITLE_SIZE)?;
         for (i, line) in caption.iter().enumerate() {
             let y = MARGIN + TITLE_SIZE + 8 + LINE_HEIGHT * i as i32;
             text(&root, line, (MARGIN, y), TEXT_SIZE)?;
         }
-        for (i, design) in designs.iter().enumerate() {
+        for (i, panel_of) in panels.iter().enumerate() {
             let left = MARGIN + panel.0 * (i % PANELS_PER_ROW) as i32;
             let panel_top = top + panel.1 * (i / PANELS_PER_ROW) as i32;
             let area = root.clone().shrink((left, panel_top), (panel.0 as u32, panel.1 as u32));
-            let dots: Vec<&Dot> = dots.iter().filter(|dot| dot.design == *design).collect();
-            draw_panel(&root, &area, design, &dots, &scene)?;
+            draw_panel(&root, &area, panel_of, &scene)?;
         }
         draw_legend(&root, &entries, &scene, bottom)?;
         root.present().map_err(failed)?;
@@ -157,15 +150,9 @@ fn draw(family: &str, set: &str, dots: &[Dot], energy_excluded: &[String]) -> Re
     Ok(svg)
 }
 
-fn draw_panel(
-    root: &Area,
-    area: &Area,
-    design: &str,
-    dots: &[&Dot],
-    scene: &Scene,
-) -> Result<(), ReportError> {
+fn draw_panel(root: &Area, area: &Area, panel: &Panel, scene: &Scene) -> Result<(), ReportError> {
     let mut chart = ChartBuilder::on(area)
-        .caption(design, style(TEXT_SIZE + 2))
+        .caption(&panel.title, style(TEXT_SIZE + 2))
         .margin_right(24)
         .margin_bottom(12)
         .x_label_area_size(44)
@@ -174,9 +161,9 @@ fn draw_panel(
         .map_err(failed)?;
     chart
         .configure_mesh()
-        .x_desc("modelled energy per image (µJ, log scale)")
+        .x_desc(format!("{} ({}, log scale)", cost_title(scene.cost), cost_unit(scene.cost)))
         .y_desc("top-1 (%)")
-        .x_label_formatter(&|energy| trimmed(*energy))
+        .x_label_formatter(&|cost| trimmed(*cost))
         .y_label_formatter(&|top1| format!("{top1:.*}", scene.y.decimals))
         .label_style(style(LABEL_SIZE))
         .axis_desc_style(style(TEXT_SIZE))
@@ -186,44 +173,53 @@ fn draw_panel(
         .draw()
         .map_err(failed)?;
 
-    // From here on in pixels: markers, error bars and labels have sizes in pixels, not in µJ and %.
-    let pixel = |energy: f64, top1: f64| chart.backend_coord(&(energy, top1));
+    // From here on in pixels: markers, error bars and labels have sizes in pixels, not in units and %.
+    let pixel = |cost: f64, top1: f64| chart.backend_coord(&(cost, top1));
     let (left_bottom, right_top) =
         (pixel(scene.x.range.start, scene.y.range.start), pixel(scene.x.range.end, scene.y.range.end));
     let frame = Rect::around(left_bottom, right_top, -2);
     let mut obstacles = Vec::new();
 
-    let front = pareto_front(dots, |dot| (dot.energy_uj, dot.top1.estimate));
-    let corners: Vec<(i32, i32)> =
-        front.iter().map(|&i| pixel(dots[i].energy_uj, dots[i].top1.estimate)).collect();
+    let points = &panel.points;
+    let center = |point: &DesignPoint| pixel(scene.cost.of(point), point.top1.estimate);
+    let front = scene.cost.front(points);
+    let corners: Vec<(i32, i32)> = front.iter().map(|&i| center(points[i])).collect();
     let steps = steps(&corners, left_bottom.1, right_top.0);
     obstacles.extend(steps.windows(2).map(|s| Rect::around(s[0], s[1], 1)));
     root.draw(&PathElement::new(steps, FRONT.stroke_width(2))).map_err(failed)?;
 
-    let center = |dot: &Dot| pixel(dot.energy_uj, dot.top1.estimate);
-    let bar = |dot: &Dot| (pixel(dot.energy_uj, dot.top1.low), pixel(dot.energy_uj, dot.top1.high));
-    for dot in dots {
-        let (low, high) = bar(dot);
+    let bar = |point: &DesignPoint| {
+        let cost = scene.cost.of(point);
+        (pixel(cost, point.top1.low), pixel(cost, point.top1.high))
+    };
+    let named: Vec<&DesignPoint> = if points.len() <= MOST_LABELS {
+        points.clone()
+    } else {
+        front.iter().take(MOST_LABELS).map(|&i| points[i]).collect()
+    };
+    for point in &named {
+        let (low, high) = bar(point);
         obstacles.push(Rect::around(low, high, 3));
-        obstacles.push(Rect::around(center(dot), center(dot), marker::RADIUS + 1));
+        obstacles.push(Rect::around(center(point), center(point), marker::RADIUS + 1));
     }
     let mut labels = Vec::new();
-    for dot in dots {
-        let name = dot.size.strip_prefix(scene.common).unwrap_or(dot.size);
-        let place = place(center(dot), (text_width(name, LABEL_SIZE)?, LABEL_SIZE), &obstacles, frame);
+    for point in named {
+        let size = point.network_size();
+        let name = size.strip_prefix(scene.common).unwrap_or(size);
+        let place = place(center(point), (text_width(name, LABEL_SIZE)?, LABEL_SIZE), &obstacles, frame);
         obstacles.push(place);
         labels.push((name, place));
-        if let Some(end) = place.leader(center(dot)) {
-            let line = vec![center(dot), end];
+        if let Some(end) = place.leader(center(point)) {
+            let line = vec![center(point), end];
             root.draw(&PathElement::new(line, LEADER.stroke_width(1))).map_err(failed)?;
         }
     }
-    for dot in dots {
-        let (low, high) = bar(dot);
-        error_bar(root, low, high, marker(dot.precision, &scene.legend).color)?;
+    for point in points.iter().filter(|point| point.top1.low < point.top1.high) {
+        let (low, high) = bar(point);
+        error_bar(root, low, high, marker(&point.precision, &scene.legend).color)?;
     }
-    for dot in dots {
-        marker(dot.precision, &scene.legend).draw(root, center(dot)).map_err(failed)?;
+    for point in points {
+        marker(&point.precision, &scene.legend).draw(root, center(point)).map_err(failed)?;
     }
     for (name, place) in labels {
         text(root, name, (place.left, place.top), LABEL_SIZE)?;
@@ -260,7 +256,7 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     fn text(&self) -> &str {
-        self.precision.unwrap_or("Pareto front: best top-1 within an energy")
+        self.precision.unwrap_or("Pareto front: best top-1 within a cost")
     }
 }
 
@@ -300,24 +296,43 @@ fn draw_legend(root: &Area, entries: &[Entry], scene: &Scene, top: i32) -> Resul
     Ok(())
 }
 
-fn caption(set: &str, dots: &[Dot], energy_excluded: &[String]) -> String {
-    let (low, high) = dots.iter().fold((u64::MAX, 0), |(l, h), dot| (l.min(dot.images), h.max(dot.images)));
-    let n = if low == high { low.to_string() } else { format!("{low} to {high}") };
-    let excluded = if energy_excluded.is_empty() { "nothing".into() } else { energy_excluded.join(", ") };
-    format!(
-        "Measured on {set}, n = {n}; bars: 95 % Wilson interval. Cold, batch 1. \
-         Excluded from the modelled energy: {excluded}."
-    )
+fn caption(axes: &Axes, points: &[&DesignPoint], cost: CostAxis) -> String {
+    let accuracy = match axes.accuracy_kind.as_str() {
+        "measured" => {
+            let images = || points.iter().filter_map(|point| point.images);
+            let n = match (images().min(), images().max()) {
+                (Some(low), Some(high)) if low == high => format!(", n = {low}"),
+                (Some(low), Some(high)) => format!(", n = {low} to {high}"),
+                _ => String::new(),
+            };
+            format!("Measured on {}{n}; bars: 95 % Wilson interval.", axes.accuracy_source)
+        }
+        "published" => format!("Accuracy as published by {}.", axes.accuracy_source),
+        _ if axes.accuracy_source.is_empty() => "Accuracy as given.".into(),
+        _ => format!("Accuracy as given by {}.", axes.accuracy_source),
+    };
+    let request = if axes.regime == "cold" { "Cold" } else { "Steady" };
+    let excluded = match (cost, axes.energy_excluded.as_slice()) {
+        (CostAxis::Latency, _) => String::new(),
+        (CostAxis::Energy, []) => " Excluded from the modelled energy: nothing stated.".into(),
+        (CostAxis::Energy, excluded) => {
+            format!(" Excluded from the modelled energy: {}.", excluded.join(", "))
+        }
+    };
+    format!("{accuracy} {request}, batch {}.{excluded}", axes.batch)
 }
 
 /// The leading words (up to a `-`) that all networks' names share, unless they share everything.
-fn common_prefix<'a>(dots: &[Dot<'a>]) -> &'a str {
-    let Some(first) = dots.first().map(|dot| dot.size) else { return "" };
-    if dots.iter().all(|dot| dot.size == first) {
+fn common_prefix<'a>(points: &[&'a DesignPoint]) -> &'a str {
+    let Some(first) = points.first().map(|point| point.network_size()) else { return "" };
+    if points.iter().all(|point| point.network_size() == first) {
         return "";
     }
     let prefixes = first.match_indices('-').map(|(at, _)| &first[..=at]);
-    prefixes.rev().find(|prefix| dots.iter().all(|dot| dot.size.starts_with(prefix))).unwrap_or("")
+    prefixes
+        .rev()
+        .find(|prefix| points.iter().all(|point| point.network_size().starts_with(prefix)))
+        .unwrap_or("")
 }
 
 /// Breaks a text at spaces into lines no wider than `width` pixels.
@@ -367,12 +382,15 @@ fn failed(error: impl std::fmt::Display) -> ReportError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{point, points, unsupported};
+    use super::super::samples;
     use super::*;
-    use crate::explore::Accuracy;
 
-    fn svg(points: &[Point]) -> String {
-        let plots = pareto_plots(points, &["clock tree".into(), "control".into()]).unwrap();
+    fn points() -> Vec<DesignPoint> {
+        samples::points().iter().filter_map(DesignPoint::of).collect()
+    }
+
+    fn svg(points: &[DesignPoint]) -> String {
+        let plots = pareto_plots(points, CostAxis::Energy).unwrap();
         assert_eq!(plots.len(), 1);
         plots.into_iter().next().unwrap().svg
     }
@@ -382,7 +400,7 @@ mod tests {
         let svg = svg(&points());
         for text in [
             "fashion-mnist-test, n = 10000",
-            "Excluded from the modelled energy: clock tree, control.",
+            "Excluded from the modelled energy: clock tree.",
             "modelled energy per image (µJ, log scale)",
             "top-1 (%)",
             "edge-16x16-ws",
@@ -401,35 +419,55 @@ mod tests {
 
     #[test]
     fn nothing_to_draw_is_no_plot() {
-        let mut free = point("edge", 8, "bf16", 0.0, 9000);
-        let Outcome::Runs(cost) = &mut free.outcome else { unreachable!() };
-        cost.energy_per_image_pj.typical = 0.0;
-        let mut unmeasured = point("edge", 8, "bf16", 1.0, 9000);
-        unmeasured.accuracy = None;
-        let points = [free, unmeasured, unsupported(point("edge", 8, "bf16", 1.0, 9000))];
-        assert_eq!(pareto_plots(&points, &[]).unwrap(), []);
-        assert_eq!(pareto_plots(&[], &[]).unwrap(), []);
+        let mut free = points().remove(0);
+        free.energy_uj.typical = 0.0;
+        assert_eq!(pareto_plots(&[free], CostAxis::Energy).unwrap(), []);
+        assert_eq!(pareto_plots(&[], CostAxis::Latency).unwrap(), []);
     }
 
     #[test]
     fn one_point_and_identical_points_are_drawn() {
-        let one = point("edge", 8, "bf16", 1.0, 10_000);
+        let one = points().remove(0);
         svg(std::slice::from_ref(&one));
         svg(&[one.clone(), one]);
     }
 
     #[test]
-    fn families_and_evaluation_sets_do_not_share_an_axis() {
+    fn what_cannot_be_compared_does_not_share_an_axis() {
         let mut points = points();
-        points[0].family = "mlp".into();
-        let Some(Accuracy::Measured(accuracy)) = &mut points[1].accuracy else { unreachable!() };
-        accuracy.evaluation_set = "other".into();
-        let plots = pareto_plots(&points, &[]).unwrap();
-        let names: Vec<_> = plots.iter().map(|p| (p.family.as_str(), p.evaluation_set.as_str())).collect();
-        assert_eq!(
-            names,
-            [("mlp", "fashion-mnist-test"), ("resnet8", "fashion-mnist-test"), ("resnet8", "other")]
-        );
+        points[0].axes.family = "mlp".into();
+        points[1].axes.accuracy_source = "other".into();
+        points[2].axes.energy_excluded.push("leakage".into());
+        let plots = pareto_plots(&points, CostAxis::Energy).unwrap();
+        let axes =
+            |axes: &Axes| (axes.family.clone(), axes.accuracy_source.clone(), axes.energy_excluded.len());
+        let expected = [
+            ("mlp", "fashion-mnist-test", 1),
+            ("resnet8", "fashion-mnist-test", 1),
+            ("resnet8", "fashion-mnist-test", 2),
+            ("resnet8", "other", 1),
+        ];
+        let found: Vec<_> = plots.iter().map(|plot| axes(&plot.axes)).collect();
+        assert_eq!(found, expected.map(|(family, set, n)| (family.to_owned(), set.to_owned(), n)));
+    }
+
+    #[test]
+    fn latency_is_an_axis_of_its_own() {
+        let plots = pareto_plots(&points(), CostAxis::Latency).unwrap();
+        assert!(plots[0].svg.contains("latency (µs, log scale)"));
+        assert!(!plots[0].svg.contains("Excluded"));
+    }
+
+    #[test]
+    fn many_designs_share_one_panel() {
+        let mut many = Vec::new();
+        for design in 0..=MOST_PANELS {
+            let mut point = points().remove(design % 12);
+            point.design = format!("design-{design}");
+            many.push(point);
+        }
+        assert!(svg(&many).contains("13 designs"));
+        assert!(svg(&many[1..]).contains("design-12"));
     }
 
     #[test]

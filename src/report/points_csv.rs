@@ -76,11 +76,11 @@ mod tests {
         let text = points_csv(&[point("edge", 8, "w8a8", 2.0, 9099)], "1.2.3").unwrap();
         let header = format!(
             "{HEADER},energy_multiplier_uj,energy_dram_uj,tool_version,design_sha256,network_sha256,trace_sha256,\
-             technology_sha256,evaluation_set_sha256,technology,area_low_mm2,area_high_mm2"
+             technology_sha256,evaluation_set_sha256,technology,area_low_mm2,area_high_mm2,citation,energy_excluded"
         );
         let row = "edge,resnet8-width8-w8a8,resnet8,w8a8,measured,bit-exact execution,90.99,90.413,91.5356,10000,1,\
             cold,0.00004,25000,2,1.2,3.4,0.05,0.5,0.25,,1000000,8000000,64000000,80000,,fashion-mnist-test,91,7,0.5,\
-            1.5,1.2.3,d1,e2,f3,a4,b5,7nm,,";
+            1.5,1.2.3,d1,e2,f3,a4,b5,7nm,,,,clock tree";
         assert_eq!(text, format!("{header}\n{row}\n"));
     }
 
