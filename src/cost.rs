@@ -8,6 +8,7 @@
 pub mod agnostic;
 
 mod action;
+mod action_counts;
 mod area;
 mod area_entry;
 mod component;
@@ -26,6 +27,7 @@ mod technology_file;
 mod technology_source;
 
 pub use action::{Action, adders, vector_actions};
+pub use action_counts::action_counts;
 pub use area::{AreaBreakdown, AreaRange, Floorplan, area};
 pub use component::Component;
 pub use energy::{EnergyBreakdown, Macro, Memories, energy};

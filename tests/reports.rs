@@ -209,6 +209,71 @@ fn layers_of_a_simulation_add_up_to_its_totals() {
     }
 }
 
+/// Counts of the layers times the prices of the cost table, multiplied here: what `simulate` and the
+/// reference report say, of every network on every design that the report has in cold batch 1.
+#[test]
+fn action_counts_times_prices_are_the_energies_of_the_reference_report() {
+    let reference = fs::read_to_string("reports/reference/points.csv").unwrap();
+    let reference: Vec<BTreeMap<String, String>> =
+        csv::Reader::from_reader(reference.as_bytes()).deserialize().map(Result::unwrap).collect();
+    let run = |arguments: &[&str]| -> Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_systolab")).args(arguments).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let mut designs: BTreeMap<&str, BTreeMap<String, [f64; 3]>> = BTreeMap::new();
+    let mut checked = 0;
+    for row in reference.iter().filter(|row| row["regime"] == "cold" && !row["latency_s"].is_empty()) {
+        let (design, network) = (row["design"].as_str(), row["network"].as_str());
+        let prices = designs
+            .entry(design)
+            .or_insert_with(|| prices(&run(&["cost-table", "--hw", design, "--format", "json"])));
+        let simulation =
+            run(&["simulate", "--hw", design, "--workload", network, "--cold", "--format", "json"]);
+        let mut energy_pj = [0.0; 3];
+        for layer in simulation["layers"].as_array().unwrap() {
+            for (action, count) in layer["actions"].as_object().unwrap() {
+                for (sum, price) in energy_pj.iter_mut().zip(prices[action]) {
+                    *sum += count.as_f64().unwrap() * price;
+                }
+            }
+        }
+        let columns = ["energy_low_uj", "energy_per_image_uj", "energy_high_uj"];
+        for ((column, total), energy_pj) in
+            columns.into_iter().zip(["energy_low_pj", "energy_pj", "energy_high_pj"]).zip(energy_pj)
+        {
+            close(
+                &format!("{network} on {design}, {total}"),
+                energy_pj,
+                simulation["totals"][total].as_f64().unwrap(),
+            );
+            close(
+                &format!("{network} on {design}, {column}"),
+                energy_pj * 1e-6,
+                row[column].parse().unwrap(),
+            );
+        }
+        let latency_s = simulation["totals"]["latency_s"].as_f64().unwrap();
+        close(&format!("latency of {network} on {design}"), latency_s, row["latency_s"].parse().unwrap());
+        checked += 1;
+    }
+    assert!(checked > 80, "only {checked} rows");
+}
+
+/// Low, typical and high value of every key of a cost table of one design.
+fn prices(table: &Value) -> BTreeMap<String, [f64; 3]> {
+    let range = |row: &Value| ["low", "typical", "high"].map(|bound| row[bound].as_f64().unwrap());
+    let rows = table["technologies"][0]["rows"].as_array().unwrap().iter();
+    let mut prices: BTreeMap<String, [f64; 3]> =
+        rows.map(|row| (row["key"].as_str().unwrap().to_owned(), range(row))).collect();
+    for scratchpad in table["designs"][0]["scratchpads"].as_array().unwrap() {
+        for access in ["read", "write"] {
+            let name = format!("{}, {access}", scratchpad["name"].as_str().unwrap());
+            prices.insert(name, range(&scratchpad[access]));
+        }
+    }
+    prices
+}
+
 #[test]
 fn simulate_and_evaluate_agree() {
     let folder = tempfile::tempdir().unwrap();

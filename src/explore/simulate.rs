@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::cost::{EnergyBreakdown, EnergyRange};
+use crate::cost::{EnergyBreakdown, EnergyRange, action_counts};
 use crate::mapping::{LayerMapping, map_network};
 use crate::timing::{LayerTiming, Regime, time_network};
 use crate::workload::{Operation, WindowKind, Workload};
@@ -123,6 +123,8 @@ pub struct SimulatedLayer {
     pub mapping_utilization: f64,
     /// Modelled energy in pJ by component, in the order of the report.
     pub energy_pj: Vec<(String, Range)>,
+    /// How often each action occurred, by the key that a technology file prices it under.
+    pub actions: Vec<(String, u64)>,
     /// Burst-rounded bytes read.
     pub dram_read_bytes: u64,
     /// Burst-rounded bytes written.
@@ -202,7 +204,8 @@ fn simulate_mapped(
                 Operation::GlobalAveragePool => "global_average_pool",
             };
             let stored = network.stored_format(layer.input).to_string();
-            simulated_layer(op, stored, timing, energy)
+            let actions = action_counts(&timing.counters, accelerator.dram().part());
+            simulated_layer(op, stored, timing, energy, actions)
         })
         .collect();
     Ok(Simulation {
@@ -238,6 +241,7 @@ fn simulated_layer(
     stored: String,
     timing: &LayerTiming,
     energy: &EnergyBreakdown,
+    actions: Vec<(String, u64)>,
 ) -> SimulatedLayer {
     let gemm = timing.gemm;
     let extent = |extent: fn(crate::mapping::Gemm) -> u64| gemm.map_or(0, extent);
@@ -256,6 +260,7 @@ fn simulated_layer(
         stall_cycles: timing.stall_cycles(),
         utilization: timing.utilization(),
         mapping_utilization: timing.mapping_utilization.unwrap_or(0.0),
+        actions,
         energy_pj: energy
             .components()
             .map(|(component, energy)| (component.to_string(), range(energy)))

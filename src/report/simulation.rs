@@ -147,6 +147,8 @@ fn layer_json(layer: &SimulatedLayer) -> Value {
             (component.clone(), json!({ "low": range.low, "typical": range.typical, "high": range.high }))
         })
         .collect();
+    let actions: Map<String, Value> =
+        layer.actions.iter().map(|(action, count)| (action.clone(), json!(count))).collect();
     json!({
         "name": layer.name,
         "op": layer.op,
@@ -165,6 +167,7 @@ fn layer_json(layer: &SimulatedLayer) -> Value {
         "energy_pj": energy,
         "dram_read_bytes": layer.dram_read_bytes,
         "dram_write_bytes": layer.dram_write_bytes,
+        "actions": actions,
     })
 }
 
