@@ -4,7 +4,10 @@
 
 mod cost_table;
 mod evaluate;
+mod execute;
+mod execution_inputs;
 mod inputs;
+mod output_file;
 mod output_folder;
 mod pareto;
 mod plot_files;
@@ -31,6 +34,7 @@ struct Arguments {
 enum Command {
     Evaluate(evaluate::Arguments),
     Simulate(simulate::Arguments),
+    Execute(execute::Arguments),
     CostTable(cost_table::Arguments),
     Pareto(pareto::Arguments),
 }
@@ -74,6 +78,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let done = match arguments.command {
         Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| Answer::Yes),
         Command::Simulate(arguments) => simulate::run(&arguments).map(|()| Answer::Yes),
+        Command::Execute(arguments) => execute::run(&arguments).map(|()| Answer::Yes),
         Command::CostTable(arguments) => cost_table::run(&arguments),
         Command::Pareto(arguments) => pareto::run(&arguments),
     };

@@ -7,6 +7,7 @@ mod accuracy;
 mod cost_table;
 mod design_point;
 mod evaluate;
+mod execute;
 mod execution;
 mod findings;
 mod pareto;
@@ -16,6 +17,7 @@ mod published;
 mod simulate;
 mod stepping;
 
+pub use crate::functional::Engine;
 pub use accuracy::{Interval95, newcombe, wilson};
 pub use cost_table::{
     AreaCosts, CostRow, CostTable, DesignCosts, LeftOut, MemoryCosts, PairCosts, SramFitRow, TechnologyCosts,
@@ -23,6 +25,7 @@ pub use cost_table::{
 };
 pub use design_point::{Axes, Best, Budget, CostAxis, DesignPoint};
 pub use evaluate::{Design, EvaluateError, Evaluation, Subject, evaluate};
+pub use execute::{ExecuteError, Keep, Origin, Request, Run, RunLayer, execute};
 pub use execution::{ExecutedLayer, Execution, Trained, plans};
 pub use findings::findings;
 pub use pareto::pareto_front;

@@ -15,6 +15,7 @@ mod points_csv;
 mod points_file;
 mod points_json;
 mod points_table;
+mod run;
 #[cfg(test)]
 mod samples;
 mod simulation;
@@ -29,5 +30,6 @@ pub use points_csv::points_csv;
 pub use points_file::{PointsFile, PointsFileError, read_points};
 pub use points_json::points_json;
 pub use points_table::{Rows, points_table};
+pub use run::{run_about, run_json, run_table};
 pub use simulation::{simulation_json, simulation_table};
 pub use table::Table;

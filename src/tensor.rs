@@ -1,10 +1,11 @@
 //! Tensors and the files they travel in.
 //!
-//! Knows shapes, element types and safetensors. Must not know layers, quantizers or what a tensor
+//! Knows shapes, element types, safetensors and numpy's files. Must not know layers, quantizers or what a tensor
 //! is for.
 
 mod element;
-mod safetensors_file;
+mod numpy_file;
+mod tensor_file;
 
 pub use element::{Data, ElementType, Tensor};
-pub use safetensors_file::{TensorFile, TensorFileError};
+pub use tensor_file::{TensorFile, TensorFileError, safetensors_bytes};

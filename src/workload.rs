@@ -13,6 +13,7 @@ mod params;
 mod precision;
 mod raw;
 mod resnet;
+mod samples;
 mod shipped;
 mod synthetic;
 mod workload_file;
@@ -23,6 +24,7 @@ pub use layer::{Convolution, FeatureMap, Layer, Operands, Operation, Padding, Si
 pub use network::{Edge, EdgeId, Network, NetworkBuilder, NetworkError, Quantizer, QuantizerId, Stored};
 pub use params::{LayerParams, Params, ParamsError, Weights};
 pub use precision::{Bits, PrecisionPolicy, UnknownPrecision};
+pub use samples::Samples;
 pub use shipped::SHIPPED;
 pub use synthetic::synthetic_image;
 pub use workload_file::{EvaluationReference, ParameterSource, Workload};

@@ -18,9 +18,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("functional", &["numerics", "tensor", "workload", "mapping"]),
     ("stepped", &["numerics", "mapping"]),
     ("cost", &["source", "numerics", "timing"]),
-    ("explore", &["source", "workload", "hardware", "mapping", "timing", "functional", "stepped", "cost"]),
+    (
+        "explore",
+        &["source", "tensor", "workload", "hardware", "mapping", "timing", "functional", "stepped", "cost"],
+    ),
     ("report", &["explore"]),
-    ("cli", &["source", "workload", "hardware", "cost", "explore", "report"]),
+    ("cli", &["source", "tensor", "workload", "hardware", "cost", "explore", "report"]),
 ];
 
 /// Words that would carry knowledge a module must not have, whatever the edges.

@@ -305,6 +305,67 @@ const REFUSALS: &[Refusal] = &[
             "layer,m,n,k,groups,activation,weight\na,16777216,8,16777216,1,int8,int8\n",
         ),
     ),
+    // Execution.
+    refusal(
+        "execution of matrix products",
+        "execute --hw edge-32x32 --workload products.csv",
+        Edit::Create("products.csv", "layer,m,n,k,groups,activation,weight\na,8,8,8,1,int8,int8\n"),
+    ),
+    refusal(
+        "execution on a design without the network's operand pairs",
+        "execute --hw int8-only.toml --workload networks/tiny-4-bit.toml --out values.safetensors",
+        Edit::Nothing,
+    ),
+    refusal(
+        "execution without a trace",
+        "execute --hw edge-32x32 --workload resnet8-width4-w8a8",
+        Edit::Nothing,
+    ),
+    refusal(
+        "samples that are no range",
+        "execute --hw edge-32x32 --workload untrained.toml --samples 5..5",
+        Edit::Nothing,
+    ),
+    refusal(
+        "samples of no set",
+        "execute --hw edge-32x32 --workload untrained.toml --samples 0..5",
+        Edit::Nothing,
+    ),
+    refusal(
+        "samples beyond the set",
+        "execute --hw edge-32x32 --workload networks/tiny-bf16.toml --samples 9..17",
+        Edit::Nothing,
+    ),
+    refusal(
+        "missing images",
+        "execute --hw edge-32x32 --workload untrained.toml --input none.npz",
+        Edit::Nothing,
+    ),
+    refusal(
+        "pixels without normalization",
+        "execute --hw int8-only.toml --workload untrained.toml --input networks/images.safetensors",
+        Edit::Nothing,
+    ),
+    refusal(
+        "images that are a trace",
+        "execute --hw edge-32x32 --workload networks/tiny-bf16.toml --input networks/tiny-bf16.safetensors",
+        Edit::Nothing,
+    ),
+    refusal(
+        "truncated array",
+        "execute --hw edge-32x32 --workload untrained.toml --input images.npz",
+        Edit::Create("images.npz", "PK\u{3}\u{4}"),
+    ),
+    refusal(
+        "values over somebody's file",
+        "execute --hw edge-32x32 --workload networks/tiny-bf16.toml --out networks/tiny-bf16.safetensors",
+        Edit::Nothing,
+    ),
+    refusal(
+        "values into a missing folder",
+        "execute --hw edge-32x32 --workload networks/tiny-bf16.toml --out none/values.safetensors",
+        Edit::Nothing,
+    ),
     // Traces.
     refusal("truncated trace", EVALUATE, Edit::Truncate(TRACE, 1000)),
     refusal("empty trace", EVALUATE, Edit::Truncate(TRACE, 0)),
@@ -487,6 +548,43 @@ fn a_foreign_folder_is_replaced_when_forced_and_ours_always() {
     fs::write(folder.path().join("report/stale.svg"), "").unwrap();
     assert_eq!(systolab(folder.path(), EVALUATE).status.code(), Some(0));
     assert!(!folder.path().join("report/stale.svg").exists());
+}
+
+#[test]
+fn executed_values_are_written_by_layer_and_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(Path::new(FIXTURE), folder.path());
+    let run = |arguments: &str| {
+        let output = systolab(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let execute = "execute --hw edge-32x32 --workload networks/tiny-4-bit.toml";
+    run(&format!("{execute} --out all.safetensors"));
+    run(&format!("{execute} --samples 4..6 --out some.safetensors --accumulators"));
+    run(&format!("{execute} --samples 4..6 --out some.safetensors --accumulators"));
+    let (all, some) = (
+        fs::read(folder.path().join("all.safetensors")).unwrap(),
+        fs::read(folder.path().join("some.safetensors")).unwrap(),
+    );
+    let (all, some) = (SafeTensors::deserialize(&all).unwrap(), SafeTensors::deserialize(&some).unwrap());
+    let mut names = all.names();
+    names.sort_unstable();
+    assert_eq!(names, ["body", "fc", "image", "pool", "stem"]);
+    assert_eq!(some.len(), 5 + 3);
+    for (name, dtype, shape) in [
+        ("image", Dtype::I8, &[16, 6, 6, 1][..]),
+        ("stem", Dtype::U8, &[16, 6, 6, 4]),
+        ("body", Dtype::BF16, &[16, 2, 2, 4]),
+        ("pool", Dtype::U8, &[16, 4]),
+        ("fc", Dtype::F32, &[16, 3]),
+    ] {
+        let (whole, part) = (all.tensor(name).unwrap(), some.tensor(name).unwrap());
+        assert_eq!((whole.dtype(), whole.shape()), (dtype, shape), "{name}");
+        let bytes = whole.data().len() / 16;
+        assert!(part.data() == &whole.data()[4 * bytes..6 * bytes], "{name}: other bits in another batch");
+    }
+    let accumulators = some.tensor("fc.accumulator").unwrap();
+    assert_eq!((accumulators.dtype(), accumulators.shape()), (Dtype::I32, &[2, 3][..]));
 }
 
 impl Edit {

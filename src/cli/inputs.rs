@@ -13,7 +13,7 @@ use crate::workload::{self, EvaluationReference, EvaluationSet, ParameterSource,
 use super::Failure;
 
 /// Folder that replaces `workloads/` beside the current directory.
-const WORKLOADS_VARIABLE: &str = "SYSTOLAB_WORKLOADS";
+pub(super) const WORKLOADS_VARIABLE: &str = "SYSTOLAB_WORKLOADS";
 
 /// The designs named on the command line; all shipped ones when none is.
 pub(super) fn designs(named: &[String]) -> Result<Vec<Design>, Failure> {
@@ -71,6 +71,16 @@ pub(super) fn subjects(named: &[String]) -> Result<Vec<Subject>, Failure> {
         .collect::<Result<_, Failure>>()?;
     unique(subjects.iter().map(|subject| subject.workload.name()), "network")?;
     Ok(subjects)
+}
+
+/// One network with its file; None for one that is compiled in, whose trace is nowhere.
+pub(super) fn workload_with_file(name: &str) -> Result<(Workload, Option<PathBuf>), Failure> {
+    match one(find(name)?, "--workload", name)? {
+        Found::File(path) => Ok((Workload::read(&path)?, Some(path))),
+        Found::Shipped(name, text) => {
+            Ok((Workload::parse(&SourceFile::embedded(embedded_name(name), text))?, None))
+        }
+    }
 }
 
 /// The network files behind one name on the command line, without their trained values.
@@ -245,7 +255,7 @@ fn costs_only(name: &str, text: &str, folder: &Path) -> Result<Subject, SourceEr
 }
 
 /// An error of a file that a network's file names.
-fn named_by(file: &Path, key: &str, error: impl std::error::Error) -> Failure {
+pub(super) fn named_by(file: &Path, key: &str, error: impl std::error::Error) -> Failure {
     format!("{}: `{key}`: {error}", file.display()).into()
 }
 

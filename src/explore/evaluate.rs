@@ -9,7 +9,7 @@ use crate::mapping::{LayerPlan, map_network};
 use crate::timing::{Regime, time_network};
 use crate::workload::Workload;
 
-use super::execution::{Execution, Trained, execute, plans};
+use super::execution::{Execution, Trained, measure, plans};
 use super::point::{Accuracy, Outcome, Point};
 use super::pricing::{Pricing, PricingError};
 use super::published::{PublishedAccuracy, published};
@@ -89,7 +89,7 @@ pub fn evaluate(
                     Some(position) => *position,
                     None => {
                         let execution =
-                            execute(&subject.workload, trained, &plans, &progress).map_err(|source| {
+                            measure(&subject.workload, trained, &plans, &progress).map_err(|source| {
                                 EvaluateError::Execution {
                                     network: subject.workload.name().to_owned(),
                                     source,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::functional::{Classification, Executable, ExecutionError};
+use crate::functional::{Classification, Engine, Executable, ExecutionError, LayerReport, LayerStatistics};
 use crate::mapping::{LayerMapping, LayerPlan};
 use crate::workload::{EvaluationSet, Normalization, Params, Workload};
 
@@ -39,6 +39,8 @@ pub struct Execution {
 pub struct ExecutedLayer {
     /// Name in the network.
     pub name: String,
+    /// What executed it.
+    pub engine: Engine,
     /// Products per fold, where the order of accumulation was kept; None where it cannot matter.
     pub k_per_fold: Option<usize>,
     /// Σ|w|·max|a| of the worst output channel; None for bf16.
@@ -57,7 +59,7 @@ pub fn plans(mapped: &[LayerMapping]) -> Vec<Option<LayerPlan>> {
 }
 
 /// Executes a network over its evaluation set; `designs` is left for the caller to fill.
-pub(super) fn execute(
+pub(super) fn measure(
     workload: &Workload,
     trained: &Trained,
     plans: &[Option<LayerPlan>],
@@ -66,23 +68,7 @@ pub(super) fn execute(
     let executable = Executable::new(workload.network(), &trained.params, plans)?;
     let Classification { predictions, correct, statistics } =
         executable.classify(&trained.images, &trained.normalization, progress)?;
-    let layers = executable
-        .reports()
-        .into_iter()
-        .zip(plans)
-        .zip(statistics)
-        .filter_map(|((report, plan), statistics)| {
-            let report = report?;
-            Some(ExecutedLayer {
-                k_per_fold: plan.as_ref().and_then(|plan| plan.reduction).map(|order| order.k_per_fold),
-                static_bound: report.static_bound.map(|bound| bound.accumulator),
-                bits_needed: report.bits_needed,
-                largest_accumulator: report.static_bound.map(|_| statistics.largest_accumulator),
-                overflows: statistics.overflows,
-                name: report.name,
-            })
-        })
-        .collect();
+    let layers = executed_layers(&executable, plans, &statistics).into_iter().flatten().collect();
     let accuracy = MeasuredAccuracy {
         evaluation_set: trained.images.name().to_owned(),
         evaluation_set_sha256: trained.images.sha256().to_owned(),
@@ -94,6 +80,25 @@ pub(super) fn execute(
             .map(|framework| agreement(framework, &predictions, trained)),
     };
     Ok(Execution { network: workload.name().to_owned(), designs: vec![], accuracy, layers })
+}
+
+/// One entry per layer of the network; None off the array.
+pub(super) fn executed_layers(
+    executable: &Executable,
+    plans: &[Option<LayerPlan>],
+    statistics: &[LayerStatistics],
+) -> Vec<Option<ExecutedLayer>> {
+    let layer = |report: LayerReport, plan: &Option<LayerPlan>, statistics: &LayerStatistics| ExecutedLayer {
+        k_per_fold: plan.as_ref().and_then(|plan| plan.reduction).map(|order| order.k_per_fold),
+        static_bound: report.static_bound.map(|bound| bound.accumulator),
+        bits_needed: report.bits_needed,
+        largest_accumulator: report.static_bound.map(|_| statistics.largest_accumulator),
+        overflows: statistics.overflows,
+        engine: report.engine,
+        name: report.name,
+    };
+    let reports = executable.reports().into_iter().zip(plans).zip(statistics);
+    reports.map(|((report, plan), statistics)| Some(layer(report?, plan, statistics))).collect()
 }
 
 fn agreement(framework: &[u16], ours: &[u16], trained: &Trained) -> FrameworkAgreement {

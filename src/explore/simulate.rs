@@ -5,7 +5,7 @@ use std::fmt;
 use crate::cost::{EnergyBreakdown, EnergyRange, action_counts};
 use crate::mapping::{LayerMapping, map_network};
 use crate::timing::{LayerTiming, Regime, time_network};
-use crate::workload::{Operation, WindowKind, Workload};
+use crate::workload::Workload;
 
 use super::evaluate::Design;
 use super::point::Range;
@@ -194,18 +194,9 @@ fn simulate_mapped(
         .zip(&timing.layers)
         .zip(&layer_energies)
         .map(|((layer, timing), energy)| {
-            let op = match &layer.operation {
-                Operation::Convolution(convolution) => match convolution.kind {
-                    WindowKind::Convolution => "conv2d",
-                    WindowKind::Linear => "linear",
-                    WindowKind::MatrixProduct => "gemm",
-                },
-                Operation::MaxPool(_) => "max_pool",
-                Operation::GlobalAveragePool => "global_average_pool",
-            };
             let stored = network.stored_format(layer.input).to_string();
             let actions = action_counts(&timing.counters, accelerator.dram().part());
-            simulated_layer(op, stored, timing, energy, actions)
+            simulated_layer(layer.operation.name(), stored, timing, energy, actions)
         })
         .collect();
     Ok(Simulation {

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::mapping::LayerPlan;
 use crate::numerics::{Grid, MacSpec, RegisterWidth, StaticBound, Store};
-use crate::tensor::Tensor;
+use crate::tensor::{Data, Tensor};
 use crate::workload::{
     Convolution, EdgeId, EvaluationSet, FeatureMap, Layer, Network, Normalization, Operands, Operation,
     Params, QuantizerId, Stored as StoredAs, Weights,
@@ -42,7 +42,8 @@ pub struct LayerStatistics {
 }
 
 impl LayerStatistics {
-    fn merge(self, other: Self) -> Self {
+    /// Both together.
+    pub fn merge(self, other: Self) -> Self {
         Self {
             overflows: self.overflows + other.overflows,
             largest_accumulator: self.largest_accumulator.max(other.largest_accumulator),
@@ -218,8 +219,47 @@ impl Executable {
     pub fn run_with_edges(&self, image: &[f32]) -> Result<(Outputs, Vec<Tensor>), ExecutionError> {
         let mut workspace = self.workspace();
         let outputs = self.run_in(&mut workspace, image)?;
+        let edges = self.edges(&workspace);
+        Ok((outputs, edges))
+    }
+
+    /// Every edge of the image that was executed last, as [`run_with_edges`](Self::run_with_edges) returns
+    /// them.
+    ///
+    /// # Panics
+    /// When the workspace is another executable's.
+    pub fn edges(&self, workspace: &Workspace) -> Vec<Tensor> {
         let stored = workspace.edges.iter().zip(&self.edges);
-        Ok((outputs, stored.filter_map(|(stored, edge)| stored.tensor(edge.shape)).collect()))
+        stored.filter_map(|(stored, edge)| stored.tensor(edge.shape)).collect()
+    }
+
+    /// The accumulators, after the last fold, of the image that was executed last: I32 or F32, [1, height,
+    /// width, channels]; one per layer of the network, None for pools. Computed once more from the stored
+    /// inputs.
+    ///
+    /// # Panics
+    /// When the workspace is another executable's.
+    pub fn accumulators(&self, workspace: &Workspace) -> Vec<Option<Tensor>> {
+        let of_layer = |layer: &Prepared| {
+            let input = &workspace.edges[layer.input];
+            let data = match &layer.step {
+                Step::Integer { convolution, read: Read::Stored, .. } => {
+                    Data::I32(convolution.accumulators(grid_values(input)).0)
+                }
+                Step::Integer { convolution, read: Read::Quantized(grid, scale), .. } => {
+                    let values = bf16_values(input).iter().map(|value| value.to_f32());
+                    let mut quantized = vec![0; values.len()];
+                    let (grid, scale) = (*grid, *scale);
+                    self.run_loops(Quantize { grid, scale, values, quantized: &mut quantized });
+                    Data::I32(convolution.accumulators(&quantized).0)
+                }
+                Step::Bf16 { convolution, .. } => Data::F32(convolution.accumulators(bf16_values(input))),
+                Step::MaxPool(_) | Step::GlobalAveragePool { .. } => return None,
+            };
+            let FeatureMap { height, width, channels } = self.edges[layer.output].shape;
+            Tensor::new(vec![1, height, width, channels], data)
+        };
+        self.layers.iter().map(of_layer).collect()
     }
 
     /// Executes one normalized image, NHWC, in memory made by [`workspace`](Self::workspace).
@@ -306,6 +346,30 @@ impl Executable {
         ExecutionError::NotANumber { layer: layer.to_owned(), edge: self.edges[edge].name.clone(), index }
     }
 
+    /// Executes `count` images, NHWC and normalized, on all threads of the current rayon pool. Returns what
+    /// `take` makes of each, in order; the result does not depend on the number of threads.
+    pub fn run_many<T: Send>(
+        &self,
+        count: usize,
+        image: impl Fn(usize) -> Vec<f32> + Sync,
+        take: impl Fn(&Workspace, Outputs) -> Result<T, ExecutionError> + Sync,
+    ) -> Result<Vec<T>, ExecutionError> {
+        let taken: Vec<_> = (0..count)
+            .into_par_iter()
+            .map_init(
+                || self.workspace(),
+                |workspace, index| {
+                    let outputs = self.run_in(workspace, &image(index));
+                    outputs.and_then(|outputs| take(workspace, outputs))
+                },
+            )
+            .collect();
+        let image_error = |(index, taken): (usize, Result<T, ExecutionError>)| {
+            taken.map_err(|source| ExecutionError::Image { index, source: Box::new(source) })
+        };
+        taken.into_iter().enumerate().map(image_error).collect()
+    }
+
     /// Classifies every image of a set on all threads of the current rayon pool; the result does not
     /// depend on their number. `progress` is told how many images are done, after each.
     pub fn classify(
@@ -322,28 +386,18 @@ impl Executable {
             return Err(ExecutionError::Classes(classes));
         }
         let done = AtomicUsize::new(0);
-        let outputs: Vec<_> = (0..set.len())
-            .into_par_iter()
-            .map_init(
-                || self.workspace(),
-                |workspace, index| {
-                    let outputs = self.run_in(workspace, &normalization.apply(set.image(index)))?;
-                    progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-                    let class = outputs.top1().ok_or(ExecutionError::NoClass)?;
-                    Ok((class as u16, outputs.statistics)) // below 65,536
-                },
-            )
-            .collect();
+        let image = |index| normalization.apply(set.image(index));
+        let outputs = self.run_many(set.len(), image, |_, outputs| {
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+            let class = outputs.top1().ok_or(ExecutionError::NoClass)?;
+            Ok((class as u16, outputs.statistics)) // below 65,536
+        })?;
         let mut classification = Classification {
             predictions: Vec::with_capacity(set.len()),
             correct: 0,
             statistics: vec![LayerStatistics::default(); self.layers.len()],
         };
-        for (index, image) in outputs.into_iter().enumerate() {
-            let (prediction, statistics) = image.map_err(|source: ExecutionError| ExecutionError::Image {
-                index,
-                source: Box::new(source),
-            })?;
+        for (index, (prediction, statistics)) in outputs.into_iter().enumerate() {
             classification.correct += u64::from(prediction == set.label(index));
             classification.predictions.push(prediction);
             for (total, layer) in classification.statistics.iter_mut().zip(statistics) {

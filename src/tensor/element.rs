@@ -21,6 +21,17 @@ pub enum ElementType {
     F32,
 }
 
+impl ElementType {
+    /// Bytes of one element.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::I8 | Self::U8 => 1,
+            Self::U16 | Self::Bf16 => 2,
+            Self::I32 | Self::F32 => 4,
+        }
+    }
+}
+
 impl fmt::Display for ElementType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -104,5 +115,31 @@ impl Tensor {
     /// The elements.
     pub fn data(&self) -> &Data {
         &self.data
+    }
+
+    /// The same elements in another shape of the same size.
+    pub fn reshaped(self, shape: Vec<usize>) -> Option<Self> {
+        Self::new(shape, self.data)
+    }
+
+    /// Tensors one after the other along the outermost axis. None when there is none, or when types or
+    /// the sizes of other axes differ.
+    pub fn concatenated(tensors: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut tensors = tensors.into_iter();
+        let Self { mut shape, mut data } = tensors.next()?;
+        for next in tensors {
+            let same = next.shape.get(1..)? == shape.get(1..)?;
+            match (&mut data, next.data) {
+                (Data::I8(all), Data::I8(more)) => all.extend(more),
+                (Data::U8(all), Data::U8(more)) => all.extend(more),
+                (Data::U16(all), Data::U16(more)) => all.extend(more),
+                (Data::I32(all), Data::I32(more)) => all.extend(more),
+                (Data::Bf16(all), Data::Bf16(more)) => all.extend(more),
+                (Data::F32(all), Data::F32(more)) => all.extend(more),
+                _ => return None,
+            }
+            shape[0] += same.then_some(next.shape[0])?;
+        }
+        Self::new(shape, data)
     }
 }

@@ -168,6 +168,21 @@ pub enum Operation {
     GlobalAveragePool,
 }
 
+impl Operation {
+    /// What files and reports call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Convolution(convolution) => match convolution.kind {
+                WindowKind::Convolution => "conv2d",
+                WindowKind::Linear => "linear",
+                WindowKind::MatrixProduct => "gemm",
+            },
+            Self::MaxPool(_) => "max_pool",
+            Self::GlobalAveragePool => "global_average_pool",
+        }
+    }
+}
+
 /// One fused layer. Layer i writes the edge after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {

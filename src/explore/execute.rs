@@ -1,0 +1,243 @@
+//! One design, one network, some images: bit-exact values, and what the accumulators saw.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::functional::{Executable, ExecutionError, LayerStatistics};
+use crate::mapping::{MappingError, map_network};
+use crate::tensor::Tensor;
+use crate::workload::{FeatureMap, Layer, Operation, Params, Samples, Workload};
+
+use super::evaluate::Design;
+use super::execution::{ExecutedLayer, executed_layers, plans};
+
+/// More bytes of kept tensors are refused before anything is executed.
+const MAX_KEPT_BYTES: u64 = 2 << 30;
+
+/// Where a network's parameters are from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A trace.
+    Trace,
+    /// This seed: values mean nothing, and nothing that depends on them is reported.
+    Synthetic(u64),
+}
+
+/// What is kept of every image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The class only.
+    Classes,
+    /// Every edge as stored: `image` and one tensor per layer.
+    Outputs,
+    /// Also every layer's accumulators, `LAYER.accumulator`.
+    OutputsAndAccumulators,
+}
+
+/// A network to execute and what on.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The design.
+    pub design: &'a Design,
+    /// The network.
+    pub workload: &'a Workload,
+    /// Its values.
+    pub params: &'a Params,
+    /// Where they are from.
+    pub origin: Origin,
+    /// The images.
+    pub samples: &'a Samples,
+}
+
+/// What executing images gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Design name.
+    pub hardware: String,
+    /// SHA-256 of its file, hexadecimal.
+    pub hardware_sha256: String,
+    /// Network name.
+    pub workload: String,
+    /// SHA-256 of its file, hexadecimal.
+    pub workload_sha256: String,
+    /// SHA-256 of the trace, hexadecimal; empty for synthetic values.
+    pub trace_sha256: String,
+    /// Where the parameters are from.
+    pub origin: Origin,
+    /// Where the images are from.
+    pub images: String,
+    /// SHA-256 of their file, hexadecimal; empty for a synthetic one.
+    pub images_sha256: String,
+    /// Position of the first image in its set.
+    pub first: usize,
+    /// Top-1 class per image; None where every logit is NaN.
+    pub predictions: Vec<Option<usize>>,
+    /// Correctly classified images, if their classes are known and the network is trained.
+    pub correct: Option<u64>,
+    /// Layers in execution order.
+    pub layers: Vec<RunLayer>,
+    /// What was kept, by name, images along the outermost axis.
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
+/// One layer of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunLayer {
+    /// Name in the network.
+    pub name: String,
+    /// `conv2d`, `linear`, `max_pool`, `global_average_pool`.
+    pub op: &'static str,
+    /// Output shape per image.
+    pub shape: FeatureMap,
+    /// Format that the output is stored in.
+    pub stored: String,
+    /// What ran on the array and what its accumulators saw; None off the array.
+    pub array: Option<ExecutedLayer>,
+}
+
+/// Why a network cannot be executed on a design.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// The design cannot run it.
+    #[error("{network} cannot run on {design}: {source}")]
+    Mapping {
+        /// Network name.
+        network: String,
+        /// Design name.
+        design: String,
+        /// Why.
+        source: Box<MappingError>,
+    },
+    /// Its execution fails.
+    #[error("{network}: {source}")]
+    Execution {
+        /// Network name.
+        network: String,
+        /// Why.
+        source: ExecutionError,
+    },
+    /// More output than is kept in memory.
+    #[error(
+        "{bytes} bytes of tensors of {images} images; at most {MAX_KEPT_BYTES} are kept at a time, so take fewer images"
+    )]
+    TooMuch {
+        /// What all tensors would take.
+        bytes: u64,
+        /// Images.
+        images: usize,
+    },
+}
+
+/// Executes all images. `progress` is called after each.
+pub fn execute(
+    request: Request<'_>,
+    keep: Keep,
+    progress: impl Fn(usize) + Sync,
+) -> Result<Run, ExecuteError> {
+    let Request { design, workload, params, origin, samples } = request;
+    let network = workload.network();
+    let failed = |source| ExecuteError::Execution { network: workload.name().to_owned(), source };
+    let mapped = map_network(network, &design.accelerator, 1).map_err(|source| ExecuteError::Mapping {
+        network: workload.name().to_owned(),
+        design: design.accelerator.name().to_owned(),
+        source: Box::new(source),
+    })?;
+    let plans = plans(&mapped);
+    check_kept(workload, keep, samples.len())?;
+    let executable = Executable::new(network, params, &plans).map_err(failed)?;
+    let done = AtomicUsize::new(0);
+    let executed = executable
+        .run_many(
+            samples.len(),
+            |index| samples.image(index),
+            |workspace, outputs| {
+                let tensors = match keep {
+                    Keep::Classes => vec![],
+                    Keep::Outputs => executable.edges(workspace),
+                    Keep::OutputsAndAccumulators => {
+                        let accumulators = executable.accumulators(workspace).into_iter().flatten();
+                        executable.edges(workspace).into_iter().chain(accumulators).collect()
+                    }
+                };
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+                Ok((outputs.top1(), outputs.statistics, tensors))
+            },
+        )
+        .map_err(failed)?;
+    let mut statistics = vec![LayerStatistics::default(); network.layers().len()];
+    let mut predictions = Vec::with_capacity(samples.len());
+    let mut kept: Vec<Vec<Tensor>> = vec![];
+    for (class, of_image, tensors) in executed {
+        predictions.push(class);
+        for (total, layer) in statistics.iter_mut().zip(of_image) {
+            *total = total.merge(layer);
+        }
+        kept.resize_with(tensors.len(), Vec::new);
+        for (all, tensor) in kept.iter_mut().zip(tensors) {
+            all.push(tensor);
+        }
+    }
+    let on_array =
+        network.layers().iter().filter(|layer| matches!(layer.operation, Operation::Convolution(_)));
+    let names = network.edges().iter().map(|edge| edge.name.clone());
+    let names = names.chain(on_array.map(|layer| format!("{}.accumulator", layer.name)));
+    let layers = executed_layers(&executable, &plans, &statistics);
+    let correct = |labels: &[u16]| {
+        let pairs = labels.iter().zip(&predictions);
+        pairs.filter(|&(&label, &class)| class == Some(usize::from(label))).count() as u64
+    };
+    Ok(Run {
+        hardware: design.accelerator.name().to_owned(),
+        hardware_sha256: design.accelerator.sha256().to_owned(),
+        workload: workload.name().to_owned(),
+        workload_sha256: workload.sha256().to_owned(),
+        trace_sha256: params.sha256().to_owned(),
+        origin,
+        images: samples.source().to_owned(),
+        images_sha256: samples.sha256().to_owned(),
+        first: samples.first(),
+        correct: samples.labels().filter(|_| origin == Origin::Trace).map(correct),
+        predictions,
+        layers: network
+            .layers()
+            .iter()
+            .zip(layers)
+            .map(|(layer, array)| run_layer(workload, layer, array))
+            .collect(),
+        tensors: names.zip(kept).filter_map(|(name, all)| Some((name, joined(all)?))).collect(),
+    })
+}
+
+fn check_kept(workload: &Workload, keep: Keep, images: usize) -> Result<(), ExecuteError> {
+    let network = workload.network();
+    let elements = |shape: FeatureMap| shape.elements() as u64;
+    let accumulators = network.layers().iter().map(|layer| 4 * elements(network.edge(layer.output).shape));
+    let outputs = (network.edges().iter()).map(|edge| 4 * elements(edge.shape)); // at most
+    let bytes: u64 = match keep {
+        Keep::Classes => 0,
+        Keep::Outputs => outputs.sum(),
+        Keep::OutputsAndAccumulators => outputs.chain(accumulators).sum(),
+    };
+    let bytes = bytes.saturating_mul(images as u64);
+    if bytes > MAX_KEPT_BYTES { Err(ExecuteError::TooMuch { bytes, images }) } else { Ok(()) }
+}
+
+/// [n, height, width, channels]; a single pixel is [n, channels].
+fn joined(images: Vec<Tensor>) -> Option<Tensor> {
+    let tensor = Tensor::concatenated(images)?;
+    match *tensor.shape() {
+        [n, 1, 1, channels] => tensor.reshaped(vec![n, channels]),
+        _ => Some(tensor),
+    }
+}
+
+fn run_layer(workload: &Workload, layer: &Layer, array: Option<ExecutedLayer>) -> RunLayer {
+    let network = workload.network();
+    RunLayer {
+        name: layer.name.clone(),
+        op: layer.operation.name(),
+        shape: network.edge(layer.output).shape,
+        stored: network.stored_format(layer.output).to_string(),
+        array,
+    }
+}
