@@ -8,6 +8,8 @@ mod mac;
 mod quantize_aqt;
 mod requantize;
 mod requantize_f32_rne;
+mod requantize_fixed_point;
+mod requantize_shift;
 mod rounding;
 
 pub use format::{IntegerFormat, OperandFormat, OperandPair, Signedness, StoredFormat, UnknownFormat};
@@ -15,4 +17,6 @@ pub use mac::{Bf16Mac, CANONICAL_NAN, IntegerMac, MacSpec, RegisterWidth, Static
 pub use quantize_aqt::{Grid, QuantizerKind};
 pub use requantize::{Activation, Store, post_process, round_bf16};
 pub use requantize_f32_rne::F32Rne;
+pub use requantize_fixed_point::{FixedPoint, FixedPointMultiplier, FixedPointRounding};
+pub use requantize_shift::{PowerOfTwoShift, ShiftRounding, shift_right};
 pub use rounding::Rounding;
