@@ -11,6 +11,7 @@ mod output_file;
 mod output_folder;
 mod pareto;
 mod plot_files;
+mod scalesim;
 mod simulate;
 
 use std::ffi::OsString;
@@ -37,6 +38,8 @@ enum Command {
     Execute(execute::Arguments),
     CostTable(cost_table::Arguments),
     Pareto(pareto::Arguments),
+    #[command(name = "scalesim")]
+    ScaleSim(scalesim::Arguments),
 }
 
 /// How a table is printed.
@@ -81,6 +84,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Execute(arguments) => execute::run(&arguments).map(|()| Answer::Yes),
         Command::CostTable(arguments) => cost_table::run(&arguments),
         Command::Pareto(arguments) => pareto::run(&arguments),
+        Command::ScaleSim(arguments) => scalesim::run(&arguments).map(|()| Answer::Yes),
     };
     match done {
         Ok(Answer::Yes) => 0,

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Beside the flow, `stepped` is the array as registers, PE by PE: the judge of timing's cycles and of
-//! functional's order. `source` reads configuration files and points errors into them. The allowed edges
-//! are the table in `tests/architecture.rs`.
+//! functional's order. `scalesim` has another tool's numbers, for comparison. `source` reads configuration
+//! files and points errors into them. The allowed edges are the table in `tests/architecture.rs`.
 //!
 //! ```
 //! use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
@@ -42,6 +42,7 @@ pub mod hardware;
 pub mod mapping;
 pub mod numerics;
 pub mod report;
+pub mod scalesim;
 pub mod source;
 pub mod stepped;
 pub mod tensor;

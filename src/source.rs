@@ -103,6 +103,12 @@ impl SourceFile {
         SourceError::Invalid { file: self.clone(), span: None, message: message.into() }
     }
 
+    /// A warning at the byte `offset`: file, line, column and message.
+    pub fn warning(&self, offset: usize, message: &str) -> String {
+        let (line, column) = self.position(offset);
+        format!("{}:{line}:{column}: {message}", self.path.display())
+    }
+
     /// Accepts an absent value and one written value; the values of later versions are refused by name.
     pub fn only(
         &self,

@@ -76,6 +76,9 @@ const fn refusal(what: &'static str, arguments: &'static str, edit: Edit) -> Ref
 const EVALUATE: &str =
     "evaluate --hw int8-only.toml --hw edge-32x32 --workload networks/tiny-4-bit.toml --out report";
 const LIST: &str = "simulate --hw int8-only.toml --workload wrong.csv";
+const SCALESIM: &str = "scalesim --config scale.cfg --topology net.csv --out report";
+const CONFIGURATION: &str = "scale.cfg";
+const TOPOLOGY: &str = "net.csv";
 const DESIGN: &str = "int8-only.toml";
 const NETWORK: &str = "networks/tiny-4-bit.toml";
 const TECHNOLOGY: &str = "technology.toml";
@@ -118,6 +121,74 @@ const REFUSALS: &[Refusal] = &[
         "two networks of one name",
         "evaluate --workload untrained.toml --workload networks --out report",
         Edit::Replace("untrained.toml", "tiny-untrained", "tiny-bf16"),
+    ),
+    // SCALE-Sim's files.
+    refusal("missing configuration", SCALESIM, Edit::Remove(CONFIGURATION)),
+    refusal("missing topology", SCALESIM, Edit::Remove(TOPOLOGY)),
+    refusal(
+        "configuration without a section",
+        SCALESIM,
+        Edit::Replace(CONFIGURATION, "[run_presets]", "[run]"),
+    ),
+    refusal(
+        "malformed configuration",
+        SCALESIM,
+        Edit::Replace(CONFIGURATION, "ArrayHeight : 8", "ArrayHeight 8"),
+    ),
+    refusal(
+        "configuration with a key twice",
+        SCALESIM,
+        Edit::Replace(CONFIGURATION, "ArrayHeight", "ArrayWidth"),
+    ),
+    refusal("configuration without a key", SCALESIM, Edit::Replace(CONFIGURATION, "ArrayHeight : 8\n", "")),
+    refusal(
+        "array of SCALE-Sim too large",
+        SCALESIM,
+        Edit::Replace(CONFIGURATION, "ArrayHeight : 8", "ArrayHeight : 99999"),
+    ),
+    refusal("unknown interface bandwidth", SCALESIM, Edit::Replace(CONFIGURATION, "CALC", "AUTO")),
+    refusal(
+        "sparsity",
+        SCALESIM,
+        Edit::Replace(CONFIGURATION, "SparsitySupport : false", "SparsitySupport : true"),
+    ),
+    refusal(
+        "custom layout",
+        SCALESIM,
+        Edit::Replace(CONFIGURATION, "IfmapCustomLayout : False", "IfmapCustomLayout : True"),
+    ),
+    refusal(
+        "Ramulator",
+        SCALESIM,
+        Edit::Replace(CONFIGURATION, "UseRamulatorTrace : False", "UseRamulatorTrace : True"),
+    ),
+    refusal(
+        "SRAM that fills twice in a cycle",
+        SCALESIM,
+        Edit::Replace(CONFIGURATION, "ArrayWidth : 8", "ArrayWidth : 2048"),
+    ),
+    refusal(
+        "topology without a stride",
+        SCALESIM,
+        Edit::Replace(TOPOLOGY, "13, 13, 3, 3, 10, 20, 2,", "13, 13, 3, 3, 10, 20"),
+    ),
+    refusal("topology that is not a number", SCALESIM, Edit::Replace(TOPOLOGY, "9, 9, 3,", "9, nine, 3,")),
+    refusal("filter larger than its input", SCALESIM, Edit::Replace(TOPOLOGY, "9, 9, 3,", "9, 2, 3,")),
+    refusal(
+        "layer whose size overflows",
+        SCALESIM,
+        Edit::Replace(TOPOLOGY, "9, 9, 3, 3, 16, 24", "16777216, 16777216, 3, 3, 16777216, 24"),
+    ),
+    refusal(
+        "layer too long to simulate",
+        SCALESIM,
+        Edit::Replace(TOPOLOGY, "9, 9, 3, 3, 16, 24", "4000, 4000, 1, 1, 16, 100000"),
+    ),
+    refusal("topology without layers", SCALESIM, Edit::Create(TOPOLOGY, "Layer name\n")),
+    refusal(
+        "foreign output folder of SCALE-Sim's reports",
+        "scalesim --config scale.cfg --topology net.csv --out networks",
+        Edit::Nothing,
     ),
     // Designs.
     refusal("malformed design", EVALUATE, Edit::Replace(DESIGN, "[array]", "[array")),
