@@ -6,6 +6,7 @@ mod cost_table;
 mod evaluate;
 mod execute;
 mod execution_inputs;
+mod html_report;
 mod inputs;
 mod output_file;
 mod output_folder;

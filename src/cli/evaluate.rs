@@ -10,7 +10,7 @@ use crate::report::{self, Rows, Table};
 
 use super::output_folder::{self, Replace};
 use super::plot_files::plot_files;
-use super::{Failure, Format, inputs, note, print};
+use super::{Failure, Format, html_report, inputs, note, print};
 
 /// Evaluate every design on every network: accuracy, latency, energy, Pareto plots
 ///
@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// Print all requests (cold and steady, batch 1 and 64), not only cold batch 1
     #[arg(long)]
     all: bool,
+    /// Write report.html too: one page to explore offline, layer by layer
+    #[arg(long)]
+    html: bool,
     /// How the table is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -44,6 +47,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let designs = inputs::designs(&arguments.hw)?;
     let subjects = inputs::subjects(&arguments.workload)?;
     output_folder::check(&arguments.out, replace)?;
+    if arguments.html {
+        html_report::check(&designs, &subjects)?;
+    }
     let evaluation = {
         let bar = ProgressBar::new_spinner().with_style(
             ProgressStyle::with_template("{spinner} {pos} images executed, {per_sec}")
@@ -53,8 +59,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         bar.finish_and_clear();
         evaluation?
     };
-    let report =
+    let mut report =
         Report::new(&evaluation, if arguments.all { Rows::All } else { Rows::ColdBatch1 }, &designs)?;
+    if arguments.html {
+        let excluded = exclusions(&evaluation.points);
+        let page = html_report::evaluation(&designs, &subjects, &evaluation, &report.findings, &excluded)?;
+        report.files.push(("report.html".to_owned(), page));
+    }
     output_folder::write(&arguments.out, &report.files, replace)?;
     print(&match arguments.format {
         Format::Table => format!("{}\n{}\n", report.table.to_text(), report.findings.join("\n")),

@@ -13,6 +13,17 @@ pub enum ReportError {
         /// The column.
         column: String,
     },
+    /// More points than a page can show.
+    #[error(
+        "HTML: {found} points; a page holds at most {limit} (evaluate fewer designs or networks, or take the fronts of \
+         points.csv with `systolab pareto`)"
+    )]
+    TooManyPoints {
+        /// Points given.
+        found: usize,
+        /// Points accepted.
+        limit: usize,
+    },
     /// The CSV could not be written.
     #[error("CSV: {0}")]
     Csv(String),

@@ -18,7 +18,7 @@ pub fn points_json(
     energy_excluded: &[String],
     findings: &[String],
 ) -> Result<String, ReportError> {
-    let points = points.iter().map(PointRecord::new).collect::<Result<_, _>>()?;
+    let points = point_records(points)?;
     let report = Report {
         schema_version: SCHEMA_VERSION,
         tool_version,
@@ -28,6 +28,11 @@ pub fn points_json(
         points,
     };
     Ok(serde_json::to_string_pretty(&report)? + "\n")
+}
+
+/// The points alone.
+pub(super) fn point_records(points: &[Point]) -> Result<Vec<PointRecord<'_>>, ReportError> {
+    points.iter().map(PointRecord::new).collect()
 }
 
 #[derive(Serialize)]
@@ -41,7 +46,7 @@ struct Report<'a> {
 }
 
 #[derive(Serialize)]
-struct PointRecord<'a> {
+pub(super) struct PointRecord<'a> {
     #[serde(flatten)]
     columns: Object<&'static str, Cell>,
     energy_by_component_uj: Object<&'a str, Energy>,

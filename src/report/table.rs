@@ -63,7 +63,7 @@ impl Table {
     }
 
     /// Columns whose cells all start like a number, or are empty: aligned right.
-    fn numeric_columns(&self) -> Vec<usize> {
+    pub(super) fn numeric_columns(&self) -> Vec<usize> {
         let numeric = |cell: &str| {
             matches!(cell, "" | super::number::NOTHING)
                 || cell.trim_start_matches(['-', '−', '+']).starts_with(|c: char| c.is_ascii_digit())
