@@ -14,6 +14,7 @@ mod pareto;
 mod plot_files;
 mod scalesim;
 mod simulate;
+mod validate;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -37,6 +38,7 @@ enum Command {
     Evaluate(evaluate::Arguments),
     Simulate(simulate::Arguments),
     Execute(execute::Arguments),
+    Validate(validate::Arguments),
     CostTable(cost_table::Arguments),
     Pareto(pareto::Arguments),
     #[command(name = "scalesim")]
@@ -83,6 +85,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| Answer::Yes),
         Command::Simulate(arguments) => simulate::run(&arguments).map(|()| Answer::Yes),
         Command::Execute(arguments) => execute::run(&arguments).map(|()| Answer::Yes),
+        Command::Validate(arguments) => validate::run(&arguments),
         Command::CostTable(arguments) => cost_table::run(&arguments),
         Command::Pareto(arguments) => pareto::run(&arguments),
         Command::ScaleSim(arguments) => scalesim::run(&arguments).map(|()| Answer::Yes),

@@ -47,4 +47,5 @@ pub mod source;
 pub mod stepped;
 pub mod tensor;
 pub mod timing;
+pub mod validate;
 pub mod workload;

@@ -21,6 +21,7 @@ mod run;
 mod samples;
 mod simulation;
 mod table;
+mod validation;
 
 pub use cost_table::{cost_table_csv, cost_table_json, cost_tables};
 pub use error::ReportError;
@@ -35,3 +36,4 @@ pub use points_table::{Rows, points_table};
 pub use run::{run_about, run_json, run_table};
 pub use simulation::{simulation_json, simulation_table};
 pub use table::Table;
+pub use validation::{validation_json, validation_table};

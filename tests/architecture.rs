@@ -23,8 +23,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "explore",
         &["source", "tensor", "workload", "hardware", "mapping", "timing", "functional", "stepped", "cost"],
     ),
-    ("report", &["explore"]),
-    ("cli", &["source", "scalesim", "tensor", "workload", "hardware", "cost", "explore", "report"]),
+    ("validate", &["tensor", "workload", "mapping", "stepped", "explore"]),
+    ("report", &["explore", "validate"]),
+    (
+        "cli",
+        &["source", "scalesim", "tensor", "workload", "hardware", "cost", "explore", "validate", "report"],
+    ),
 ];
 
 /// Words that would carry knowledge a module must not have, whatever the edges.
