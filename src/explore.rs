@@ -36,6 +36,7 @@ pub use point::{
 pub use pricing::{PricingError, energy};
 pub use published::{PublishedAccuracy, Standing, published, published_baselines, unjoinable};
 pub use simulate::{
-    SimulatedLayer, SimulatedTotals, Simulation, SimulationError, TimingModel, simulate, simulate_stepped,
+    CYCLE_CAUSES, SimulatedLayer, SimulatedTotals, Simulation, SimulationError, TimingModel, simulate,
+    simulate_stepped,
 };
 pub use stepping::SteppingError;

@@ -6,6 +6,7 @@
 #![deny(clippy::cast_possible_truncation)]
 
 mod actions;
+mod causes;
 mod counters;
 mod memory;
 mod network;
@@ -13,6 +14,7 @@ mod pace;
 mod pipeline;
 mod vector;
 
+pub use causes::{ArrayCauses, LayerCauses};
 pub use counters::{
     Accesses, Adder, Additions, Bits, Bytes, Counters, Cycles, Macs, Operations, VectorOperation, Words,
 };

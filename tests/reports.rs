@@ -187,6 +187,12 @@ fn layers_of_a_simulation_add_up_to_its_totals() {
             let json: Value =
                 serde_json::from_str(&systolab(&[&arguments[..], request].concat(), 1)).unwrap();
             let (layers, totals) = (json["layers"].as_array().unwrap(), &json["totals"]);
+            for part in layers.iter().chain([totals]) {
+                let causes = part["cycles_by_cause"].as_object().unwrap();
+                assert_eq!(causes.len(), 7);
+                let sum: i64 = causes.values().map(|cycles| cycles.as_i64().unwrap()).sum();
+                assert_eq!(Some(sum), part["cycles"].as_i64(), "{network}, cycles by cause");
+            }
             for key in ["cycles", "compute_cycles", "stall_cycles", "macs"] {
                 let sum: u64 = layers.iter().map(|layer| layer[key].as_u64().unwrap()).sum();
                 assert_eq!(Some(sum), totals[key].as_u64(), "{network}, {key}");
@@ -290,6 +296,22 @@ fn simulate_and_evaluate_agree() {
     close("latency", row["latency_s"].parse().unwrap(), number("latency_s"));
     close("energy", row["energy_per_image_uj"].parse().unwrap(), number("energy_per_image_pj") * 1e-6);
     close("utilization", row["utilization"].parse().unwrap(), number("utilization"));
+}
+
+#[test]
+fn simulate_writes_its_layers_as_tables_and_bars() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("layers");
+    let arguments = ["simulate", "--hw", "edge-32x32", "--workload", "networks/tiny-4-bit.toml"];
+    let out_arguments = ["--out", out.to_str().unwrap()];
+    systolab(&[&arguments[..], &out_arguments, &["--format", "json"]].concat(), 1);
+    let read = |name: &str| fs::read_to_string(out.join(name)).unwrap();
+    assert_eq!(read("simulation.json"), systolab(&[&arguments[..], &["--format", "json"]].concat(), 1));
+    assert_eq!(read("layers.csv"), systolab(&[&arguments[..], &["--format", "csv"]].concat(), 1));
+    for (name, texts) in [("cycles.svg", ["memory stall", "stem"]), ("energy.svg", ["multiplier", "stem"])] {
+        let svg = read(name);
+        assert!(texts.iter().all(|text| svg.contains(text)), "{name}");
+    }
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! `systolab simulate`: one design, one network, layer by layer.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 
-use crate::explore::{self, Regime};
-use crate::report;
+use crate::explore::{self, Regime, Simulation};
+use crate::report::{self, SimulationColumns};
 
-use super::{Failure, Format, inputs, print};
+use super::output_folder::{self, Replace};
+use super::{Failure, Format, inputs, note, print};
 
 /// What says how long the array takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -36,12 +39,23 @@ pub(super) struct Arguments {
     /// What says how long the array takes
     #[arg(long, value_enum, default_value_t)]
     timing: Timing,
+    /// Folder for simulation.json, layers.csv, report.md, cycles.svg and energy.svg; an old one there is
+    /// replaced
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace the output folder even if systolab did not write it
+    #[arg(long, requires = "out")]
+    force: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let replace = if arguments.force { Replace::Anything } else { Replace::OnlyOurs };
+    if let Some(folder) = &arguments.out {
+        output_folder::check(folder, replace)?;
+    }
     let design = inputs::one(inputs::designs(std::slice::from_ref(&arguments.hw))?, "--hw", &arguments.hw)?;
     let workload = inputs::one(inputs::workloads(&arguments.workload)?, "--workload", &arguments.workload)?;
     let regime = if arguments.cold { Regime::Cold } else { Regime::Steady };
@@ -55,11 +69,36 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             simulation?
         }
     };
-    let table = report::simulation_table(&simulation);
+    let table = report::simulation_table(&simulation, SimulationColumns::Main);
+    if let Some(folder) = &arguments.out {
+        output_folder::write(folder, &files(&simulation, &table.to_markdown())?, replace)?;
+    }
     print(&match arguments.format {
         Format::Table => table.to_text(),
         Format::Markdown => table.to_markdown(),
-        Format::Csv => table.to_csv()?,
-        Format::Json => report::simulation_json(&simulation, env!("CARGO_PKG_VERSION"))?,
-    })
+        Format::Csv => layers_csv(&simulation)?,
+        Format::Json => json(&simulation)?,
+    })?;
+    if let Some(folder) = &arguments.out {
+        note(&format!("report written to {}", folder.display()));
+    }
+    Ok(())
+}
+
+fn files(simulation: &Simulation, markdown: &str) -> Result<Vec<(String, String)>, Failure> {
+    Ok(vec![
+        ("simulation.json".to_owned(), json(simulation)?),
+        ("layers.csv".to_owned(), layers_csv(simulation)?),
+        ("report.md".to_owned(), markdown.to_owned()),
+        ("cycles.svg".to_owned(), report::cycle_bars(simulation)?),
+        ("energy.svg".to_owned(), report::energy_bars(simulation)?),
+    ])
+}
+
+fn layers_csv(simulation: &Simulation) -> Result<String, Failure> {
+    Ok(report::simulation_table(simulation, SimulationColumns::All).to_csv()?)
+}
+
+fn json(simulation: &Simulation) -> Result<String, Failure> {
+    Ok(report::simulation_json(simulation, env!("CARGO_PKG_VERSION"))?)
 }

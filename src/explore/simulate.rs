@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::cost::{EnergyBreakdown, EnergyRange, action_counts};
 use crate::mapping::{LayerMapping, map_network};
-use crate::timing::{LayerTiming, Regime, time_network};
+use crate::timing::{LayerCauses, LayerTiming, Regime, time_network};
 use crate::workload::Workload;
 
 use super::evaluate::Design;
@@ -65,6 +65,19 @@ pub struct Simulation {
     pub layers: Vec<SimulatedLayer>,
 }
 
+/// Where cycles go. The first five are the array's and never negative; the last two are negative where the
+/// layer before paid for the waiting.
+pub const CYCLE_CAUSES: [&str; 7] =
+    ["useful", "edge_waste", "lane_waste", "fill_drain", "weight_load", "memory_stall", "vector_bound"];
+
+fn by_cause(causes: &LayerCauses) -> [i64; 7] {
+    let array = &causes.array;
+    let [useful, edge, lane, fill, load] =
+        [array.useful, array.edge_waste, array.lane_waste, array.fill_drain, array.weight_load]
+            .map(|cycles| cycles.0.cast_signed());
+    [useful, edge, lane, fill, load, causes.memory_stall, causes.vector_bound]
+}
+
 /// Sums over a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimulatedTotals {
@@ -74,6 +87,8 @@ pub struct SimulatedTotals {
     pub compute_cycles: u64,
     /// cycles − compute_cycles.
     pub stall_cycles: u64,
+    /// The cycles by cause, in the order of [`CYCLE_CAUSES`].
+    pub cycles_by_cause: [i64; 7],
     /// Seconds for the whole batch.
     pub latency_s: f64,
     /// batch / latency.
@@ -117,6 +132,8 @@ pub struct SimulatedLayer {
     pub compute_cycles: u64,
     /// cycles − compute_cycles; negative where the layer before paid for the waiting.
     pub stall_cycles: i64,
+    /// The cycles by cause, in the order of [`CYCLE_CAUSES`]; they add up to `cycles`.
+    pub cycles_by_cause: [i64; 7],
     /// macs / (peak · cycles), 0 to 1.
     pub utilization: f64,
     /// m·n·k over ceiled extents; 0 off the array.
@@ -209,6 +226,10 @@ fn simulate_mapped(
             cycles: timing.cycles.0,
             compute_cycles: timing.compute_cycles().0,
             stall_cycles: timing.cycles.0 - timing.compute_cycles().0,
+            cycles_by_cause: timing.layers.iter().fold([0; 7], |mut sum, layer| {
+                sum.iter_mut().zip(by_cause(&layer.causes)).for_each(|(sum, cycles)| *sum += cycles);
+                sum
+            }),
             latency_s,
             images_per_s: batch as f64 / latency_s,
             energy_pj,
@@ -249,6 +270,7 @@ fn simulated_layer(
         cycles: timing.cycles.0,
         compute_cycles: timing.compute_cycles.0,
         stall_cycles: timing.stall_cycles(),
+        cycles_by_cause: by_cause(&timing.causes),
         utilization: timing.utilization(),
         mapping_utilization: timing.mapping_utilization.unwrap_or(0.0),
         actions,
@@ -341,6 +363,9 @@ default = "w8a8"
         let [layer] = &simulation.layers[..] else { panic!("one layer") };
         assert_eq!((layer.m, layer.n, layer.k, layer.macs), (3, 5, 6, 90));
         assert_eq!((layer.cycles, layer.compute_cycles, layer.stall_cycles), (54, 21, 33));
+        // 90 MACs on 16 PEs: 6 cycles of 12 that vectors take. Waiting 4 for the first rows and 1 for four
+        // rows after 3 vectors. With an instant vector unit the output leaves in 34, and arrives in 46.
+        assert_eq!(layer.cycles_by_cause, [6, 6, 0, 21 - 12 - 5, 5, 46 - 21, 54 - 46]);
         assert_eq!((layer.dram_read_bytes, layer.dram_write_bytes), (160, 64));
         assert_eq!(layer.utilization, 90.0 / 16.0 / 54.0);
         assert_eq!(layer.mapping_utilization, (5.0 / 8.0) * (6.0 / 8.0));

@@ -1,6 +1,7 @@
-//! Accuracy against a cost as SVG. The only user of plotters.
+//! Accuracy against a cost, and layers as bars, as SVG. The only user of plotters.
 
 mod axis;
+mod bars;
 mod label;
 mod marker;
 
@@ -13,6 +14,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
 
 use self::axis::Axis;
+pub use self::bars::{cycle_bars, energy_bars};
 use self::label::{Rect, place};
 use self::marker::{legend_order, marker};
 use super::ReportError;

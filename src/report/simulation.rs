@@ -2,14 +2,23 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::explore::{Range, SimulatedLayer, Simulation, TimingModel};
+use crate::explore::{CYCLE_CAUSES, Range, SimulatedLayer, Simulation, TimingModel};
 
 use super::error::ReportError;
 use super::number::significant;
 use super::table::Table;
 
+/// What a table of a simulation shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SimulationColumns {
+    /// What fits a wide terminal.
+    Main,
+    /// The cycles by cause too.
+    All,
+}
+
 /// One row per layer and one for the request.
-pub fn simulation_table(simulation: &Simulation) -> Table {
+pub fn simulation_table(simulation: &Simulation, columns: SimulationColumns) -> Table {
     let headers = [
         "layer",
         "op",
@@ -79,6 +88,21 @@ pub fn simulation_table(simulation: &Simulation) -> Table {
         total[column] = text;
     }
     rows.push(total);
+    let mut headers: Vec<String> = headers.map(str::to_owned).to_vec();
+    if columns == SimulationColumns::All {
+        headers.extend(CYCLE_CAUSES.map(|cause| format!("{} cycles", cause.replace('_', " "))));
+        let causes = simulation.layers.iter().map(|layer| layer.cycles_by_cause);
+        for (row, causes) in rows.iter_mut().zip(causes.chain([totals.cycles_by_cause])) {
+            row.extend(causes.map(|cycles| cycles.to_string()));
+        }
+    }
+    let shares: Vec<String> = CYCLE_CAUSES
+        .iter()
+        .zip(totals.cycles_by_cause)
+        .map(|(cause, cycles)| {
+            format!("{} {} %", cause.replace('_', " "), percent(cycles as f64 / totals.cycles as f64))
+        })
+        .collect();
     let mut notes = vec![
         format!(
             "latency {} µs, {} images/s, average power {} mW",
@@ -86,6 +110,7 @@ pub fn simulation_table(simulation: &Simulation) -> Table {
             significant(totals.images_per_s, 4),
             significant(totals.average_power_w * 1e3, 4)
         ),
+        format!("cycles by cause: {}", shares.join(", ")),
         format!("energy is modelled energy; left out: {}", simulation.energy_excluded.join("; ")),
     ];
     notes.extend(simulation.energy_notes.iter().cloned());
@@ -101,7 +126,7 @@ pub fn simulation_table(simulation: &Simulation) -> Table {
                 TimingModel::Stepped => ", array stepped register by register",
             }
         ),
-        headers: headers.map(str::to_owned).to_vec(),
+        headers,
         rows,
         notes,
     }
@@ -122,6 +147,7 @@ pub fn simulation_json(simulation: &Simulation, tool_version: &str) -> Result<St
             "cycles": totals.cycles,
             "compute_cycles": totals.compute_cycles,
             "stall_cycles": totals.stall_cycles,
+            "cycles_by_cause": causes_json(&totals.cycles_by_cause),
             "latency_s": totals.latency_s,
             "images_per_s": totals.images_per_s,
             "energy_pj": totals.energy_pj.typical,
@@ -162,6 +188,7 @@ fn layer_json(layer: &SimulatedLayer) -> Value {
         "cycles": layer.cycles,
         "compute_cycles": layer.compute_cycles,
         "stall_cycles": layer.stall_cycles,
+        "cycles_by_cause": causes_json(&layer.cycles_by_cause),
         "utilization": layer.utilization,
         "mapping_utilization": layer.mapping_utilization,
         "energy_pj": energy,
@@ -169,6 +196,10 @@ fn layer_json(layer: &SimulatedLayer) -> Value {
         "dram_write_bytes": layer.dram_write_bytes,
         "actions": actions,
     })
+}
+
+fn causes_json(causes: &[i64]) -> Map<String, Value> {
+    CYCLE_CAUSES.iter().zip(causes).map(|(cause, cycles)| ((*cause).to_owned(), json!(cycles))).collect()
 }
 
 fn layer_energy(layer: &SimulatedLayer) -> Range {

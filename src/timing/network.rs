@@ -8,9 +8,10 @@ use crate::numerics::OperandPair;
 use crate::workload::{Layer, Network};
 
 use super::actions::{ArrayActions, add_step_words};
+use super::causes::{ArrayCauses, LayerCauses, Streaming};
 use super::counters::{Bytes, Counters, Cycles, Macs};
 use super::memory::{post_processing, transfer_cycles, weights_are_resident};
-use super::pace::{Pace, Previous};
+use super::pace::{Entry, Pace, Previous, RunEntry};
 use super::pipeline::{Machine, Stage, completions};
 use super::vector::{self, Work};
 
@@ -49,6 +50,8 @@ pub struct LayerTiming {
     pub cycles: Cycles,
     /// The same with infinite bandwidth, zero latency and an infinitely fast vector unit.
     pub compute_cycles: Cycles,
+    /// The same cycles by cause.
+    pub causes: LayerCauses,
     /// Cycles the vector unit needs.
     pub vector_cycles: Cycles,
     /// Cycles the DRAM channel is occupied.
@@ -130,13 +133,20 @@ pub fn time_network(
     accelerator: &Accelerator,
     regime: Regime,
 ) -> NetworkTiming {
-    let (mut layers, stages) = layers_in_stages(network, mapped, accelerator, regime);
-    let completions = completions(&stages, layers.len(), Machine::of(accelerator));
-    let mut before = 0;
+    let (mut layers, mut stages) = layers_in_stages(network, mapped, accelerator, regime);
+    let machine = Machine::of(accelerator);
+    let complete = completions(&stages, layers.len(), machine);
+    for stage in &mut stages {
+        (stage.quantize, stage.vector) = (0, 0);
+    }
+    let without_vector = completions(&stages, layers.len(), machine);
+    let (mut before, mut before_without_vector) = (0, 0);
     let mut counters = Counters::default();
-    for (layer, complete) in layers.iter_mut().zip(&completions) {
+    for ((layer, &complete), &without_vector) in layers.iter_mut().zip(&complete).zip(&without_vector) {
         layer.cycles = Cycles(complete - before);
-        before = *complete;
+        let remaining = Cycles(without_vector - before_without_vector);
+        layer.causes = LayerCauses::of(layer.causes.array, layer.cycles, remaining);
+        (before, before_without_vector) = (complete, without_vector);
         counters += &layer.counters;
     }
     let timing = NetworkTiming { cycles: Cycles(before), layers, counters };
@@ -208,7 +218,7 @@ impl Stager<'_> {
         let accelerator = self.accelerator;
         let array = mapping.array.as_ref();
         let begin = self.stages.len();
-        let compute_cycles = match array {
+        let causes = match array {
             None => {
                 let mut counters = Counters::default();
                 for step in mapping.transport.steps(mapping.tile) {
@@ -216,12 +226,12 @@ impl Stager<'_> {
                     self.stages.push(stage);
                 }
                 self.counters += &counters;
-                Cycles(0)
+                ArrayCauses::default()
             }
             Some(mapped) => {
-                let (compute_cycles, counters) = self.array_layer(mapped);
+                let (causes, counters) = self.array_layer(mapped);
                 self.counters += &counters;
-                compute_cycles
+                causes
             }
         };
         LayerTiming {
@@ -230,8 +240,9 @@ impl Stager<'_> {
             pair: array.map(|mapped| mapped.pair),
             dataflow: array.map(|mapped| mapped.tiling.schedule.dataflow),
             peak: array.map_or(0, |mapped| mapped.tiling.schedule.peak()),
-            cycles: Cycles(0), // once all stages are known
-            compute_cycles,
+            cycles: Cycles(0), // once all stages are known, like the causes beyond the array
+            compute_cycles: causes.total(),
+            causes: LayerCauses { array: causes, ..LayerCauses::default() },
             vector_cycles: Cycles(
                 self.stages[begin..].iter().map(|stage| stage.quantize + stage.vector).sum(),
             ),
@@ -244,12 +255,13 @@ impl Stager<'_> {
         }
     }
 
-    fn array_layer(&mut self, mapped: &MappedLayer) -> (Cycles, Counters) {
+    fn array_layer(&mut self, mapped: &MappedLayer) -> (ArrayCauses, Counters) {
         let tiling = &mapped.tiling;
         let actions = ArrayActions::new(mapped, self.accelerator);
         // Tiles of equally many pixels are the same, but for the first, which may fetch weights.
         let mut known: Vec<((u64, bool), TileStages)> = Vec::new();
         let mut counters = Counters::default();
+        let mut streaming = Streaming::default();
         let mut pace = Pace::new(&tiling.schedule, self.accelerator.array());
         let (mut previous_start, mut compute_cycles) = (0, 0);
         for (from, pixels) in tiling.pixel_tiles() {
@@ -259,8 +271,11 @@ impl Stager<'_> {
                 known.len() - 1
             });
             let tile = &known[position].1;
-            let start = pace.enter(tile.first_fold).start;
+            let Entry { start, load, .. } = pace.enter(tile.first_fold);
             let delay = start - tile.start;
+            streaming.vectors += tile.streaming.vectors;
+            streaming.occupied += tile.streaming.occupied;
+            streaming.load += tile.streaming.load - tile.first_load + load;
             if let Some(last) = tile.last {
                 pace = pace.after(last.delayed(delay));
             }
@@ -276,8 +291,10 @@ impl Stager<'_> {
             previous_start = tile.last_start + delay;
             compute_cycles = compute_cycles.max(tile.finish + delay);
         }
-        let compute_cycles = Cycles(compute_cycles);
-        (compute_cycles, actions.finish(counters, compute_cycles))
+        let cycles = Cycles(compute_cycles);
+        let schedule = &tiling.schedule;
+        let causes = streaming.causes(Macs(schedule.gemm.macs()), schedule.peak(), cycles);
+        (causes, actions.finish(counters, cycles))
     }
 
     /// The stages of one tile of pixels, as if no other came before.
@@ -298,13 +315,16 @@ impl Stager<'_> {
         let mut pace = Pace::new(schedule, array);
         let mut tile: Option<TileStages> = None;
         mapped.tiling.for_each_step(self.transport, pixels, |step, runs| {
-            let (first, mut last) = pace.enter_run(runs[0]);
-            let tile = tile.get_or_insert_with(|| TileStages::new(runs[0].first, first.start));
+            let RunEntry { first, mut last, load } = pace.enter_run(runs[0]);
+            let tile = tile.get_or_insert_with(|| TileStages::new(runs[0].first, first));
+            tile.streaming.add_run(schedule, runs[0], load);
             let step = Step { weights: self.fetched(step.weights), ..*step };
             let mut stage = self.stage(&step, &mut tile.counters);
             let mut finish = last.finish;
             for &run in &runs[1..] {
-                (_, last) = pace.enter_run(run);
+                let entry = pace.enter_run(run);
+                tile.streaming.add_run(schedule, run, entry.load);
+                last = entry.last;
                 finish = finish.max(last.finish);
             }
             runs.iter().for_each(|run| actions.count(*run, &mut tile.counters));
@@ -386,7 +406,10 @@ impl Stager<'_> {
 struct TileStages {
     stages: Vec<Stage>,
     counters: Counters,
+    streaming: Streaming,
     first_fold: Fold,
+    /// What the first fold waits as the first of all.
+    first_load: u64,
     /// First fold; first fold of the last stage; last sum.
     start: u64,
     last_start: u64,
@@ -395,9 +418,18 @@ struct TileStages {
 }
 
 impl TileStages {
-    fn new(first_fold: Fold, start: u64) -> Self {
-        let (stages, counters) = (Vec::new(), Counters::default());
-        Self { stages, counters, first_fold, start, last_start: start, finish: 0, last: None }
+    fn new(first_fold: Fold, entry: Entry) -> Self {
+        Self {
+            stages: Vec::new(),
+            counters: Counters::default(),
+            streaming: Streaming::default(),
+            first_fold,
+            first_load: entry.load,
+            start: entry.start,
+            last_start: entry.start,
+            finish: 0,
+            last: None,
+        }
     }
 }
 
@@ -479,6 +511,30 @@ last = "w8a8"
                 activation_buffers: buffers,
                 accumulator_buffers: buffers,
             };
+            let timing = time_network(workload.network(), &mapped, &accelerator, Regime::Cold);
+            let causes = |of: fn(&LayerCauses) -> i64| timing.layers.iter().map(|layer| of(&layer.causes)).sum::<i64>();
+            prop_assert!(causes(|causes| causes.memory_stall) >= 0 && causes(|causes| causes.vector_bound) >= 0);
+            for (layer, mapping) in timing.layers.iter().zip(&mapped) {
+                let LayerCauses { array, memory_stall, vector_bound } = layer.causes;
+                prop_assert_eq!(array.total(), layer.compute_cycles);
+                prop_assert_eq!(array.total().0 as i64 + memory_stall + vector_bound, layer.cycles.0 as i64);
+                let Some(mapped) = mapping.array else { continue };
+                // Fold by fold instead of run by run and tile by tile.
+                let schedule = mapped.tiling.schedule;
+                let (mut vectors, mut used, mut load, mut before) = (0, 0, 0, 0);
+                for fold in schedule.folds() {
+                    let widest = schedule.widest(fold);
+                    vectors += widest.vectors;
+                    used += schedule.views(fold).map(|v| v.rows * v.columns * v.vectors).sum::<u64>();
+                    load += if double_buffer { widest.rows.saturating_sub(before) } else { widest.rows };
+                    before = widest.vectors;
+                }
+                let load = if schedule.dataflow == Dataflow::Os { 0 } else { load };
+                prop_assert_eq!(array.useful.0, schedule.gemm.macs().div_ceil(schedule.peak()));
+                prop_assert_eq!((array.useful + array.lane_waste + array.edge_waste).0, vectors);
+                prop_assert_eq!(array.edge_waste.0, vectors - (used * schedule.lanes.count).div_ceil(schedule.peak()));
+                prop_assert_eq!(array.weight_load.0, load);
+            }
             let mut end = 0;
             for ((complete, layer), mapping) in completions(&stages, layers.len(), machine).into_iter().zip(&layers).zip(&mapped) {
                 let array = mapping.array.map_or(0, |mapped| {

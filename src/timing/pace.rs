@@ -32,10 +32,21 @@ pub(super) struct Entry {
     pub(super) start: u64,
     /// Cycles before `start` in which what is stationary shifts in.
     pub(super) lead: u64,
+    /// Those of them in which nothing streams.
+    pub(super) load: u64,
     /// Last vector, plus one.
     pub(super) streamed: u64,
     /// Last sum readable; for a fold that goes on along k in the PEs, its last vector.
     pub(super) finish: u64,
+}
+
+/// A run of folds in the array's own time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RunEntry {
+    pub(super) first: Entry,
+    pub(super) last: Entry,
+    /// [`Entry::load`] of all of them.
+    pub(super) load: u64,
 }
 
 /// The array's own time: folds enter one after the other.
@@ -80,6 +91,7 @@ impl<'a> Pace<'a> {
     /// The next fold.
     pub(super) fn enter(&mut self, fold: Fold) -> Entry {
         let view = self.schedule.widest(fold);
+        let load = self.load(view);
         let (start, fold_start) = match self.schedule.dataflow {
             Dataflow::Ws | Dataflow::Is => {
                 let start = self.stationary_start(fold, view);
@@ -95,25 +107,39 @@ impl<'a> Pace<'a> {
             Dataflow::Os if fold.k + fold.depth < self.schedule.gemm.k => (0, 0),
             Dataflow::Os => (0, view.rows + view.columns + behind - 2),
         };
-        Entry { start, lead, streamed, finish: streamed + drain }
+        Entry { start, lead, load, streamed, finish: streamed + drain }
     }
 
-    /// The next folds, one after the other: the first and the last.
-    pub(super) fn enter_run(&mut self, run: FoldRun) -> (Entry, Entry) {
+    /// The next folds, one after the other.
+    pub(super) fn enter_run(&mut self, run: FoldRun) -> RunEntry {
         let first = self.enter(run.first);
         if run.count == 1 {
-            return (first, first);
+            return RunEntry { first, last: first, load: first.load };
         }
         // Equal folds of the same outputs keep the same distance.
         let second = self.enter(run.at(1));
         if run.count == 2 {
-            return (first, second);
+            return RunEntry { first, last: second, load: first.load + second.load };
         }
         let skipped = (run.count - 3) * (second.start - first.start);
         if let Some(previous) = &mut self.previous {
             previous.start += skipped;
         }
-        (first, self.enter(run.last()))
+        let last = self.enter(run.last());
+        RunEntry { first, last, load: first.load + (run.count - 2) * second.load + last.load }
+    }
+
+    /// Cycles before the next fold in which what is stationary shifts in and nothing streams.
+    fn load(&self, view: View) -> u64 {
+        match (self.schedule.dataflow, self.previous) {
+            (Dataflow::Os, _) => 0,
+            (Dataflow::Ws | Dataflow::Is, Some(Previous { view: previous, .. }))
+                if self.array.double_buffer() =>
+            {
+                view.rows.saturating_sub(previous.vectors)
+            }
+            (Dataflow::Ws | Dataflow::Is, _) => view.rows,
+        }
     }
 
     fn stationary_start(&self, fold: Fold, view: View) -> u64 {
