@@ -14,6 +14,7 @@ mod pareto;
 mod point;
 mod pricing;
 mod published;
+mod scalesim;
 mod simulate;
 mod stepping;
 
@@ -35,6 +36,9 @@ pub use point::{
 };
 pub use pricing::{PricingError, energy};
 pub use published::{PublishedAccuracy, Standing, published, published_baselines, unjoinable};
+pub use scalesim::{
+    ComparedLayer, NotForScaleSim, ScaleSimComparison, compare_with_scalesim, scalesim_layers,
+};
 pub use simulate::{
     CYCLE_CAUSES, SimulatedLayer, SimulatedTotals, Simulation, SimulationError, TimingModel, simulate,
     simulate_stepped,

@@ -19,6 +19,7 @@ mod points_table;
 mod run;
 #[cfg(test)]
 mod samples;
+mod scalesim;
 mod simulation;
 mod table;
 mod validation;
@@ -34,6 +35,7 @@ pub use points_file::{PointsFile, PointsFileError, read_points};
 pub use points_json::points_json;
 pub use points_table::{Rows, points_table};
 pub use run::{run_about, run_json, run_table};
+pub use scalesim::{scalesim_json, scalesim_table};
 pub use simulation::{SimulationColumns, simulation_json, simulation_table};
 pub use table::Table;
 pub use validation::{validation_json, validation_table};

@@ -9,6 +9,7 @@ mod calculated;
 mod compute;
 mod configuration;
 mod demand;
+mod design;
 mod error;
 mod fold;
 mod ini;

@@ -16,6 +16,7 @@ mod resnet;
 mod samples;
 mod shipped;
 mod synthetic;
+mod topology;
 mod workload_file;
 
 pub use architecture::{ArchFamily, Architecture};

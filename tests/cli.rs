@@ -184,6 +184,26 @@ const REFUSALS: &[Refusal] = &[
         SCALESIM,
         Edit::Replace(TOPOLOGY, "9, 9, 3, 3, 16, 24", "4000, 4000, 1, 1, 16, 100000"),
     ),
+    refusal(
+        "wrong configuration as a design",
+        "simulate --hw scale.cfg --workload untrained.toml",
+        Edit::Replace(CONFIGURATION, "Dataflow : ws\n", ""),
+    ),
+    refusal(
+        "wrong topology as a workload",
+        "simulate --hw edge-32x32 --workload net.csv",
+        Edit::Replace(TOPOLOGY, "9, 9, 3,", "9, 2, 3,"),
+    ),
+    refusal(
+        "report with SCALE-Sim's timing",
+        "simulate --hw edge-32x32 --workload net.csv --timing scalesim --out report",
+        Edit::Nothing,
+    ),
+    refusal(
+        "batch with SCALE-Sim's timing",
+        "simulate --hw edge-32x32 --workload net.csv --timing scalesim --batch 2",
+        Edit::Nothing,
+    ),
     refusal("topology without layers", SCALESIM, Edit::Create(TOPOLOGY, "Layer name\n")),
     refusal(
         "foreign output folder of SCALE-Sim's reports",

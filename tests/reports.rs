@@ -360,8 +360,47 @@ fn readme_shows_what_the_tool_prints() {
     assert!(readme.contains("(reports/reference/pareto-resnet8-fashion-mnist.svg)"));
 }
 
-/// `$ systolab …[, first table]`, or a report, of which only the rows of one design.
+/// Cycles of a network's layers: of SCALE-Sim as it ran (`FOLDER/scalesim.csv`, by tests/oracles/scalesim/layers.py),
+/// of its mode here, which must agree, and of our model.
+fn three_ways(folder: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_systolab"));
+    command.args(["simulate", "--hw", "edge-32x32", "--workload", "workloads/imagenet/resnet18-w8a8.toml"]);
+    let output = command.args(["--timing", "scalesim", "--format", "json"]).output().unwrap();
+    let ours: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let layers = ours["layers"].as_array().unwrap();
+    let text = fs::read_to_string(format!("{folder}/scalesim.csv")).unwrap();
+    let theirs: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(theirs.len(), layers.len());
+    let mut table = "| layer | M×N×K | SCALE-Sim 3.0.0 | `--timing scalesim` | ours, array alone | ours |\n\
+                     | --- | --- | ---: | ---: | ---: | ---: |\n"
+        .to_owned();
+    let mut sums = [0; 4];
+    let number = |value: &Value| value.as_u64().unwrap();
+    for (theirs, layer) in theirs.iter().zip(layers) {
+        let count = |column: usize| theirs[column].parse::<u64>().unwrap();
+        assert_eq!(theirs[0], layer["name"]);
+        assert_eq!(count(3), number(&layer["cycles"]), "{}", theirs[0]);
+        assert_eq!(count(25) + count(28), number(&layer["dram_read_bytes"]), "{}", theirs[0]);
+        assert_eq!(count(31), number(&layer["dram_write_bytes"]), "{}", theirs[0]);
+        let ours = &layer["ours"];
+        let cells =
+            [count(3), number(&layer["cycles"]), number(&ours["compute_cycles"]), number(&ours["cycles"])];
+        let [m, n, k] = ["m", "n", "k"].map(|extent| number(&layer[extent]));
+        let [a, b, c, d] = cells;
+        table += &format!("| {} | {m}×{n}×{k} | {a} | {b} | {c} | {d} |\n", theirs[0]);
+        for (sum, cell) in sums.iter_mut().zip(cells) {
+            *sum += cell;
+        }
+    }
+    let [a, b, c, d] = sums;
+    table + &format!("| total |  | {a} | {b} | {c} | {d} |\n")
+}
+
+/// `$ systolab …[, first table]`, three ways to time a network, or a report, of which only the rows of one design.
 fn origin_of(origin: &str) -> String {
+    if let Some(folder) = origin.strip_suffix(", three ways") {
+        return three_ways(folder);
+    }
     if let Some(command) = origin.strip_prefix("$ systolab ") {
         let (command, first) = command.strip_suffix(", first table").map_or((command, false), |c| (c, true));
         let output = Command::new(env!("CARGO_BIN_EXE_systolab"))

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use crate::cost::{Action, Technology};
 use crate::explore::{self, Design, Subject, Trained};
 use crate::hardware::{self, Accelerator};
+use crate::scalesim::Configuration;
 use crate::source::{SourceError, SourceFile, natural_order};
 use crate::workload::{self, EvaluationReference, EvaluationSet, ParameterSource, Params, Workload};
 
-use super::Failure;
+use super::{Failure, note};
 
 /// Folder that replaces `workloads/` beside the current directory.
 pub(super) const WORKLOADS_VARIABLE: &str = "SYSTOLAB_WORKLOADS";
@@ -34,11 +35,22 @@ pub(super) fn designs(named: &[String]) -> Result<Vec<Design>, Failure> {
             format!("--hw {name}: {error}; expected a file, a folder or a shipped design: {}", names())
         })?;
         for file in files {
-            designs.push(design(&SourceFile::read(&file)?)?);
+            let source = SourceFile::read(&file)?;
+            let imported = file.extension().is_some_and(|extension| extension == "cfg");
+            designs.push(design(&if imported { imported_design(&source)? } else { source })?);
         }
     }
     unique(designs.iter().map(|design| design.accelerator.name()), "design")?;
     Ok(designs)
+}
+
+/// SCALE-Sim's configuration as a design file of the same name.
+fn imported_design(file: &SourceFile) -> Result<SourceFile, SourceError> {
+    let configuration = Configuration::parse(file)?;
+    for warning in &configuration.warnings {
+        note(&format!("warning: {warning}"));
+    }
+    Ok(SourceFile::embedded(file.path(), &configuration.design_toml(&file.stem())))
 }
 
 /// Where a network's file was found.

@@ -19,15 +19,18 @@ enum Timing {
     Pipelined,
     /// The array register by register, PE by PE and cycle by cycle, held to the closed forms; slow.
     Stepped,
+    /// SCALE-Sim 3.0.0's numbers, bugs included, beside those of the closed forms.
+    #[value(name = "scalesim")]
+    ScaleSim,
 }
 
 /// Simulate one network on one design: cycles, stalls, utilization, traffic and energy per layer
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A design: shipped name or file
+    /// A design: shipped name or file, or a configuration of SCALE-Sim (.cfg)
     #[arg(long, value_name = "DESIGN")]
     hw: String,
-    /// A network: name in the workloads folder, file, or list of matrix products (.csv)
+    /// A network: name in the workloads folder, file, list of matrix products or SCALE-Sim topology (.csv)
     #[arg(long, value_name = "NETWORK")]
     workload: String,
     /// Images per request
@@ -67,6 +70,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 explore::simulate_stepped(&design, &workload, arguments.batch, regime, || bar.inc(1));
             bar.finish_and_clear();
             simulation?
+        }
+        Timing::ScaleSim => {
+            if arguments.out.is_some() {
+                return Err("--out beside --timing scalesim: not in this version; `systolab scalesim --out` writes SCALE-Sim's reports".into());
+            }
+            let comparison = explore::compare_with_scalesim(&design, &workload, arguments.batch, regime)?;
+            let table = report::scalesim_table(&comparison);
+            return print(&match arguments.format {
+                Format::Table => table.to_text(),
+                Format::Markdown => table.to_markdown(),
+                Format::Csv => table.to_csv()?,
+                Format::Json => report::scalesim_json(&comparison, env!("CARGO_PKG_VERSION"))?,
+            });
         }
     };
     let table = report::simulation_table(&simulation, SimulationColumns::Main);

@@ -10,6 +10,7 @@ use crate::workload::Workload;
 use super::evaluate::Design;
 use super::point::Range;
 use super::pricing::{PricingError, energy};
+use super::scalesim::NotForScaleSim;
 use super::stepping::{SteppingError, array_cycles};
 
 /// What says how long the array takes.
@@ -40,6 +41,9 @@ pub enum SimulationError {
     /// The array cannot be stepped.
     #[error(transparent)]
     Stepping(#[from] SteppingError),
+    /// SCALE-Sim has no numbers for it.
+    #[error(transparent)]
+    ScaleSim(#[from] NotForScaleSim),
 }
 
 /// A request of `batch` images.

@@ -20,6 +20,9 @@ pub struct IntegerFormat {
 }
 
 impl IntegerFormat {
+    /// A signed byte.
+    pub const INT8: Self = Self { signedness: Signedness::Signed, bits: 8 };
+
     /// Accepts 2 to 8 bits.
     pub fn new(signedness: Signedness, bits: u8) -> Option<Self> {
         (2..=8).contains(&bits).then_some(Self { signedness, bits })

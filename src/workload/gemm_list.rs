@@ -9,7 +9,8 @@ use std::ops::Range;
 use crate::numerics::{OperandFormat, OperandPair};
 use crate::source::{SourceError, SourceFile};
 
-use super::network::{MAX_LAYERS, MatrixProduct, Network};
+use super::layer::{FeatureMap, Padding, Size, Window, WindowKind};
+use super::network::{IndependentLayer, MAX_LAYERS, Network, operand_name};
 
 const COLUMNS: [&str; 7] = ["layer", "m", "n", "k", "groups", "activation", "weight"];
 /// Of m, n, k and groups.
@@ -18,6 +19,35 @@ const MAX_EXTENT: u64 = 1 << 24;
 const MAX_ELEMENTS: u64 = 1 << 32;
 /// Of the whole list, per request of one.
 const MAX_MACS: u64 = 1 << 50;
+
+/// A matrix product that has nothing to do with other layers: m × k times k × n, `groups` times.
+#[derive(Clone, Debug)]
+struct MatrixProduct {
+    name: String,
+    m: u64,
+    n: u64,
+    k: u64,
+    groups: u64,
+    pair: OperandPair,
+}
+
+impl MatrixProduct {
+    /// A 1×1 convolution over m pixels.
+    fn layer(self) -> IndependentLayer {
+        let one = Size { height: 1, width: 1 };
+        let [m, n, k, groups] = [self.m, self.n, self.k, self.groups].map(|extent| extent as usize); // at most 2^24
+        let matrix = |columns| FeatureMap { height: m, width: 1, channels: columns * groups };
+        IndependentLayer {
+            name: self.name,
+            kind: WindowKind::MatrixProduct,
+            input: matrix(k),
+            window: Window { kernel: one, stride: one, dilation: one, padding: Padding::default() },
+            output: matrix(n),
+            groups,
+            pair: self.pair,
+        }
+    }
+}
 
 /// One line and where it stands.
 struct Line<'a> {
@@ -97,6 +127,12 @@ impl Line<'_> {
     }
 }
 
+/// Whether the file's first line that is neither empty nor a comment names a list's columns.
+pub(super) fn is_list(file: &SourceFile) -> bool {
+    let mut lines = file.text().lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    lines.next().is_some_and(|header| header.split(',').map(str::trim).eq(COLUMNS))
+}
+
 /// The list's network and the label of its precision: `w8a8`, `bf16`, or `mixed`.
 pub(super) fn network(file: &SourceFile) -> Result<(Network, String), SourceError> {
     let mut lines = lines(file)?.into_iter();
@@ -107,7 +143,7 @@ pub(super) fn network(file: &SourceFile) -> Result<(Network, String), SourceErro
     let (mut names, mut macs, mut products) = (BTreeSet::new(), 0u128, Vec::new());
     for line in lines {
         let product = line.product()?;
-        if !names.insert(product.name.clone()) || !names.insert(product.operand_name()) {
+        if !names.insert(product.name.clone()) || !names.insert(operand_name(&product.name)) {
             return Err(line.error(0, format!("`{}` is already taken; names must be unique", product.name)));
         }
         macs += [product.m, product.n, product.k, product.groups].map(u128::from).iter().product::<u128>();
@@ -130,7 +166,7 @@ pub(super) fn network(file: &SourceFile) -> Result<(Network, String), SourceErro
         [label] => label.clone(),
         _ => "mixed".to_owned(),
     };
-    Ok((Network::independent_products(products), precision))
+    Ok((Network::independent(products.into_iter().map(MatrixProduct::layer).collect()), precision))
 }
 
 fn label(pair: OperandPair) -> String {

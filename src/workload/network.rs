@@ -13,7 +13,7 @@ use super::precision::{Bits, PrecisionPolicy};
 const MAX_ELEMENTS: u64 = 1 << 28;
 pub(super) const MAX_LAYERS: usize = 4096;
 
-/// Index of an edge. Edge 0 is the image; layer i writes edge i + 1. In a list of independent products
+/// Index of an edge. Edge 0 is the image; layer i writes edge i + 1. In a list of independent layers
 /// layer i reads edge 2i and writes edge 2i + 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EdgeId(pub(super) usize);
@@ -145,22 +145,28 @@ impl Network {
     }
 }
 
-/// A matrix product that has nothing to do with other layers: m × k times k × n, `groups` times.
+/// A convolution or matrix product that has nothing to do with other layers.
 #[derive(Clone, Debug)]
-pub(super) struct MatrixProduct {
+pub(super) struct IndependentLayer {
     pub(super) name: String,
-    pub(super) m: u64,
-    pub(super) n: u64,
-    pub(super) k: u64,
-    pub(super) groups: u64,
+    pub(super) kind: WindowKind,
+    pub(super) input: FeatureMap,
+    pub(super) window: Window,
+    pub(super) output: FeatureMap,
+    pub(super) groups: usize,
     pub(super) pair: OperandPair,
 }
 
-impl MatrixProduct {
+impl IndependentLayer {
     /// Name of the edge that it reads, and of that edge's quantizer.
     pub(super) fn operand_name(&self) -> String {
-        format!("{}.input", self.name)
+        operand_name(&self.name)
     }
+}
+
+/// Name of the edge that an independent layer reads, and of that edge's quantizer.
+pub(super) fn operand_name(layer: &str) -> String {
+    format!("{layer}.input")
 }
 
 /// A convolution or linear layer before its precision is known.
@@ -390,17 +396,13 @@ impl NetworkBuilder {
 }
 
 impl Network {
-    /// Products with checked extents and unique names. Each is a 1×1 convolution over m pixels, with an
-    /// edge of its own to read; its result is stored in the format of its first operand, as the operand
-    /// of whatever comes next.
-    pub(super) fn independent_products(products: Vec<MatrixProduct>) -> Self {
+    /// Layers with checked extents and unique names, each with an edge of its own to read; its result is
+    /// stored in the format of its first operand, as the operand of whatever comes next.
+    pub(super) fn independent(independent: Vec<IndependentLayer>) -> Self {
         let mut network = Self { edges: vec![], layers: vec![], quantizers: vec![] };
-        let one = Size { height: 1, width: 1 };
-        let window = Window { kernel: one, stride: one, dilation: one, padding: Padding::default() };
-        for product in products {
-            let operand = product.operand_name();
-            let MatrixProduct { name, m, n, k, groups, pair } = product;
-            let [m, n, k, groups] = [m, n, k, groups].map(|extent| extent as usize); // at most 2^24
+        for layer in independent {
+            let operand = layer.operand_name();
+            let IndependentLayer { name, kind, input: from, window, output: to, groups, pair } = layer;
             let (operands, stored, signedness) = match pair {
                 OperandPair::Bf16 => (Operands::Bf16, Stored::Bf16, Signedness::Signed),
                 OperandPair::Integer { activation, weight } => {
@@ -413,12 +415,11 @@ impl Network {
             };
             let input = EdgeId(network.edges.len());
             let output = EdgeId(network.edges.len() + 1);
-            for (name, columns) in [(operand, k), (name.clone(), n)] {
-                let shape = FeatureMap { height: m, width: 1, channels: columns * groups };
+            for (name, shape) in [(operand, from), (name.clone(), to)] {
                 network.edges.push(Edge { name, shape, stored, signedness });
             }
             let operation = Operation::Convolution(Convolution {
-                kind: WindowKind::MatrixProduct,
+                kind,
                 window,
                 groups,
                 operands,

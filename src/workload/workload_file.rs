@@ -1,5 +1,5 @@
 //! `workloads/NAME.toml`: a network, its precision, and where its parameters and images are. Or
-//! `NAME.csv`: a list of matrix products.
+//! `NAME.csv`: a list of matrix products, or a topology of SCALE-Sim.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::evaluation_set::Normalization;
 use super::network::Network;
 use super::precision::PrecisionPolicy;
 use super::raw::{RawEvaluation, RawWorkload};
-use super::{gemm_list, generator};
+use super::{gemm_list, generator, topology};
 
 /// Where a network's parameters come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,8 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Reads and validates a network file, or a list of matrix products if its extension is `csv`. Paths in it are relative to its folder.
+    /// Reads and validates a network file, or a list of matrix products or a topology of SCALE-Sim if its extension is
+    /// `csv`. Paths in it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, SourceError> {
         Self::parse(&SourceFile::read(path)?)
     }
@@ -55,7 +56,7 @@ impl Workload {
     /// Validates a network file's text; the file's name tells what it is.
     pub fn parse(file: &SourceFile) -> Result<Self, SourceError> {
         if file.path().extension().is_some_and(|extension| extension == "csv") {
-            return Self::parse_gemm_list(file);
+            return Self::parse_list(file);
         }
         let raw: RawWorkload = file.parse()?;
         if *raw.schema_version.get_ref() != 1 {
@@ -100,8 +101,12 @@ impl Workload {
         })
     }
 
-    fn parse_gemm_list(file: &SourceFile) -> Result<Self, SourceError> {
-        let (network, precision) = gemm_list::network(file)?;
+    fn parse_list(file: &SourceFile) -> Result<Self, SourceError> {
+        let topology = if gemm_list::is_list(file) { None } else { topology::kind(file) };
+        let (network, precision) = match topology {
+            Some(kind) => (topology::network(file, kind)?, "w8a8".to_owned()),
+            None => gemm_list::network(file)?,
+        };
         Ok(Self {
             name: file.stem(),
             family: file.stem(),

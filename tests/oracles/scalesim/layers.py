@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Runs SCALE-Sim 3.0.0 layer by layer, one process each, and appends to OUT what it reports and the CPU time.
+"""Runs SCALE-Sim 3.0.0 layer by layer, one process each, and writes to OUT what it reports and the CPU time.
 
     python layers.py CONFIG.cfg TOPOLOGY.csv OUT.csv
 
 SCALE-Sim keeps every layer's matrices until the end of a run; one process per layer bounds its memory. No traces.
-Columns: layer, cpu_s (importing it excluded), then those of its reports. Equal layers are run once.
+The CPU time leaves out importing it. Equal layers are run once.
 """
 
 import contextlib
@@ -16,6 +16,11 @@ import sys
 import tempfile
 import time
 import warnings
+
+SRAM = [f"sram_{operand}_{column}" for operand in ["ifmap", "filter", "ofmap"] for column in ["start", "stop", "count"]]
+COLUMNS = ["layer", "cpu_s", "cycles_with_prefetch", "cycles", "stalls", "overall_util", "mapping_efficiency",
+           "compute_util", "sram_ifmap_bw", "sram_filter_bw", "sram_ofmap_bw", "dram_ifmap_bw", "dram_filter_bw",
+           "dram_ofmap_bw"] + SRAM + [column.replace("sram", "dram") for column in SRAM]
 
 
 def run(job):
@@ -41,13 +46,14 @@ def main():
     config, topology, out = map(pathlib.Path, sys.argv[1:])
     header, *rows = [line for line in topology.read_text().splitlines() if line.strip()]
     done = {}
+    out.write_text(",".join(COLUMNS) + "\n")
     for row in rows:
         name, shape = row.split(",", 1)
         if shape not in done:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 done[shape] = pool.apply(run, [(config, header, row)])
         with out.open("a", newline="") as file:
-            csv.writer(file).writerow([name] + done[shape])
+            csv.writer(file, lineterminator="\n").writerow([name] + done[shape])
 
 
 if __name__ == "__main__":
