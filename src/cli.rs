@@ -7,6 +7,7 @@ mod evaluate;
 mod execute;
 mod execution_inputs;
 mod html_report;
+mod import;
 mod inputs;
 mod output_file;
 mod output_folder;
@@ -39,6 +40,7 @@ enum Command {
     Simulate(simulate::Arguments),
     Execute(execute::Arguments),
     Validate(validate::Arguments),
+    Import(import::Arguments),
     CostTable(cost_table::Arguments),
     Pareto(pareto::Arguments),
     #[command(name = "scalesim")]
@@ -86,6 +88,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Simulate(arguments) => simulate::run(&arguments).map(|()| Answer::Yes),
         Command::Execute(arguments) => execute::run(&arguments).map(|()| Answer::Yes),
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments).map(|()| Answer::Yes),
         Command::CostTable(arguments) => cost_table::run(&arguments),
         Command::Pareto(arguments) => pareto::run(&arguments),
         Command::ScaleSim(arguments) => scalesim::run(&arguments).map(|()| Answer::Yes),

@@ -9,7 +9,9 @@ mod convolution;
 mod direct;
 mod error;
 mod float;
+mod float_operators;
 mod geometry;
+mod imported;
 mod network;
 mod portable;
 

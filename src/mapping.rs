@@ -17,7 +17,7 @@ mod transport;
 pub use crate::hardware::{Dataflow, LaneAxis, OutputDrain};
 pub use footprint::Footprint;
 pub use gemm::Gemm;
-pub use mapper::{LayerMapping, MappedLayer, MappingError, accumulator_bits, map_network};
+pub use mapper::{LayerMapping, MappedLayer, MappingError, accumulator_bits, map_network, map_workload};
 pub use plan::LayerPlan;
 pub use reduction::{Join, ReductionOrder};
 pub use schedule::{Fold, Lanes, OutputTile, Schedule, Split, View};

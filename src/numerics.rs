@@ -6,6 +6,8 @@
 mod format;
 mod mac;
 mod quantize_aqt;
+mod quantize_linear;
+mod quantized_add;
 mod requantize;
 mod requantize_f32_rne;
 mod requantize_fixed_point;
@@ -15,6 +17,8 @@ mod rounding;
 pub use format::{IntegerFormat, OperandFormat, OperandPair, Signedness, StoredFormat, UnknownFormat};
 pub use mac::{Bf16Mac, CANONICAL_NAN, IntegerMac, MacSpec, RegisterWidth, StaticBound};
 pub use quantize_aqt::{Grid, QuantizerKind};
+pub use quantize_linear::QuantizeLinear;
+pub use quantized_add::{QuantizedAdd, Scale};
 pub use requantize::{Activation, Store, post_process, round_bf16};
 pub use requantize_f32_rne::F32Rne;
 pub use requantize_fixed_point::{FixedPoint, FixedPointMultiplier, FixedPointRounding};

@@ -5,10 +5,13 @@
 
 mod architecture;
 mod evaluation_set;
+mod float_operator;
 mod gemm_list;
 mod generator;
+mod imported_params;
 mod layer;
 mod network;
+mod onnx;
 mod params;
 mod precision;
 mod raw;
@@ -21,11 +24,16 @@ mod workload_file;
 
 pub use architecture::{ArchFamily, Architecture};
 pub use evaluation_set::{EvaluationSet, EvaluationSetError, Normalization};
-pub use layer::{Convolution, FeatureMap, Layer, Operands, Operation, Padding, Size, Window, WindowKind};
+pub use float_operator::{FloatOperand, FloatOperator, PoolDivisor};
+pub use imported_params::{AffineConvolution, ImportedParams};
+pub use layer::{
+    Convolution, FeatureMap, Layer, Operands, Operation, Padding, Size, WeightZeroPoint, Window, WindowKind,
+};
 pub use network::{Edge, EdgeId, Network, NetworkBuilder, NetworkError, Quantizer, QuantizerId, Stored};
+pub use onnx::{ImportError, ImportedModel, Lowering, ModelTensor, Semantics};
 pub use params::{LayerParams, Params, ParamsError, Weights};
 pub use precision::{Bits, PrecisionPolicy, UnknownPrecision};
 pub use samples::Samples;
 pub use shipped::SHIPPED;
 pub use synthetic::synthetic_image;
-pub use workload_file::{EvaluationReference, ParameterSource, Workload};
+pub use workload_file::{EvaluationReference, FloatLayers, ParameterSource, Workload, WorkloadError};

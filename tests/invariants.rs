@@ -433,7 +433,7 @@ fn plans(network: &Network, mac: IntegerMac, k_per_fold: usize) -> Vec<Option<La
             },
             reduction: Some(order(k_per_fold)),
         }),
-        Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
+        _ => None,
     };
     network.layers().iter().map(|layer| plan(&layer.operation)).collect()
 }

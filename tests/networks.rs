@@ -22,7 +22,7 @@ fn read(name: &str) -> Workload {
 fn on_array(workload: &Workload) -> impl Iterator<Item = (&Layer, &Convolution)> {
     workload.network().layers().iter().filter_map(|layer| match &layer.operation {
         Operation::Convolution(convolution) => Some((layer, convolution)),
-        Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
+        _ => None,
     })
 }
 

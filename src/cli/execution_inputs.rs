@@ -65,6 +65,10 @@ impl Inputs {
                 )
                 .into());
             }
+            (ParameterSource::Model, _) => {
+                let model = workload.model().ok_or("a model without its values")?;
+                (model.params().clone(), Origin::Trace)
+            }
             (ParameterSource::None, _) => {
                 let params = Params::synthetic(workload.network(), SEED).ok_or_else(|| {
                     format!(
@@ -94,6 +98,9 @@ fn samples(
     let evaluation = workload.evaluation();
     if let Some(path) = &arguments.input {
         let images = TensorFile::read(path)?;
+        if let Some(model) = workload.model() {
+            return Ok(Samples::of_model(&images, model)?);
+        }
         let normalization = evaluation.map(|evaluation| &evaluation.normalization);
         return Ok(Samples::from_file(&images, network, normalization)?);
     }

@@ -234,11 +234,12 @@ fn subject(
                 .map_err(|error| named_by(file, "parameters.trace", error))?;
             None
         }
-        (ParameterSource::None, _) => None,
+        (ParameterSource::Model | ParameterSource::None, _) => None,
     };
     let notes = match (&trained, workload.parameters()) {
         (Some(_), _) => vec![],
         (None, ParameterSource::Trace(_)) => vec!["no evaluation set: costs only".to_owned()],
+        (None, ParameterSource::Model) => vec!["imported: costs only".to_owned()],
         (None, ParameterSource::None) => vec![without_trace(&workload)],
     };
     Ok(Subject { workload, trained, notes })

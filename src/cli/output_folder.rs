@@ -40,7 +40,11 @@ pub(super) fn check(folder: &Path, replace: Replace) -> Result<(), OutputError> 
 }
 
 /// Writes all files, or leaves what was there.
-pub(super) fn write(folder: &Path, files: &[(String, String)], replace: Replace) -> Result<(), OutputError> {
+pub(super) fn write<C: AsRef<[u8]>>(
+    folder: &Path,
+    files: &[(String, C)],
+    replace: Replace,
+) -> Result<(), OutputError> {
     check(folder, replace)?;
     let new = beside(folder, "new");
     let old = beside(folder, "old");
@@ -62,11 +66,15 @@ pub(super) fn write(folder: &Path, files: &[(String, String)], replace: Replace)
     remove(&old).map_err(|source| OutputError::Write { path: old.clone(), source })
 }
 
-fn write_files(folder: &Path, files: &[(String, String)]) -> io::Result<()> {
+fn write_files<C: AsRef<[u8]>>(folder: &Path, files: &[(String, C)]) -> io::Result<()> {
     remove(folder)?;
     fs::create_dir_all(folder)?;
     fs::write(folder.join(MARK), "This folder is replaced whenever systolab writes its report here.\n")?;
-    files.iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+    files.iter().try_for_each(|(name, content)| {
+        let file = folder.join(name);
+        file.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(file, content)
+    })
 }
 
 fn remove(path: &Path) -> io::Result<()> {

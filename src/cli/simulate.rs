@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 
 use crate::explore::{self, Regime, Simulation};
 use crate::report::{self, SimulationColumns};
+use crate::workload::FloatLayers;
 
 use super::output_folder::{self, Replace};
 use super::{Failure, Format, inputs, note, print};
@@ -49,6 +50,9 @@ pub(super) struct Arguments {
     /// Replace the output folder even if systolab did not write it
     #[arg(long, requires = "out")]
     force: bool,
+    /// Take f32 operators of an imported model, which are not mapped to the array, as free arithmetic
+    #[arg(long)]
+    skip_float: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -61,6 +65,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let design = inputs::one(inputs::designs(std::slice::from_ref(&arguments.hw))?, "--hw", &arguments.hw)?;
     let workload = inputs::one(inputs::workloads(&arguments.workload)?, "--workload", &arguments.workload)?;
+    let workload =
+        if arguments.skip_float { workload.with_float_layers(FloatLayers::Skipped) } else { workload };
     let regime = if arguments.cold { Regime::Cold } else { Regime::Steady };
     let simulation = match arguments.timing {
         Timing::Pipelined => explore::simulate(&design, &workload, arguments.batch, regime)?,

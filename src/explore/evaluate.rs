@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::cost::Technology;
 use crate::functional::ExecutionError;
 use crate::hardware::Accelerator;
-use crate::mapping::{LayerPlan, map_network};
+use crate::mapping::{LayerPlan, map_workload};
 use crate::timing::{Regime, time_network};
 use crate::workload::Workload;
 
@@ -158,7 +158,7 @@ impl<'a> Row<'a> {
     fn new(design: &'a Design, index: usize, subject: &'a Subject) -> Result<Self, EvaluateError> {
         let pricing = Pricing { design, subject };
         let row = |points, plans| Ok(Self { design, index, subject, points, plans });
-        let mapped = match map_network(subject.workload.network(), &design.accelerator, 1) {
+        let mapped = match map_workload(&subject.workload, &design.accelerator, 1) {
             Ok(mapped) => mapped,
             Err(error) => {
                 let outcome = Outcome::NotSupported(format!("not supported: {error}"));
@@ -176,7 +176,8 @@ impl<'a> Row<'a> {
             };
             points.push(pricing.point(regime, batch, outcome)?);
         }
-        let timing = time_network(subject.workload.network(), &mapped, &design.accelerator, Regime::Cold);
+        let timing =
+            time_network(subject.workload.costed_network(), &mapped, &design.accelerator, Regime::Cold);
         if timing.mapping_utilization() < TOO_LARGE_BELOW {
             for point in &mut points {
                 point.notes.push("array too large for this network".to_owned());

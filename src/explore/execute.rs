@@ -146,6 +146,7 @@ pub fn execute(
     check_kept(workload, keep, samples.len())?;
     let executable = Executable::new(network, params, &plans).map_err(failed)?;
     let done = AtomicUsize::new(0);
+    let kept = Kept { workload };
     let executed = executable
         .run_many(
             samples.len(),
@@ -153,10 +154,9 @@ pub fn execute(
             |workspace, outputs| {
                 let tensors = match keep {
                     Keep::Classes => vec![],
-                    Keep::Outputs => executable.edges(workspace),
+                    Keep::Outputs => kept.of(executable.edges(workspace), vec![]),
                     Keep::OutputsAndAccumulators => {
-                        let accumulators = executable.accumulators(workspace).into_iter().flatten();
-                        executable.edges(workspace).into_iter().chain(accumulators).collect()
+                        kept.of(executable.edges(workspace), executable.accumulators(workspace))
                     }
                 };
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1);
@@ -166,21 +166,17 @@ pub fn execute(
         .map_err(failed)?;
     let mut statistics = vec![LayerStatistics::default(); network.layers().len()];
     let mut predictions = Vec::with_capacity(samples.len());
-    let mut kept: Vec<Vec<Tensor>> = vec![];
+    let mut tensors_of_images: Vec<Vec<Tensor>> = vec![];
     for (class, of_image, tensors) in executed {
         predictions.push(class);
         for (total, layer) in statistics.iter_mut().zip(of_image) {
             *total = total.merge(layer);
         }
-        kept.resize_with(tensors.len(), Vec::new);
-        for (all, tensor) in kept.iter_mut().zip(tensors) {
+        tensors_of_images.resize_with(tensors.len(), Vec::new);
+        for (all, tensor) in tensors_of_images.iter_mut().zip(tensors) {
             all.push(tensor);
         }
     }
-    let on_array =
-        network.layers().iter().filter(|layer| matches!(layer.operation, Operation::Convolution(_)));
-    let names = network.edges().iter().map(|edge| edge.name.clone());
-    let names = names.chain(on_array.map(|layer| format!("{}.accumulator", layer.name)));
     let layers = executed_layers(&executable, &plans, &statistics);
     let correct = |labels: &[u16]| {
         let pairs = labels.iter().zip(&predictions);
@@ -204,7 +200,12 @@ pub fn execute(
             .zip(layers)
             .map(|(layer, array)| run_layer(workload, layer, array))
             .collect(),
-        tensors: names.zip(kept).filter_map(|(name, all)| Some((name, joined(all)?))).collect(),
+        tensors: kept
+            .names()
+            .into_iter()
+            .zip(tensors_of_images)
+            .filter_map(|(name, all)| Some((name, kept.joined(all)?)))
+            .collect(),
     })
 }
 
@@ -222,12 +223,49 @@ fn check_kept(workload: &Workload, keep: Keep, images: usize) -> Result<(), Exec
     if bytes > MAX_KEPT_BYTES { Err(ExecuteError::TooMuch { bytes, images }) } else { Ok(()) }
 }
 
-/// [n, height, width, channels]; a single pixel is [n, channels].
-fn joined(images: Vec<Tensor>) -> Option<Tensor> {
-    let tensor = Tensor::concatenated(images)?;
-    match *tensor.shape() {
-        [n, 1, 1, channels] => tensor.reshaped(vec![n, channels]),
-        _ => Some(tensor),
+/// Which tensors of an executed image are kept, and in which order and shape: NHWC by layer name, or as an
+/// imported model has them, by its names.
+struct Kept<'a> {
+    workload: &'a Workload,
+}
+
+impl Kept<'_> {
+    /// The tensors of one image: all edges, then accumulators.
+    fn of(&self, edges: Vec<Tensor>, accumulators: Vec<Option<Tensor>>) -> Vec<Tensor> {
+        let Some(model) = self.workload.model() else {
+            return edges.into_iter().chain(accumulators.into_iter().flatten()).collect();
+        };
+        let tensors =
+            model.tensors().iter().filter_map(|tensor| tensor.in_model_order(&edges[tensor.edge.index()]));
+        let layers = self.workload.network().layers().iter().zip(&accumulators);
+        let accumulators = layers.filter_map(|(layer, accumulators)| {
+            let tensor = model.tensors().iter().find(|tensor| tensor.name == layer.name)?;
+            tensor.in_model_order(accumulators.as_ref()?)
+        });
+        tensors.chain(accumulators).collect()
+    }
+
+    /// Their names.
+    fn names(&self) -> Vec<String> {
+        let network = self.workload.network();
+        let on_array =
+            network.layers().iter().filter(|layer| matches!(layer.operation, Operation::Convolution(_)));
+        let accumulators = on_array.map(|layer| format!("{}.accumulator", layer.name));
+        match self.workload.model() {
+            Some(model) => {
+                model.tensors().iter().map(|tensor| tensor.name.clone()).chain(accumulators).collect()
+            }
+            None => network.edges().iter().map(|edge| edge.name.clone()).chain(accumulators).collect(),
+        }
+    }
+
+    /// One tensor of all images. NHWC: a single pixel is [n, channels].
+    fn joined(&self, images: Vec<Tensor>) -> Option<Tensor> {
+        let tensor = Tensor::concatenated(images)?;
+        match *tensor.shape() {
+            [n, 1, 1, channels] if self.workload.model().is_none() => tensor.reshaped(vec![n, channels]),
+            _ => Some(tensor),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cost::{self, AreaBreakdown, CostError, EnergyBreakdown, EnergyRange, Floorplan, Macro, Memories};
 use crate::hardware::{Accelerator, Scratchpad};
-use crate::mapping::{Gemm, MappingError, map_network};
+use crate::mapping::{Gemm, MappingError, map_workload};
 use crate::timing::{NetworkTiming, Regime, time_network};
 use crate::workload::{Network, Operation, Workload};
 
@@ -116,9 +116,9 @@ impl Pricing<'_> {
     }
 
     pub(super) fn cost(&self, regime: Regime, batch: u64) -> Result<Cost, PricingError> {
-        let network = self.subject.workload.network();
+        let network = self.subject.workload.costed_network();
         let accelerator = &self.design.accelerator;
-        let mapped = map_network(network, accelerator, batch)
+        let mapped = map_workload(&self.subject.workload, accelerator, batch)
             .map_err(|error| PricingError::mapping(self.design, &self.subject.workload, error))?;
         let timing = time_network(network, &mapped, accelerator, regime);
         let (_, energy) = energy(&timing, self.design)

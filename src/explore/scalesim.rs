@@ -133,7 +133,7 @@ pub fn scalesim_layers(network: &Network) -> Result<Vec<scalesim::Layer>, NotFor
         .iter()
         .filter_map(|layer| match &layer.operation {
             Operation::Convolution(convolution) => Some(scalesim_layer(network, layer, convolution)),
-            Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
+            _ => None,
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::cost::{EnergyBreakdown, EnergyRange, action_counts};
-use crate::mapping::{LayerMapping, map_network};
+use crate::mapping::{LayerMapping, map_workload};
 use crate::timing::{LayerCauses, LayerTiming, Regime, time_network};
 use crate::workload::Workload;
 
@@ -178,7 +178,7 @@ pub fn simulate_stepped(
 ) -> Result<Simulation, SimulationError> {
     let mapped = mapped(design, workload, batch)?;
     let mut simulation = simulate_mapped(design, workload, batch, regime, &mapped)?;
-    let stepped = array_cycles(workload.network(), &mapped, &design.accelerator, progress)?;
+    let stepped = array_cycles(workload.costed_network(), &mapped, &design.accelerator, progress)?;
     for (layer, stepped) in simulation.layers.iter().zip(stepped) {
         let closed_form = layer.compute_cycles;
         if stepped != closed_form {
@@ -191,7 +191,7 @@ pub fn simulate_stepped(
 }
 
 fn mapped(design: &Design, workload: &Workload, batch: u64) -> Result<Vec<LayerMapping>, PricingError> {
-    map_network(workload.network(), &design.accelerator, batch)
+    map_workload(workload, &design.accelerator, batch)
         .map_err(|error| PricingError::mapping(design, workload, error))
 }
 
@@ -203,7 +203,7 @@ fn simulate_mapped(
     mapped: &[LayerMapping],
 ) -> Result<Simulation, PricingError> {
     let accelerator = &design.accelerator;
-    let network = workload.network();
+    let network = workload.costed_network();
     let timing = time_network(network, mapped, accelerator, regime);
     let (layer_energies, total) =
         energy(&timing, design).map_err(|error| PricingError::cost(design, workload, error))?;

@@ -16,7 +16,7 @@ pub(super) use words::WordPanels;
 /// Output channels per panel.
 pub(super) const PANEL: usize = 16;
 
-/// Proof that this processor has AVX2.
+/// Proof that this processor has AVX2 and FMA. FMA serves what is defined as fused; nothing else is.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Avx2(());
@@ -27,13 +27,13 @@ pub(super) struct Avx2(());
 pub(super) enum Avx2 {}
 
 impl Avx2 {
-    /// None on processors without AVX2.
+    /// None on processors without AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx2").then_some(Self(()))
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
 
-    /// None on processors without AVX2.
+    /// None on processors without AVX2 and FMA.
     #[cfg(not(target_arch = "x86_64"))]
     pub(super) fn detect() -> Option<Self> {
         None
@@ -44,11 +44,11 @@ impl Avx2 {
     pub(super) fn run<L: Loops>(self, loops: L) -> L::Output {
         #[cfg(target_arch = "x86_64")]
         {
-            #[target_feature(enable = "avx2")]
+            #[target_feature(enable = "avx2,fma")]
             fn with_avx2<L: Loops>(loops: L) -> L::Output {
                 loops.run()
             }
-            // SAFETY: `self` exists only where AVX2 was detected.
+            // SAFETY: `self` exists only where AVX2 and FMA were detected.
             unsafe { with_avx2(loops) }
         }
         #[cfg(not(target_arch = "x86_64"))]
@@ -62,6 +62,14 @@ pub(super) trait Loops {
     type Output;
 
     fn run(self) -> Self::Output;
+}
+
+/// Runs loops compiled for AVX2 where it is there.
+pub(super) fn run_loops<L: Loops>(avx2: Option<Avx2>, loops: L) -> L::Output {
+    match avx2 {
+        Some(avx2) => avx2.run(loops),
+        None => loops.run(),
+    }
 }
 
 /// Copies the channels of one panel that exist into a row of sums.

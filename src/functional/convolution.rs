@@ -77,6 +77,7 @@ pub struct IntegerConvolution {
     geometry: Geometry,
     bound: StaticBound,
     kernel: IntegerKernel,
+    padding: i16,
 }
 
 /// Scratch memory of one thread.
@@ -103,6 +104,19 @@ impl IntegerConvolution {
         order: Option<ReductionOrder>,
         kernels: Kernels,
     ) -> Option<Self> {
+        let weights: Vec<i16> = weights.iter().map(|&weight| i16::from(weight)).collect();
+        Self::of_words(geometry, &weights, activation, mac, order, kernels)
+    }
+
+    /// The same for weights of any format of at most 8 bits, signed or unsigned.
+    pub fn of_words(
+        geometry: Geometry,
+        weights: &[i16],
+        activation: IntegerFormat,
+        mac: IntegerMac,
+        order: Option<ReductionOrder>,
+        kernels: Kernels,
+    ) -> Option<Self> {
         let k = geometry.k();
         let k_per_fold = order.map_or(k, |order| order.k_per_fold);
         if weights.len() != k * geometry.output().channels || k_per_fold == 0 {
@@ -112,9 +126,8 @@ impl IntegerConvolution {
             let channel = channel.iter().map(|&weight| i32::from(weight));
             bound.max(StaticBound::of_channel(channel, activation.max_magnitude(), k_per_fold))
         });
-        let widened = || weights.iter().map(|&weight| i16::from(weight)).collect();
         let kernel = if order.is_some() && !bound.fits(mac) {
-            IntegerKernel::Ordered { mac, k_per_fold, weights: widened() }
+            IntegerKernel::Ordered { mac, k_per_fold, weights: weights.to_vec() }
         } else if bound.accumulator > mac.accumulator.max().unsigned_abs() {
             return None;
         } else if let Some(avx2) = kernels.panels(&geometry) {
@@ -128,9 +141,14 @@ impl IntegerConvolution {
                 }
             }
         } else {
-            IntegerKernel::Portable { weights: widened() }
+            IntegerKernel::Portable { weights: weights.to_vec() }
         };
-        Some(Self { geometry, bound, kernel })
+        Some(Self { geometry, bound, kernel, padding: 0 })
+    }
+
+    /// The same with `padding` as the operand of taps outside the image.
+    pub fn padded_with(self, padding: i16) -> Self {
+        Self { padding, ..self }
     }
 
     /// What executes it.
@@ -179,7 +197,7 @@ impl IntegerConvolution {
             sums.resize(pixels.len() * n, 0);
             match &self.kernel {
                 IntegerKernel::Ordered { mac, k_per_fold, weights } => {
-                    let rows = geometry.rows(input, group, &pixels, k, 0, word_rows);
+                    let rows = geometry.rows(input, group, &pixels, k, self.padding, word_rows);
                     each_dot(rows, &weights[group * n * k..][..n * k], k, sums, |row, channel| {
                         let sum = portable::integer_dot(row, channel, *mac, *k_per_fold);
                         overflows += sum.overflows;
@@ -187,18 +205,19 @@ impl IntegerConvolution {
                     });
                 }
                 IntegerKernel::Portable { weights } => {
-                    let rows = geometry.rows(input, group, &pixels, k, 0, word_rows);
+                    let rows = geometry.rows(input, group, &pixels, k, self.padding, word_rows);
                     let weights = &weights[group * n * k..][..n * k];
                     each_dot(rows, weights, k, sums, portable::integer_dot_unordered);
                 }
                 IntegerKernel::Words { groups } => {
                     let panels = &groups[group];
-                    let rows = geometry.rows(input, group, &pixels, panels.row_length(), 0, word_rows);
+                    let rows =
+                        geometry.rows(input, group, &pixels, panels.row_length(), self.padding, word_rows);
                     panels.multiply(rows, sums);
                 }
                 IntegerKernel::Bytes { groups } => {
                     let panels = &groups[group];
-                    let zero = panels.operand(0);
+                    let zero = panels.operand(self.padding);
                     let rows =
                         geometry.rows(byte_input, group, &pixels, panels.row_length(), zero, byte_rows);
                     panels.multiply(rows, sums);

@@ -16,9 +16,16 @@ use super::avx2::Loops;
 /// One image's elements of an edge, NHWC, as stored.
 #[derive(Clone, Debug)]
 pub(super) enum Stored {
-    Grid { grid: Grid, scale: f32, values: Vec<i16> },
+    Grid {
+        grid: Grid,
+        scale: f32,
+        values: Vec<i16>,
+    },
     Bf16(Vec<bf16>),
     F32(Vec<f32>),
+    /// Requantized by the layer that writes them.
+    Integer(Vec<i16>),
+    Int32(Vec<i32>),
 }
 
 impl Stored {
@@ -27,6 +34,8 @@ impl Stored {
             Store::Grid(grid, scale) => Self::Grid { grid, scale, values: vec![0; elements] },
             Store::Bf16 => Self::Bf16(vec![bf16::ZERO; elements]),
             Store::F32 => Self::F32(vec![0.0; elements]),
+            Store::Integer(_) => Self::Integer(vec![0; elements]),
+            Store::Int32 => Self::Int32(vec![0; elements]),
         }
     }
 
@@ -51,15 +60,19 @@ impl Stored {
                 }
                 None
             }
+            Self::Integer(_) | Self::Int32(_) => unreachable!("layers of imports write these themselves"),
         }
     }
 
     /// The same as a tensor [1, height, width, channels]; integers in 8-bit carriers.
-    pub(super) fn tensor(&self, shape: FeatureMap) -> Option<Tensor> {
-        let data = match self {
-            Self::Grid { grid, values, .. } => carrier(grid.format(), values),
-            Self::Bf16(values) => Data::Bf16(values.clone()),
-            Self::F32(values) => Data::F32(values.clone()),
+    pub(super) fn tensor(&self, store: Store, shape: FeatureMap) -> Option<Tensor> {
+        let data = match (self, store) {
+            (Self::Grid { grid, values, .. }, _) => carrier(grid.format(), values),
+            (Self::Bf16(values), _) => Data::Bf16(values.clone()),
+            (Self::F32(values), _) => Data::F32(values.clone()),
+            (Self::Integer(values), Store::Integer(format)) => carrier(format, values),
+            (Self::Integer(_), _) => return None,
+            (Self::Int32(values), _) => Data::I32(values.clone()),
         };
         Tensor::new(vec![1, shape.height, shape.width, shape.channels], data)
     }

@@ -6,18 +6,22 @@ use half::bf16;
 use rayon::prelude::*;
 
 use crate::mapping::LayerPlan;
-use crate::numerics::{Grid, MacSpec, RegisterWidth, StaticBound, Store};
+use crate::numerics::{
+    Grid, IntegerMac, MacSpec, OperandFormat, QuantizeLinear, RegisterWidth, StaticBound, Store,
+};
 use crate::tensor::{Data, Tensor};
 use crate::workload::{
-    Convolution, EdgeId, EvaluationSet, FeatureMap, Layer, Network, Normalization, Operands, Operation,
-    Params, QuantizerId, Stored as StoredAs, Weights,
+    AffineConvolution, Convolution, EdgeId, EvaluationSet, FeatureMap, FloatOperator, ImportedParams, Layer,
+    Network, Normalization, Operands, Operation, Params, QuantizerId, Stored as StoredAs, Weights,
 };
 
-use super::avx2::{Avx2, Loops};
+use super::avx2::{Avx2, Loops, run_loops};
 use super::convolution::{Bf16Convolution, Engine, IntegerConvolution, Kernels, Scratch};
 use super::error::ExecutionError;
 use super::float::{Block, LargestMagnitude, MaxPool, PostProcess, Quantize, Stored, global_average_pool};
+use super::float_operators::{FloatStep, quantize};
 use super::geometry::Geometry;
+use super::imported::{AffineStep, ImportedStep, integers, integers_mut};
 
 /// How one convolution or linear layer is executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +100,7 @@ enum Step {
     Bf16 { convolution: Bf16Convolution, post: PostProcess },
     MaxPool(MaxPool),
     GlobalAveragePool { channels: usize },
+    Imported(ImportedStep),
 }
 
 #[derive(Clone, Debug)]
@@ -119,6 +124,8 @@ struct PreparedEdge {
 pub struct Executable {
     edges: Vec<PreparedEdge>,
     layers: Vec<Prepared>,
+    /// How an image that is stored in integers is quantized.
+    image: Option<(QuantizeLinear, f32)>,
     avx2: Option<Avx2>,
 }
 
@@ -157,12 +164,18 @@ impl Executable {
                 StoredAs::Grid(id) => Store::Grid(network.quantizer(id).grid, params.scale(id)),
                 StoredAs::Bf16 => Store::Bf16,
                 StoredAs::F32 => Store::F32,
+                StoredAs::Integer(format) => Store::Integer(format),
+                StoredAs::Int32 => Store::Int32,
             };
             PreparedEdge { name: edge.name.clone(), shape: edge.shape, store }
         });
         let layers = network.layers().iter().zip(plans).enumerate().map(|(index, (layer, plan))| {
             let preparation = Preparation { network, params, kernels, layer };
             let (step, shortcut) = match &layer.operation {
+                _ if preparation.is_imported() => {
+                    let second = layer.operation.second_input().map(EdgeId::index);
+                    (Step::Imported(preparation.imported(index, *plan)?), second)
+                }
                 Operation::Convolution(convolution) => {
                     let step = preparation.convolution(index, convolution, *plan)?;
                     (step, convolution.shortcut.map(|edge| preparation.bf16(edge)).transpose()?)
@@ -177,6 +190,9 @@ impl Executable {
                     let channels = network.edge(layer.input).shape.channels;
                     (Step::GlobalAveragePool { channels }, None)
                 }
+                Operation::QuantizedAdd(_) | Operation::Lookup | Operation::Float(_) => {
+                    return Err(preparation.foreign_params());
+                }
             };
             Ok(Prepared {
                 name: layer.name.clone(),
@@ -186,7 +202,8 @@ impl Executable {
                 step,
             })
         });
-        Ok(Self { edges: edges.collect(), layers: layers.collect::<Result<_, _>>()?, avx2: kernels.avx2() })
+        let layers = layers.collect::<Result<_, _>>()?;
+        Ok(Self { edges: edges.collect(), layers, image: params.image(), avx2: kernels.avx2() })
     }
 
     /// How each layer of the network is executed, in order; None for pools.
@@ -195,7 +212,10 @@ impl Executable {
             let (engine, static_bound) = match &layer.step {
                 Step::Integer { convolution, .. } => (convolution.engine(), Some(convolution.static_bound())),
                 Step::Bf16 { convolution, .. } => (convolution.engine(), None),
-                Step::MaxPool(_) | Step::GlobalAveragePool { .. } => return None,
+                Step::Imported(ImportedStep::Convolution(step)) => {
+                    (step.convolution.engine(), Some(step.convolution.static_bound()))
+                }
+                Step::MaxPool(_) | Step::GlobalAveragePool { .. } | Step::Imported(_) => return None,
             };
             let bits_needed = static_bound.map(|bound| RegisterWidth::bits_for_magnitude(bound.accumulator));
             Some(LayerReport { name: layer.name.clone(), engine, static_bound, bits_needed })
@@ -230,7 +250,7 @@ impl Executable {
     /// When the workspace is another executable's.
     pub fn edges(&self, workspace: &Workspace) -> Vec<Tensor> {
         let stored = workspace.edges.iter().zip(&self.edges);
-        stored.filter_map(|(stored, edge)| stored.tensor(edge.shape)).collect()
+        stored.filter_map(|(stored, edge)| stored.tensor(edge.store, edge.shape)).collect()
     }
 
     /// The accumulators, after the last fold, of the image that was executed last: I32 or F32, [1, height,
@@ -254,7 +274,10 @@ impl Executable {
                     Data::I32(convolution.accumulators(&quantized).0)
                 }
                 Step::Bf16 { convolution, .. } => Data::F32(convolution.accumulators(bf16_values(input))),
-                Step::MaxPool(_) | Step::GlobalAveragePool { .. } => return None,
+                Step::Imported(ImportedStep::Convolution(step)) => {
+                    Data::I32(step.accumulators(integers(input)))
+                }
+                Step::MaxPool(_) | Step::GlobalAveragePool { .. } | Step::Imported(_) => return None,
             };
             let FeatureMap { height, width, channels } = self.edges[layer.output].shape;
             Tensor::new(vec![1, height, width, channels], data)
@@ -269,14 +292,20 @@ impl Executable {
     pub fn run_in(&self, workspace: &mut Workspace, image: &[f32]) -> Result<Outputs, ExecutionError> {
         check_length("image", self.edges[0].shape.elements(), image.len())?;
         let stored = &mut workspace.edges[0];
-        if let Some(index) = stored.store(0, image.iter().copied()) {
+        let nan = match self.image {
+            Some((grid, scale)) => quantize(grid, scale, image.iter().copied(), integers_mut(stored)).err(),
+            None => stored.store(0, image.iter().copied()),
+        };
+        if let Some(index) = nan {
             return Err(self.not_a_number("image", 0, index));
         }
         let statistics =
             self.layers.iter().map(|layer| self.layer(layer, workspace)).collect::<Result<_, _>>()?;
         let logits = match workspace.edges.last() {
             Some(Stored::F32(logits)) => logits.clone(),
-            _ => vec![], // the output edge has no reader, so it is stored in f32
+            Some(Stored::Integer(logits)) => logits.iter().map(|&logit| f32::from(logit)).collect(),
+            Some(Stored::Int32(logits)) => logits.iter().map(|&logit| logit as f32).collect(),
+            _ => vec![], // the output edge has no reader, so it is stored in none of the other formats
         };
         Ok(Outputs { logits, statistics })
     }
@@ -285,6 +314,13 @@ impl Executable {
         let Workspace { edges, operands, scratch } = workspace;
         let (before, rest) = edges.split_at_mut(layer.output); // a layer's output follows its inputs
         let output = &mut rest[0];
+        if let Step::Imported(step) = &layer.step {
+            let second = layer.shortcut.map(|edge| &before[edge]);
+            let seen = step
+                .run(&before[layer.input], second, output, scratch, self.avx2)
+                .map_err(|index| self.not_a_number(&layer.name, layer.output, index))?;
+            return Ok(LayerStatistics { overflows: seen.overflows, largest_accumulator: seen.largest });
+        }
         let shortcut = layer.shortcut.map(|edge| bf16_values(&before[edge]));
         let mut statistics = LayerStatistics::default();
         let mut nan: Option<usize> = None;
@@ -328,6 +364,7 @@ impl Executable {
                 let means = global_average_pool(bf16_values(&before[layer.input]), *channels);
                 note(output.store(0, means));
             }
+            Step::Imported(_) => unreachable!("executed above"),
         }
         match nan {
             Some(index) => Err(self.not_a_number(&layer.name, layer.output, index)),
@@ -336,10 +373,7 @@ impl Executable {
     }
 
     fn run_loops<L: Loops>(&self, loops: L) -> L::Output {
-        match self.avx2 {
-            Some(avx2) => avx2.run(loops),
-            None => loops.run(),
-        }
+        run_loops(self.avx2, loops)
     }
 
     fn not_a_number(&self, layer: &str, edge: usize, index: usize) -> ExecutionError {
@@ -416,7 +450,7 @@ fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(),
 fn bf16_values(stored: &Stored) -> &[bf16] {
     match stored {
         Stored::Bf16(values) => values,
-        Stored::Grid { .. } | Stored::F32(_) => unreachable!("checked when the network was prepared"),
+        _ => unreachable!("checked when the network was prepared"),
     }
 }
 
@@ -424,7 +458,7 @@ fn bf16_values(stored: &Stored) -> &[bf16] {
 fn grid_values(stored: &Stored) -> &[i16] {
     match stored {
         Stored::Grid { values, .. } => values,
-        Stored::Bf16(_) | Stored::F32(_) => unreachable!("checked when the network was prepared"),
+        _ => unreachable!("checked when the network was prepared"),
     }
 }
 
@@ -454,7 +488,7 @@ impl Preparation<'_> {
     fn bf16(&self, edge: EdgeId) -> Result<usize, ExecutionError> {
         match self.network.edge(edge).stored {
             StoredAs::Bf16 => Ok(edge.index()),
-            StoredAs::Grid(_) | StoredAs::F32 => Err(self.unreadable(edge)),
+            _ => Err(self.unreadable(edge)),
         }
     }
 
@@ -464,7 +498,7 @@ impl Preparation<'_> {
             StoredAs::Bf16 => {
                 Ok(Read::Quantized(self.network.quantizer(quantizer).grid, self.params.scale(quantizer)))
             }
-            StoredAs::Grid(_) | StoredAs::F32 => Err(self.unreadable(self.layer.input)),
+            _ => Err(self.unreadable(self.layer.input)),
         }
     }
 
@@ -514,9 +548,142 @@ impl Preparation<'_> {
             | (Operands::Bf16, Weights::Bf16(_), MacSpec::Integer(_)) => {
                 Err(self.plan_error("its plan's MAC takes other operands"))
             }
-            (Operands::Integer { .. }, Weights::Bf16(_), _) | (Operands::Bf16, Weights::Integer(_), _) => {
-                Err(self.foreign_params())
-            }
+            (Operands::Integer { .. }, Weights::Bf16(_), _)
+            | (Operands::Bf16, Weights::Integer(_), _)
+            | (Operands::Affine { .. }, ..) => Err(self.foreign_params()),
         }
+    }
+
+    /// Whether the layer's operands are the stored values of an imported network.
+    fn is_imported(&self) -> bool {
+        let stored = self.network.edge(self.layer.input).stored;
+        match &self.layer.operation {
+            Operation::Convolution(convolution) => matches!(convolution.operands, Operands::Affine { .. }),
+            Operation::MaxPool(_) | Operation::GlobalAveragePool => matches!(stored, StoredAs::Integer(_)),
+            Operation::QuantizedAdd(_) | Operation::Lookup | Operation::Float(_) => true,
+        }
+    }
+
+    fn imported(&self, index: usize, plan: Option<LayerPlan>) -> Result<ImportedStep, ExecutionError> {
+        let params = self.params.imported_layer(index);
+        let foreign = || self.foreign_params();
+        let from = self.network.edge(self.layer.input);
+        let to = self.network.edge(self.layer.output);
+        let integers = |stored| match stored {
+            StoredAs::Integer(format) => Ok(format),
+            _ => Err(self.unreadable(self.layer.input)),
+        };
+        Ok(match (&self.layer.operation, params) {
+            (Operation::Convolution(convolution), Some(ImportedParams::Convolution(params))) => {
+                let (activation, stored) = (integers(from.stored)?, to.stored);
+                let own = convolution.operand_pair(self.network).activation();
+                let result = match params.requantization {
+                    Some(_) => matches!(stored, StoredAs::Integer(_)),
+                    None => stored == StoredAs::Int32,
+                };
+                if own != OperandFormat::Integer(activation) || !result {
+                    return Err(foreign());
+                }
+                ImportedStep::Convolution(Box::new(self.affine(convolution, params, plan)?))
+            }
+            (Operation::MaxPool(window), None) => {
+                if integers(from.stored)? != integers(to.stored)? {
+                    return Err(self.unreadable(self.layer.input));
+                }
+                ImportedStep::MaxPool { input: from.shape, output: to.shape, window: *window }
+            }
+            (
+                Operation::GlobalAveragePool,
+                Some(ImportedParams::GlobalAveragePool { zero_point, scale, output }),
+            ) => {
+                integers(from.stored)?;
+                integers(to.stored)?;
+                let channels = to.shape.channels;
+                ImportedStep::GlobalAveragePool {
+                    zero_point: *zero_point,
+                    scale: *scale,
+                    output: *output,
+                    channels,
+                }
+            }
+            (Operation::QuantizedAdd(other), Some(ImportedParams::Add(add))) => {
+                for stored in [from.stored, self.network.edge(*other).stored, to.stored] {
+                    integers(stored)?;
+                }
+                ImportedStep::Add(*add)
+            }
+            (Operation::Lookup, Some(ImportedParams::Lookup(table))) => {
+                let format = integers(from.stored)?;
+                if table.len() != (format.max() - format.min() + 1) as usize || from.shape != to.shape {
+                    return Err(foreign());
+                }
+                integers(to.stored)?;
+                ImportedStep::Lookup { smallest: format.min() as i16, table: table.clone() }
+            }
+            (Operation::Float(operator), params) => {
+                let reads_integers = matches!(operator, FloatOperator::Dequantize | FloatOperator::Cast);
+                let writes_integers = matches!(operator, FloatOperator::Quantize);
+                let is_float = |stored| stored == StoredAs::F32;
+                let second = self.layer.operation.second_input();
+                if is_float(from.stored) == reads_integers
+                    || is_float(to.stored) == writes_integers
+                    || second.is_some_and(|edge| !is_float(self.network.edge(edge).stored))
+                {
+                    return Err(self.unreadable(self.layer.input));
+                }
+                let step = FloatStep::new(operator, params, from.shape, to.shape).ok_or_else(foreign)?;
+                ImportedStep::Float(Box::new(step))
+            }
+            _ => return Err(foreign()),
+        })
+    }
+
+    fn affine(
+        &self,
+        convolution: &Convolution,
+        params: &AffineConvolution,
+        plan: Option<LayerPlan>,
+    ) -> Result<AffineStep, ExecutionError> {
+        let plan = plan.ok_or_else(|| self.plan_error("has no plan"))?;
+        let MacSpec::Integer(mac) = plan.mac else {
+            return Err(self.plan_error("its plan's MAC takes other operands"));
+        };
+        let Operands::Affine { activation, .. } = convolution.operands else {
+            return Err(self.foreign_params());
+        };
+        let (input, output) =
+            (self.network.edge(self.layer.input).shape, self.network.edge(self.layer.output).shape);
+        let geometry = Geometry::of_layer(input, output, convolution).ok_or_else(|| self.foreign_params())?;
+        let (k, channels) = (geometry.k(), output.channels);
+        let ratios = params.requantization.as_ref().map_or(channels, |(_, ratios)| ratios.len());
+        let lengths = [params.weight_zero_points.len(), params.bias.len(), ratios];
+        if params.weights.len() != k * channels || lengths != [channels; 3] {
+            return Err(self.foreign_params());
+        }
+        let prepare = |geometry, weights: &[i16], mac, reduction| {
+            IntegerConvolution::of_words(geometry, weights, activation, mac, reduction, self.kernels)
+                .map(|convolution| convolution.padded_with(params.input_zero_point))
+        };
+        let window_sums = if params.weight_zero_points.iter().all(|&zero_point| zero_point == 0) {
+            None
+        } else {
+            let groups = convolution.groups;
+            let geometry = Geometry::new(input, groups, convolution.window, groups);
+            let widest =
+                RegisterWidth::new(32).map(|width| IntegerMac { partial_sum: width, accumulator: width });
+            let sums = geometry
+                .zip(widest)
+                .and_then(|(geometry, widest)| prepare(geometry, &vec![1; k * groups], widest, None));
+            Some(sums.ok_or_else(|| self.foreign_params())?)
+        };
+        Ok(AffineStep {
+            convolution: prepare(geometry, &params.weights, mac, plan.reduction)
+                .ok_or_else(|| self.plan_error("can overflow, but its plan states no order"))?,
+            window_sums,
+            weight_zero_points: params.weight_zero_points.iter().copied().map(i32::from).collect(),
+            bias: params.folded_bias(k),
+            requantization: params.requantization.clone(),
+            groups: convolution.groups,
+        })
     }
 }

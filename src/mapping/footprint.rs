@@ -1,6 +1,6 @@
 //! Which input elements a layer's output pixels touch.
 
-use crate::workload::{Convolution, Layer, Network, Operation, Size, Window};
+use crate::workload::{Layer, Network, Size, Window};
 
 /// How the input is walked while output pixels pass in (image, row, column) order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,9 @@ impl Footprint {
             row,
             shape: Shape::Pointwise { channels: input.channels as u64 },
         };
-        let Some(window) = window(layer) else { return pointwise(input.height * input.width, input.width) };
+        let Some(window) = layer.operation.window() else {
+            return pointwise(input.height * input.width, input.width);
+        };
         let one = |size: Size| size.height == 1 && size.width == 1;
         let padding = window.padding;
         if one(window.kernel)
@@ -119,14 +121,6 @@ impl Footprint {
     }
 }
 
-/// The window that slides over a layer's input; None where every input pixel is read once.
-fn window(layer: &Layer) -> Option<Window> {
-    match &layer.operation {
-        Operation::Convolution(Convolution { window, .. }) | Operation::MaxPool(window) => Some(*window),
-        Operation::GlobalAveragePool => None,
-    }
-}
-
 /// Input rows touched before each output row (one entry more than rows), and whether rows are skipped.
 fn touched_rows(window: &Window, in_rows: usize, out_rows: usize) -> (Vec<u64>, bool) {
     let mut seen = vec![false; in_rows];
@@ -200,7 +194,7 @@ mod tests {
             let network = workload.network();
             let layer = &network.layers()[0];
             let footprint = Footprint::of(layer, network);
-            let window = window(layer).unwrap();
+            let window = layer.operation.window().unwrap();
             let out = network.edge(layer.output).shape;
             let pixels = (out.height * out.width) as u64;
             assert_eq!(footprint.pixels(), pixels);

@@ -2,7 +2,7 @@
 
 use crate::hardware::{Accelerator, Dataflow, LaneAxis, MacUnit};
 use crate::numerics::{MacSpec, OperandPair, StaticBound};
-use crate::workload::{Layer, Network, Operation};
+use crate::workload::{Layer, Network, Operation, Workload};
 
 use super::candidates::{Candidates, Space};
 use super::gemm::Gemm;
@@ -55,6 +55,14 @@ pub enum MappingError {
         /// The design's pairs.
         accepted: String,
     },
+    /// An f32 operator, which no MAC unit takes.
+    #[error("layer `{layer}`: {operator} in f32 is not mapped to the array")]
+    NotMapped {
+        /// First such layer.
+        layer: String,
+        /// Its operator.
+        operator: &'static str,
+    },
     /// A scratchpad cannot hold the least that the layer needs at once.
     #[error(
         "layer `{layer}`: the {scratchpad} scratchpad must hold {needed_bits} bits at once and has room for {available_bits}"
@@ -81,6 +89,23 @@ pub enum MappingError {
         /// How much is accepted.
         limit: u64,
     },
+}
+
+/// Maps what a design is asked to run of a workload.
+///
+/// # Errors
+/// Also where an f32 operator would have to run on the design.
+pub fn map_workload(
+    workload: &Workload,
+    accelerator: &Accelerator,
+    batch: u64,
+) -> Result<Vec<LayerMapping>, MappingError> {
+    match workload.unmapped() {
+        Some(layer) => {
+            Err(MappingError::NotMapped { layer: layer.name.clone(), operator: layer.operation.name() })
+        }
+        None => map_network(workload.costed_network(), accelerator, batch),
+    }
 }
 
 /// Maps every layer of a network for a request of `batch` images.
@@ -124,7 +149,7 @@ fn map_with(
                 let pair = convolution.operand_pair(network);
                 Some(accelerator.mac(pair).ok_or_else(|| unsupported(layer, pair, accelerator))?)
             }
-            Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
+            _ => None,
         });
     }
     let wanted: Vec<Wanted> = units.iter().map(|unit| wanted(*unit, accelerator)).collect();

@@ -5,7 +5,7 @@
 //! The image and the network's output always cross DRAM.
 
 use crate::hardware::Accelerator;
-use crate::workload::{Convolution, EdgeId, Layer, Network, Operation};
+use crate::workload::{EdgeId, Layer, Network};
 
 use super::transport::{Place, Transport};
 
@@ -76,9 +76,5 @@ impl Residency {
 }
 
 fn reads(layer: &Layer, edge: EdgeId) -> bool {
-    let shortcut = match layer.operation {
-        Operation::Convolution(Convolution { shortcut, .. }) => shortcut,
-        Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
-    };
-    layer.input == edge || shortcut == Some(edge)
+    layer.input == edge || layer.operation.second_input() == Some(edge)
 }

@@ -1,7 +1,7 @@
 //! What a layer moves between DRAM, the vector unit and the activation scratchpad, and the room it needs.
 
 use crate::hardware::Accelerator;
-use crate::workload::{Convolution, EdgeId, Layer, Network, Operation};
+use crate::workload::{EdgeId, Layer, Network};
 
 use super::footprint::Footprint;
 
@@ -61,14 +61,12 @@ impl Transport {
     ) -> Self {
         let bits = |edge| u64::from(network.stored_format(edge).bits());
         let footprint = Footprint::of(layer, network);
-        let shortcut = match layer.operation {
-            Operation::Convolution(Convolution { shortcut, .. }) => shortcut,
-            Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
-        };
+        let shortcut = layer.operation.second_input();
         let output = network.edge(layer.output).shape;
-        let results = match layer.operation {
-            Operation::Convolution(_) | Operation::MaxPool(_) => Results::PerPixel(output.channels as u64),
-            Operation::GlobalAveragePool => Results::PerImage(output.channels as u64),
+        let results = if layer.operation.is_per_image() {
+            Results::PerImage(output.channels as u64)
+        } else {
+            Results::PerPixel(output.channels as u64)
         };
         Self {
             pixels: footprint.pixels() * batch,

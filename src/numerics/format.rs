@@ -105,6 +105,8 @@ pub enum StoredFormat {
     Operand(OperandFormat),
     /// IEEE single: logits, vector unit and accumulators only.
     F32,
+    /// Accumulators that a network stores without requantizing them.
+    Int32,
 }
 
 impl StoredFormat {
@@ -112,7 +114,7 @@ impl StoredFormat {
     pub fn bits(self) -> u8 {
         match self {
             Self::Operand(format) => format.bits(),
-            Self::F32 => 32,
+            Self::F32 | Self::Int32 => 32,
         }
     }
 }
@@ -122,6 +124,7 @@ impl fmt::Display for StoredFormat {
         match self {
             Self::Operand(format) => format.fmt(f),
             Self::F32 => f.pad("f32"),
+            Self::Int32 => f.pad("int32"),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use half::bf16;
 
+use super::format::IntegerFormat;
 use super::quantize_aqt::Grid;
 
 /// Whether a layer ends in a ReLU.
@@ -45,6 +46,10 @@ pub enum Store {
     Bf16,
     /// Kept.
     F32,
+    /// Integers that a layer has already requantized.
+    Integer(IntegerFormat),
+    /// Accumulators.
+    Int32,
 }
 
 /// Rounds to bfloat16, to nearest even; NaN becomes the canonical quiet NaN.

@@ -21,18 +21,32 @@ impl F32Rne {
             Activation::Identity => output.min(),
             Activation::Relu => zero_point,
         };
-        let exists = (output.min()..=output.max()).contains(&zero_point);
+        Self::limited(output, zero_point, low, output.max())
+    }
+
+    /// The same limited to the integers `low..=high`; None where they are not `output`'s.
+    pub fn limited(output: IntegerFormat, zero_point: i32, low: i32, high: i32) -> Option<Self> {
+        let limits = output.min() <= low && low <= high && high <= output.max();
         let limit = |value: i32| (value - zero_point) as f32; // at most 9 bits: exact
-        exists.then(|| Self { zero_point, low: limit(low), high: limit(output.max()) })
+        let exists = limits && (output.min()..=output.max()).contains(&zero_point);
+        exists.then(|| Self { zero_point, low: limit(low), high: limit(high) })
     }
 
     /// rint(clamp(f32(acc)·scale)) + zero point. The conversion to f32, the product and `rint` each round
     /// half to even; the limits are those of the format, less the zero point. None if the product is NaN:
     /// 0 times an infinite scale, or a scale that is NaN.
+    #[inline(always)] // into loops compiled for AVX2
     pub fn requantize(self, accumulator: i32, scale: f32) -> Option<i32> {
         let scaled = accumulator as f32 * scale;
         let rounded = scaled.clamp(self.low, self.high).round_ties_even();
         (!scaled.is_nan()).then_some(rounded as i32 + self.zero_point)
+    }
+
+    /// The same for a finite scale, with which no product is NaN.
+    #[inline(always)] // into loops compiled for AVX2
+    pub fn requantize_finite(self, accumulator: i32, scale: f32) -> i32 {
+        let rounded = (accumulator as f32 * scale).clamp(self.low, self.high).round_ties_even();
+        rounded as i32 + self.zero_point
     }
 }
 

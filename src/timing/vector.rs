@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::hardware::VectorUnit;
-use crate::mapping::Step;
+use crate::mapping::{Gemm, Step};
 use crate::numerics::Activation;
-use crate::workload::{Convolution, Layer, Network, Operands, Operation, Stored};
+use crate::workload::{Convolution, Layer, Network, Operands, Operation, Stored, WeightZeroPoint};
 
 use super::counters::{Operations, VectorOperation};
 
@@ -22,8 +22,15 @@ impl Work {
         let mut output = |operation| *work.per_output.entry(operation).or_default() += 1;
         match &layer.operation {
             Operation::Convolution(Convolution { operands, shortcut, activation, .. }) => {
-                if let Operands::Integer { .. } = operands {
+                if !matches!(operands, Operands::Bf16) {
                     output(VectorOperation::Convert);
+                }
+                if let Operands::Affine { weight_zero_point: WeightZeroPoint::NonZero, .. } = operands {
+                    // Σx of a window, K additions, serves its N outputs; each then subtracts zw·Σx.
+                    if let Some(gemm) = Gemm::of(layer, network, 1) {
+                        (0..=gemm.k.div_ceil(gemm.n)).for_each(|_| output(VectorOperation::Add));
+                    }
+                    output(VectorOperation::Multiply);
                 }
                 output(VectorOperation::Multiply);
                 output(VectorOperation::Add);
@@ -43,9 +50,20 @@ impl Work {
                 work.per_input.insert(VectorOperation::Add, 1);
                 output(VectorOperation::Multiply);
             }
+            Operation::QuantizedAdd(_) => {
+                (0..2).for_each(|_| output(VectorOperation::Convert));
+                (0..2).for_each(|_| output(VectorOperation::Multiply));
+                (0..2).for_each(|_| output(VectorOperation::Add));
+            }
+            // One operation, that of storing.
+            Operation::Lookup => {}
+            // Not mapped: refused or skipped before anything is timed.
+            Operation::Float(_) => {}
         }
         match (network.edge(layer.output).stored, &layer.operation) {
-            (Stored::Grid(_), _) => output(VectorOperation::Quantize),
+            // The largest of integers is one of them.
+            (Stored::Integer(_), Operation::MaxPool(_)) | (Stored::Int32, _) => {}
+            (Stored::Grid(_) | Stored::Integer(_), _) => output(VectorOperation::Quantize),
             // The largest of bf16 values is one of them.
             (Stored::Bf16, Operation::MaxPool(_)) | (Stored::F32, _) => {}
             (Stored::Bf16, _) => output(VectorOperation::Round),

@@ -85,7 +85,19 @@ pub fn validate(
         let accumulator = on_array(layer).then(|| accumulator(layer));
         accumulator.into_iter().chain([layer.name.clone()])
     };
-    let names: Vec<String> = std::iter::once(image.clone()).chain(layers.iter().flat_map(of_layer)).collect();
+    let model = request.workload.model();
+    let names: Vec<String> = match model {
+        // Every tensor of the model that the network has, after its accumulators if it is a layer's.
+        Some(model) => (model.tensors().iter())
+            .flat_map(|tensor| {
+                let layer = layers.iter().find(|layer| layer.name == tensor.name);
+                layer.map_or_else(|| vec![tensor.name.clone()], |layer| of_layer(layer).collect())
+            })
+            .collect(),
+        None => std::iter::once(image.clone()).chain(layers.iter().flat_map(of_layer)).collect(),
+    };
+    // What was imported is kept in its model's own order.
+    let layout = if model.is_some() { Layout::Nhwc } else { layout };
     let known: BTreeSet<&str> = names.iter().map(String::as_str).collect();
     if let Some(foreign) = expected.names().find(|name| !known.contains(name)) {
         let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
@@ -152,7 +164,17 @@ fn place(request: Request<'_>, layer: usize, index: usize) -> Option<Place> {
     let schedule = &array.tiling.schedule;
     let channels = network.edge(network.layers()[layer].output).shape.channels;
     let of_image = index % (network.edge(network.layers()[layer].output).shape.elements());
-    let (m, channel) = (of_image / channels, of_image % channels);
+    let tensor = request
+        .workload
+        .model()
+        .and_then(|model| model.tensors().iter().find(|tensor| tensor.name == network.layers()[layer].name));
+    let (m, channel) = match tensor {
+        Some(tensor) if !tensor.is_rows(channels) => {
+            let pixels = network.edge(network.layers()[layer].output).shape.elements() / channels;
+            (of_image % pixels, of_image / pixels)
+        }
+        _ => (of_image / channels, of_image % channels),
+    };
     let per_group = schedule.gemm.n as usize;
     let control = Control {
         accumulator_latency: accelerator.array().accumulator_latency_cycles(),

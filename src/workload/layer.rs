@@ -2,6 +2,7 @@
 
 use crate::numerics::{Activation, IntegerFormat, OperandFormat, OperandPair};
 
+use super::float_operator::FloatOperator;
 use super::network::{EdgeId, Network, QuantizerId};
 
 /// Shape of one image's feature map, channels innermost (NHWC).
@@ -115,8 +116,27 @@ pub enum Operands {
         /// Format of the weights.
         weight: IntegerFormat,
     },
+    /// Integers with zero points: the input as it is stored, padding holding its zero point.
+    Affine {
+        /// Format of the input.
+        activation: IntegerFormat,
+        /// Format of the weights.
+        weight: IntegerFormat,
+        /// Whether every output needs the sum of its window.
+        weight_zero_point: WeightZeroPoint,
+    },
     /// bfloat16 input and weights.
     Bf16,
+}
+
+/// Whether weights are asymmetric. The input's zero point costs nothing at run time: its products with
+/// the weights are part of the bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WeightZeroPoint {
+    /// All are 0.
+    Zero,
+    /// Some is not: zw · Σx is subtracted from every accumulator, on the vector unit.
+    NonZero,
 }
 
 /// A convolution or linear layer with everything fused into it.
@@ -143,6 +163,7 @@ impl Convolution {
             Operands::Integer { quantizer, weight } => {
                 OperandPair::Integer { activation: network.quantizer(quantizer).grid.format(), weight }
             }
+            Operands::Affine { activation, weight, .. } => OperandPair::Integer { activation, weight },
             Operands::Bf16 => OperandPair::Bf16,
         }
     }
@@ -150,7 +171,9 @@ impl Convolution {
     /// Format of the weights.
     pub fn weight_format(&self) -> OperandFormat {
         match self.operands {
-            Operands::Integer { weight, .. } => OperandFormat::Integer(weight),
+            Operands::Integer { weight, .. } | Operands::Affine { weight, .. } => {
+                OperandFormat::Integer(weight)
+            }
             Operands::Bf16 => OperandFormat::Bf16,
         }
     }
@@ -166,6 +189,39 @@ pub enum Operation {
     MaxPool(Window),
     /// Mean over height and width, on the vector unit.
     GlobalAveragePool,
+    /// The sum with another edge, both integers with their own scales and zero points, requantized.
+    QuantizedAdd(EdgeId),
+    /// Another integer for every integer of its input: requantization, or a function of one element
+    /// between dequantizing and quantizing.
+    Lookup,
+    /// An operator in f32 that is not mapped to the array.
+    Float(FloatOperator),
+}
+
+impl Operation {
+    /// The edge that it reads besides its input.
+    pub fn second_input(&self) -> Option<EdgeId> {
+        match self {
+            Self::Convolution(convolution) => convolution.shortcut,
+            Self::QuantizedAdd(other) => Some(*other),
+            Self::Float(operator) => operator.second_input(),
+            Self::MaxPool(_) | Self::GlobalAveragePool | Self::Lookup => None,
+        }
+    }
+
+    /// The window that slides over its input.
+    pub fn window(&self) -> Option<Window> {
+        match self {
+            Self::Convolution(Convolution { window, .. }) | Self::MaxPool(window) => Some(*window),
+            Self::Float(operator) => operator.window(),
+            Self::GlobalAveragePool | Self::QuantizedAdd(_) | Self::Lookup => None,
+        }
+    }
+
+    /// Whether results are complete only with the last pixel of an image.
+    pub fn is_per_image(&self) -> bool {
+        matches!(self, Self::GlobalAveragePool | Self::Float(FloatOperator::GlobalAveragePool))
+    }
 }
 
 impl Operation {
@@ -179,6 +235,9 @@ impl Operation {
             },
             Self::MaxPool(_) => "max_pool",
             Self::GlobalAveragePool => "global_average_pool",
+            Self::QuantizedAdd(_) => "add",
+            Self::Lookup => "requantize",
+            Self::Float(operator) => operator.name(),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::layer::{Convolution, FeatureMap, Layer, Operands, Operation, Padding,
 use super::precision::{Bits, PrecisionPolicy};
 
 /// Elements that all edges, and all weights, may have: bounds memory before anything is allocated.
-const MAX_ELEMENTS: u64 = 1 << 28;
+pub(super) const MAX_ELEMENTS: u64 = 1 << 28;
 pub(super) const MAX_LAYERS: usize = 4096;
 
 /// Index of an edge. Edge 0 is the image; layer i writes edge i + 1. In a list of independent layers
@@ -52,8 +52,12 @@ pub enum Stored {
     Grid(QuantizerId),
     /// Readers differ or have no quantizer: the residual format.
     Bf16,
-    /// Nobody reads it: the network's output.
+    /// Nobody reads it: the network's output. Or a float operator of an import does.
     F32,
+    /// Integers that its layer has requantized; their scale and zero point are its layer's parameters.
+    Integer(IntegerFormat),
+    /// Accumulators as they are.
+    Int32,
 }
 
 /// A tensor between layers.
@@ -131,6 +135,8 @@ impl Network {
             }
             Stored::Bf16 => StoredFormat::Operand(OperandFormat::Bf16),
             Stored::F32 => StoredFormat::F32,
+            Stored::Integer(format) => StoredFormat::Operand(OperandFormat::Integer(format)),
+            Stored::Int32 => StoredFormat::Int32,
         }
     }
 
@@ -396,6 +402,55 @@ impl NetworkBuilder {
 }
 
 impl Network {
+    /// An imported network: the image and, per layer, what it does and the edge it writes.
+    pub(super) fn imported(
+        image: Edge,
+        layers: Vec<(Edge, EdgeId, Operation)>,
+    ) -> Result<Self, NetworkError> {
+        let mut network = Self { edges: vec![image], layers: vec![], quantizers: vec![] };
+        let mut names = BTreeSet::from([network.edges[0].name.clone()]);
+        check_shape(&network.edges[0].name, network.edges[0].shape)?;
+        let mut elements = network.edges[0].shape.elements();
+        let fail = |layer: &str, message: &str| {
+            Err(NetworkError { layer: layer.to_owned(), message: message.to_owned() })
+        };
+        if layers.len() > MAX_LAYERS {
+            return fail(&layers[MAX_LAYERS].0.name, "one layer too many; at most 4096 are accepted");
+        }
+        for (edge, input, operation) in layers {
+            let name = edge.name.clone();
+            check_shape(&name, edge.shape)?;
+            elements += edge.shape.elements();
+            check_elements(&name, "all tensors up to its output", &[elements])?;
+            if name.is_empty() || !names.insert(name.clone()) {
+                return fail(&name, "its name is empty or already taken; names must be unique");
+            }
+            let output = EdgeId(network.edges.len());
+            if input >= output || operation.second_input().is_some_and(|edge| edge >= output) {
+                return fail(&name, "reads an edge that is written later");
+            }
+            network.edges.push(edge);
+            network.layers.push(Layer { name, input, output, operation });
+        }
+        Ok(network)
+    }
+
+    /// What a design is asked to run: without the float layers at the end, which are left to the host.
+    pub fn without_last_float_layers(&self) -> Self {
+        let is_float = |layer: &Layer| matches!(layer.operation, Operation::Float(_));
+        let kept = self.layers.iter().rposition(|layer| !is_float(layer)).map_or(0, |last| last + 1);
+        Self {
+            edges: self.edges[..=kept].to_vec(),
+            layers: self.layers[..kept].to_vec(),
+            quantizers: self.quantizers.clone(),
+        }
+    }
+
+    /// Layers that run in f32 and not on the array.
+    pub fn float_layers(&self) -> impl Iterator<Item = &Layer> {
+        self.layers.iter().filter(|layer| matches!(layer.operation, Operation::Float(_)))
+    }
+
     /// Layers with checked extents and unique names, each with an edge of its own to read; its result is
     /// stored in the format of its first operand, as the operand of whatever comes next.
     pub(super) fn independent(independent: Vec<IndependentLayer>) -> Self {
@@ -461,10 +516,10 @@ impl Network {
                     }
                     match convolution.operands {
                         Operands::Integer { quantizer, .. } => Some(quantizer),
-                        Operands::Bf16 => None,
+                        Operands::Affine { .. } | Operands::Bf16 => None,
                     }
                 }
-                Operation::MaxPool(_) | Operation::GlobalAveragePool => None,
+                _ => None,
             };
             readers[layer.input.0].insert(quantizer);
         }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use half::bf16;
 
-use crate::numerics::OperandFormat;
+use crate::numerics::{OperandFormat, QuantizeLinear};
 use crate::source::sha256_hex;
 use crate::tensor::{Data, Tensor, TensorFile, TensorFileError};
 
+use super::imported_params::ImportedParams;
 use super::layer::{Convolution, Operation};
 use super::network::{Network, QuantizerId};
 
@@ -36,6 +37,8 @@ pub struct LayerParams {
 pub struct Params {
     layers: Vec<Option<LayerParams>>,
     scales: Vec<f32>,
+    imported: Vec<Option<ImportedParams>>,
+    image: Option<(QuantizeLinear, f32)>,
     sha256: String,
 }
 
@@ -75,7 +78,7 @@ impl Params {
                     let cout = network.edge(layer.output).shape.channels;
                     reader.layer(&layer.name, convolution, cin, cout).map(Some)
                 }
-                Operation::MaxPool(_) | Operation::GlobalAveragePool => Ok(None),
+                _ => Ok(None),
             })
             .collect::<Result<_, _>>()?;
         let scales = network
@@ -91,12 +94,31 @@ impl Params {
                 "the network has no use for it; a trace holds nothing else than its network's tensors",
             ));
         }
-        Ok(Self { layers, scales, sha256: sha256_hex(file.bytes()) })
+        Ok(Self { layers, scales, imported: vec![], image: None, sha256: sha256_hex(file.bytes()) })
     }
 
     /// Values that are in no file, one per layer and quantizer.
     pub(super) fn unread(layers: Vec<Option<LayerParams>>, scales: Vec<f32>) -> Self {
-        Self { layers, scales, sha256: String::new() }
+        Self { layers, scales, imported: vec![], image: None, sha256: String::new() }
+    }
+
+    /// Values of an imported network: one entry per layer, and how the image is quantized if it is.
+    pub(super) fn imported(
+        imported: Vec<Option<ImportedParams>>,
+        image: Option<(QuantizeLinear, f32)>,
+        sha256: String,
+    ) -> Self {
+        Self { layers: vec![None; imported.len()], scales: vec![], imported, image, sha256 }
+    }
+
+    /// Values of the `index`-th layer of an imported network; None for layers without parameters.
+    pub fn imported_layer(&self, index: usize) -> Option<&ImportedParams> {
+        self.imported.get(index)?.as_ref()
+    }
+
+    /// Grid and scale of an image that is stored in integers.
+    pub fn image(&self) -> Option<(QuantizeLinear, f32)> {
+        self.image
     }
 
     /// Values of the `index`-th layer; None for layers without parameters.

@@ -18,10 +18,39 @@ pub(super) struct RawWorkload {
     pub(super) input: Option<Spanned<RawShape>>,
     #[serde(default)]
     pub(super) layer: Vec<Spanned<RawLayer>>,
-    pub(super) precision: RawPrecision,
+    pub(super) precision: Option<RawPrecision>,
+    pub(super) model: Option<Spanned<RawModel>>,
     #[serde(default)]
     pub(super) parameters: RawParameters,
     pub(super) evaluation: Option<RawEvaluation>,
+}
+
+/// A model that brings layers, precision and values: nothing else may stand beside it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawModelFile {
+    #[serde(rename = "schema_version")]
+    pub(super) _schema_version: u32,
+    pub(super) name: Option<String>,
+    pub(super) family: Option<String>,
+    #[serde(rename = "model")]
+    pub(super) _model: RawModel,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawModel {
+    pub(super) onnx: String,
+    #[serde(default)]
+    pub(super) semantics: RawSemantics,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawSemantics {
+    #[default]
+    Fused,
+    Float,
 }
 
 #[derive(Debug, Deserialize)]

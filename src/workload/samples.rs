@@ -9,6 +9,7 @@ use crate::tensor::{Data, Tensor, TensorFile};
 use super::evaluation_set::{EvaluationSet, EvaluationSetError, Normalization};
 use super::layer::FeatureMap;
 use super::network::Network;
+use super::onnx::ImportedModel;
 use super::synthetic::synthetic_image;
 
 /// Normalized images, each with its class where it is known.
@@ -94,6 +95,55 @@ impl Samples {
             file.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let (elements, sha256) = (network.image().shape.elements(), sha256_hex(file.bytes()));
         Ok(Self { images, count, elements, labels, first: 0, source, sha256 })
+    }
+
+    /// Inputs of an imported model from a file: the tensor of the model's input name (or its only one), in
+    /// the model's shape with any batch; F32, or I8 or U8 where the model takes integers.
+    pub fn of_model(file: &TensorFile, model: &ImportedModel) -> Result<Self, EvaluationSetError> {
+        let fail = |message: String| EvaluationSetError::Content { path: file.path().to_owned(), message };
+        let input = model.input();
+        let only = file.tensors().values().next().filter(|_| file.tensors().len() == 1);
+        let tensor = file.tensor(&input.name).or(only).ok_or_else(|| {
+            let names: Vec<&str> = file.names().collect();
+            fail(format!("tensor `{}` is missing; the file has: {}", input.name, names.join(", ")))
+        })?;
+        let elements = model.network().image().shape.elements();
+        let found = tensor.shape();
+        // A matrix is one input with all its rows.
+        let rows = input.dims.len() == 2 && input.dims[0] > 1;
+        let fits = if rows { found == input.dims } else { found.get(1..) == Some(&input.dims[1..]) };
+        if !fits || tensor.data().is_empty() {
+            let shape =
+                if rows { format!("{:?}", input.dims) } else { format!("[n, …] of {:?}", input.dims) };
+            return Err(fail(format!("`{}` has shape {found:?}; the model takes {shape}", input.name)));
+        }
+        let values: Vec<f32> = match (tensor.data(), model.takes_integers()) {
+            (Data::F32(values), false) => values.clone(),
+            (Data::I8(values), true) => values.iter().copied().map(f32::from).collect(),
+            (Data::U8(values), true) => values.iter().copied().map(f32::from).collect(),
+            (other, integers) => {
+                return Err(fail(format!(
+                    "`{}` has type {}; expected {}",
+                    input.name,
+                    other.element_type(),
+                    if integers { "I8 or U8, as the model takes them" } else { "F32" }
+                )));
+            }
+        };
+        let images: Option<Vec<Vec<f32>>> =
+            values.chunks_exact(elements).map(|image| model.image(image)).collect();
+        let images = images.unwrap_or_default().concat();
+        let source =
+            file.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        Ok(Self {
+            count: images.len() / elements,
+            images: Images::Ready(images),
+            elements,
+            labels: None,
+            first: 0,
+            source,
+            sha256: sha256_hex(file.bytes()),
+        })
     }
 
     /// One synthetic image.

@@ -65,6 +65,7 @@ impl Params {
                 let k = kernel.height * kernel.width * cin;
                 let step = match convolution.operands {
                     Operands::Integer { quantizer, .. } => 1.0 / scales[quantizer.index()],
+                    Operands::Affine { .. } => return None,
                     Operands::Bf16 => 1.0,
                 };
                 let channels = network.edge(layer.output).shape.channels;
@@ -74,6 +75,8 @@ impl Params {
                 Some(Some(values(convolution, k, channels, input_deviation, random)))
             }
             Operation::MaxPool(_) | Operation::GlobalAveragePool => Some(None),
+            // An imported network brings its values.
+            Operation::QuantizedAdd(_) | Operation::Lookup | Operation::Float(_) => None,
         });
         Some(Self::unread(layers.collect::<Option<_>>()?, scales))
     }
@@ -92,7 +95,7 @@ fn mean_square(network: &Network, layer: &Layer) -> f32 {
         Some(Operation::Convolution(Convolution { activation: Activation::Relu, .. })) => 0.5,
         Some(Operation::MaxPool(_)) => 2.5, // of nine independent values after a ReLU
         Some(Operation::GlobalAveragePool) => 0.2, // the mean of max(x, 0) is 0.4
-        Some(Operation::Convolution(_)) | None => 1.0,
+        Some(_) | None => 1.0,
     }
 }
 

@@ -2,14 +2,19 @@
 //! `NAME.csv`: a list of matrix products, or a topology of SCALE-Sim.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::Spanned;
 
 use crate::source::{SourceError, SourceFile};
 
 use super::architecture::Architecture;
 use super::evaluation_set::Normalization;
+use super::layer::Layer;
 use super::network::Network;
+use super::onnx::{ImportError, ImportedModel, Semantics};
 use super::precision::PrecisionPolicy;
-use super::raw::{RawEvaluation, RawWorkload};
+use super::raw::{RawEvaluation, RawModel, RawModelFile, RawSemantics, RawWorkload};
 use super::{gemm_list, generator, topology};
 
 /// Where a network's parameters come from.
@@ -17,6 +22,8 @@ use super::{gemm_list, generator, topology};
 pub enum ParameterSource {
     /// A trained trace.
     Trace(PathBuf),
+    /// The model that the network was imported from; [`Workload::model`] has them.
+    Model,
     /// None: only costs can be given.
     None,
 }
@@ -43,14 +50,83 @@ pub struct Workload {
     network: Network,
     parameters: ParameterSource,
     evaluation: Option<EvaluationReference>,
+    model: Option<Arc<ImportedModel>>,
+    float_layers: FloatLayers,
+    /// What a design is asked to run, where that is not the whole network.
+    costed: Option<Network>,
     sha256: String,
 }
 
+/// What becomes of f32 operators where a design's costs are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FloatLayers {
+    /// They make a network one that the array cannot run.
+    #[default]
+    Refused,
+    /// Their arithmetic is free; their tensors are moved.
+    Skipped,
+}
+
+/// Why a network cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkloadError {
+    /// Its file is unusable.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Its model is.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+}
+
 impl Workload {
-    /// Reads and validates a network file, or a list of matrix products or a topology of SCALE-Sim if its extension is
-    /// `csv`. Paths in it are relative to its folder.
-    pub fn read(path: &Path) -> Result<Self, SourceError> {
-        Self::parse(&SourceFile::read(path)?)
+    /// Reads and validates a network file; a list of matrix products or a topology of SCALE-Sim if its
+    /// extension is `csv`, a model if it is `onnx`. Paths in it are relative to its folder.
+    pub fn read(path: &Path) -> Result<Self, WorkloadError> {
+        if path.extension().is_some_and(|extension| extension == "onnx") {
+            let model = ImportedModel::read(path, Semantics::default())?;
+            let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+            let sha256 = model.params().sha256().to_owned();
+            return Ok(Self::of_model(name, None, model, sha256));
+        }
+        let file = SourceFile::read(path)?;
+        if path.extension().is_some_and(|extension| extension == "csv") {
+            return Ok(Self::parse(&file)?);
+        }
+        let raw: RawWorkload = file.parse()?;
+        match raw.model {
+            None => Ok(Self::parse(&file)?),
+            Some(model) => Self::import(&file, model),
+        }
+    }
+
+    /// A network file that names a model.
+    fn import(file: &SourceFile, raw: Spanned<RawModel>) -> Result<Self, WorkloadError> {
+        let RawModel { onnx, semantics } = raw.into_inner();
+        let folder = file.path().parent().unwrap_or(Path::new(""));
+        let semantics = match semantics {
+            RawSemantics::Fused => Semantics::Fused,
+            RawSemantics::Float => Semantics::Float,
+        };
+        let model = ImportedModel::read(&folder.join(onnx), semantics)?;
+        let RawModelFile { name, family, .. } = file.parse()?;
+        Ok(Self::of_model(name.unwrap_or_else(|| file.stem()), family, model, file.sha256()))
+    }
+
+    fn of_model(name: String, family: Option<String>, model: ImportedModel, sha256: String) -> Self {
+        Self {
+            family: family.unwrap_or_else(|| name.clone()),
+            name,
+            precision: model.precision(),
+            policy: None,
+            architecture: None,
+            float_layers: FloatLayers::Refused,
+            costed: Some(model.network().without_last_float_layers()),
+            network: model.network().clone(),
+            parameters: ParameterSource::Model,
+            evaluation: None,
+            model: Some(Arc::new(model)),
+            sha256,
+        }
     }
 
     /// Validates a network file's text; the file's name tells what it is.
@@ -59,6 +135,12 @@ impl Workload {
             return Self::parse_list(file);
         }
         let raw: RawWorkload = file.parse()?;
+        if let Some(model) = &raw.model {
+            return Err(file.error(model.span(), "a model is read from its file, which this text has not"));
+        }
+        let Some(raw_precision) = &raw.precision else {
+            return Err(file.error_in_file("missing key `precision`"));
+        };
         if *raw.schema_version.get_ref() != 1 {
             return Err(file.error(raw.schema_version.span(), "expected schema_version = 1"));
         }
@@ -69,7 +151,7 @@ impl Workload {
             Some(name) => name.get_ref().clone(),
             None => file.stem(),
         };
-        let policy = generator::policy(file, &raw.precision)?;
+        let policy = generator::policy(file, raw_precision)?;
         let precision = policy.label();
         let (network, architecture) = generator::network(file, &raw, policy.clone())?;
         let folder = file.path().parent().unwrap_or(Path::new(""));
@@ -97,6 +179,9 @@ impl Workload {
             network,
             parameters,
             evaluation,
+            model: None,
+            float_layers: FloatLayers::Refused,
+            costed: None,
             sha256: file.sha256(),
         })
     }
@@ -116,6 +201,9 @@ impl Workload {
             network,
             parameters: ParameterSource::None,
             evaluation: None,
+            model: None,
+            float_layers: FloatLayers::Refused,
+            costed: None,
             sha256: file.sha256(),
         })
     }
@@ -158,6 +246,29 @@ impl Workload {
     /// The images that measure its accuracy.
     pub fn evaluation(&self) -> Option<&EvaluationReference> {
         self.evaluation.as_ref()
+    }
+
+    /// What a design is asked to run: the network without the f32 layers at its end.
+    pub fn costed_network(&self) -> &Network {
+        self.costed.as_ref().unwrap_or(&self.network)
+    }
+
+    /// The first f32 operator that a design is asked to run and cannot.
+    pub fn unmapped(&self) -> Option<&Layer> {
+        match self.float_layers {
+            FloatLayers::Refused => self.costed_network().float_layers().next(),
+            FloatLayers::Skipped => None,
+        }
+    }
+
+    /// The same with another answer to f32 operators.
+    pub fn with_float_layers(self, float_layers: FloatLayers) -> Self {
+        Self { float_layers, ..self }
+    }
+
+    /// The model that it was imported from.
+    pub fn model(&self) -> Option<&Arc<ImportedModel>> {
+        self.model.as_ref()
     }
 
     /// SHA-256 of the file, hexadecimal.

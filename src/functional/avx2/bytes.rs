@@ -30,7 +30,7 @@ impl BytePanels {
     /// activations are too large for 16-bit sums.
     pub(in super::super) fn new(
         avx2: Avx2,
-        weights: &[i8],
+        weights: &[i16],
         k: usize,
         activation: IntegerFormat,
     ) -> Option<Self> {
@@ -44,7 +44,8 @@ impl BytePanels {
         let mut steps = vec![[0; QUAD * PANEL]; channels.div_ceil(PANEL) * quads];
         for (channel, row) in weights.chunks_exact(k).enumerate() {
             for (k, &weight) in row.iter().enumerate() {
-                steps[channel / PANEL * quads + k / QUAD][channel % PANEL * QUAD + k % QUAD] = weight;
+                steps[channel / PANEL * quads + k / QUAD][channel % PANEL * QUAD + k % QUAD] =
+                    i8::try_from(weight).ok()?;
             }
         }
         let mut starts = vec![[0; PANEL]; channels.div_ceil(PANEL)];
@@ -190,8 +191,8 @@ mod tests {
                     for extremes in
                         [[activation.min(); 2], [activation.max(); 2], [activation.min(), activation.max()]]
                     {
-                        for weights in [[-8i8, -8], [7, 7], [-8, 7], [7, -8]] {
-                            let weights: Vec<i8> = (0..channels * k).map(|i| weights[i % k % 2]).collect();
+                        for weights in [[-8i16, -8], [7, 7], [-8, 7], [7, -8]] {
+                            let weights: Vec<i16> = (0..channels * k).map(|i| weights[i % k % 2]).collect();
                             let panels = BytePanels::new(avx2, &weights, k, activation).unwrap();
                             let length = panels.row_length();
                             let row = |i: usize| extremes[i / length % 2] as i16; // rows differ

@@ -13,12 +13,12 @@ pub(in super::super) struct WordPanels {
 
 impl WordPanels {
     /// Packs rows of K weights, one per output channel.
-    pub(in super::super) fn new(avx2: Avx2, weights: &[i8], k: usize) -> Self {
+    pub(in super::super) fn new(avx2: Avx2, weights: &[i16], k: usize) -> Self {
         let (channels, pairs) = (weights.len() / k, k.div_ceil(2));
         let mut steps = vec![[0; 2 * PANEL]; channels.div_ceil(PANEL) * pairs];
         for (channel, row) in weights.chunks_exact(k).enumerate() {
             for (k, &weight) in row.iter().enumerate() {
-                steps[channel / PANEL * pairs + k / 2][channel % PANEL * 2 + k % 2] = i16::from(weight);
+                steps[channel / PANEL * pairs + k / 2][channel % PANEL * 2 + k % 2] = weight;
             }
         }
         Self { avx2, channels, pairs, steps }

@@ -1,0 +1,136 @@
+//! `systolab import`: networks from other tools' files.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+
+use crate::report::Table;
+use crate::workload::{ImportedModel, Semantics};
+
+use super::output_folder::{self, Replace};
+use super::{Failure, note, print};
+
+/// Import a network from another tool's file
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    from: From,
+}
+
+#[derive(Debug, Subcommand)]
+enum From {
+    Onnx(Onnx),
+}
+
+/// Import an ONNX model and print what becomes of every node
+///
+/// Quantized graphs as ONNX Runtime's quantizer writes them (QDQ and QOperator) become integer layers;
+/// other operators run in f32 and are not mapped to the array. An operator that is not supported is an
+/// error that names the node.
+#[derive(Debug, clap::Args)]
+struct Onnx {
+    /// The model
+    model: PathBuf,
+    /// Folder for a network file that names a copy of the model
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How operators between DequantizeLinear and QuantizeLinear are read
+    #[arg(long, value_enum, default_value_t)]
+    semantics: SemanticsName,
+    /// Replace the folder even if it was not written by systolab
+    #[arg(long)]
+    force: bool,
+    /// How the table is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: TableFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum SemanticsName {
+    /// As one integer operator where there is one, as ONNX Runtime fuses them
+    #[default]
+    Fused,
+    /// As written, in f32
+    Float,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum TableFormat {
+    /// Aligned columns
+    #[default]
+    Table,
+    /// GitHub's Markdown
+    Markdown,
+    /// Comma-separated values
+    Csv,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let From::Onnx(arguments) = &arguments.from;
+    let replace = if arguments.force { Replace::Anything } else { Replace::OnlyOurs };
+    output_folder::check(&arguments.out, replace)?;
+    let semantics = match arguments.semantics {
+        SemanticsName::Fused => Semantics::Fused,
+        SemanticsName::Float => Semantics::Float,
+    };
+    let bytes = ImportedModel::file(&arguments.model)?;
+    let model = ImportedModel::parse(&arguments.model, &bytes, semantics)?;
+    let table = table(arguments, &model);
+    let text = match arguments.format {
+        TableFormat::Table => table.to_text(),
+        TableFormat::Markdown => table.to_markdown(),
+        TableFormat::Csv => table.to_csv()?,
+    };
+    let files = files(arguments, &model, bytes)?;
+    output_folder::write(&arguments.out, &files, replace)?;
+    note(&format!("{}: {}", arguments.out.display(), files[0].0));
+    print(&text)
+}
+
+/// The network file first, then the model and what lies beside it.
+fn files(arguments: &Onnx, model: &ImportedModel, bytes: Vec<u8>) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let path = &arguments.model;
+    let stem =
+        path.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let semantics = match arguments.semantics {
+        SemanticsName::Fused => "fused",
+        SemanticsName::Float => "float",
+    };
+    let mut keys = toml::Table::new();
+    keys.insert("schema_version".to_owned(), 1.into());
+    keys.insert("name".to_owned(), stem.clone().into());
+    let mut of_model = toml::Table::new();
+    of_model.insert("onnx".to_owned(), format!("{stem}.onnx").into());
+    of_model.insert("semantics".to_owned(), semantics.into());
+    keys.insert("model".to_owned(), of_model.into());
+    let mut files = vec![(format!("{stem}.toml"), toml::to_string(&keys)?.into_bytes())];
+    files.push((format!("{stem}.onnx"), bytes));
+    let folder = path.parent().unwrap_or(std::path::Path::new(""));
+    for name in model.external_files() {
+        let file = folder.join(name);
+        let content =
+            std::fs::read(&file).map_err(|error| format!("{}: cannot read: {error}", file.display()))?;
+        files.push((name.clone(), content));
+    }
+    Ok(files)
+}
+
+fn table(arguments: &Onnx, model: &ImportedModel) -> Table {
+    let rows: Vec<Vec<String>> = model
+        .lowerings()
+        .iter()
+        .map(|lowering| vec![lowering.node.clone(), lowering.operator.clone(), lowering.becomes.clone()])
+        .collect();
+    let float = model.network().float_layers().count();
+    let last = float - model.network().without_last_float_layers().float_layers().count();
+    let layers = model.network().layers().len();
+    let notes = vec![format!(
+        "{layers} layers, {float} of them in f32 and not mapped to the array ({last} after the last that is)"
+    )];
+    Table {
+        title: format!("{}: what every node becomes", arguments.model.display()),
+        headers: ["node", "operator", "becomes"].map(str::to_owned).into(),
+        rows,
+        notes,
+    }
+}

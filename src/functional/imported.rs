@@ -1,0 +1,255 @@
+//! Layers of imported networks on integers: convolutions with zero points, residual adds, pools, lookups.
+
+use std::ops::Range;
+
+use crate::numerics::{F32Rne, QuantizedAdd};
+use crate::workload::{FeatureMap, Window};
+
+use super::avx2::{Avx2, Loops, run_loops};
+use super::convolution::{IntegerConvolution, Scratch};
+use super::float::{LargestMagnitude, Stored};
+use super::float_operators::FloatStep;
+
+/// A layer ready to run.
+#[derive(Clone, Debug)]
+pub(super) enum ImportedStep {
+    Convolution(Box<AffineStep>),
+    Add(QuantizedAdd),
+    MaxPool { input: FeatureMap, output: FeatureMap, window: Window },
+    GlobalAveragePool { zero_point: i32, scale: f32, output: F32Rne, channels: usize },
+    Lookup { smallest: i16, table: Vec<i16> },
+    Float(Box<FloatStep>),
+}
+
+/// A convolution with zero points.
+#[derive(Clone, Debug)]
+pub(super) struct AffineStep {
+    pub(super) convolution: IntegerConvolution,
+    /// Σx of every window and group, where weights have zero points.
+    pub(super) window_sums: Option<IntegerConvolution>,
+    pub(super) weight_zero_points: Vec<i32>,
+    /// With what the input's zero point adds.
+    pub(super) bias: Vec<i32>,
+    pub(super) requantization: Option<(F32Rne, Vec<f32>)>,
+    pub(super) groups: usize,
+}
+
+/// What was seen while a convolution ran.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) overflows: u64,
+    pub(super) largest: u64,
+}
+
+impl ImportedStep {
+    /// Executes one image. `Err` is the position of the first NaN that goes onto a grid.
+    pub(super) fn run(
+        &self,
+        input: &Stored,
+        second: Option<&Stored>,
+        output: &mut Stored,
+        scratch: &mut Scratch,
+        avx2: Option<Avx2>,
+    ) -> Result<Seen, usize> {
+        match self {
+            Self::Convolution(step) => return Ok(step.run(integers(input), output, scratch, avx2)),
+            Self::Float(step) => step.run(input, second, output)?,
+            Self::Add(add) => {
+                let second = second.map_or(&[][..], integers);
+                let sum = integers_mut(output);
+                run_loops(avx2, AddLoops { add: *add, first: integers(input), second, sum });
+            }
+            Self::MaxPool { input: from, output: to, window } => {
+                integer_max_pool(integers(input), *from, *to, *window, integers_mut(output));
+            }
+            Self::GlobalAveragePool { zero_point, scale, output: grid, channels } => {
+                let values = integers(input);
+                let pixels = values.len() / channels;
+                for (channel, mean) in integers_mut(output).iter_mut().enumerate() {
+                    let column = values[channel..].iter().step_by(*channels);
+                    let sum: i32 = column.map(|&value| i32::from(value)).sum();
+                    let sum = sum.wrapping_sub(zero_point.wrapping_mul(pixels as i32));
+                    // The scale is finite, so that no product is NaN.
+                    *mean = grid.requantize(sum, *scale).unwrap_or_default() as i16;
+                }
+            }
+            Self::Lookup { smallest, table } => {
+                for (to, &from) in integers_mut(output).iter_mut().zip(integers(input)) {
+                    *to = table[usize::from((from - smallest) as u16)];
+                }
+            }
+        }
+        Ok(Seen::default())
+    }
+}
+
+impl AffineStep {
+    fn run(&self, input: &[i16], output: &mut Stored, scratch: &mut Scratch, avx2: Option<Avx2>) -> Seen {
+        let channels = self.bias.len();
+        let window_sums = self.window_sums.as_ref().map(|sums| sums.accumulators(input).0);
+        let mut seen = Seen::default();
+        let mut corrected = Vec::new();
+        seen.overflows = self.convolution.run(input, scratch, |pixels, first, sums| {
+            seen.largest = u64::from(run_loops(avx2, LargestMagnitude(sums))).max(seen.largest);
+            let sums = match &window_sums {
+                None => sums,
+                Some(window_sums) => {
+                    self.subtract_window_sums(window_sums, &pixels, first, sums, &mut corrected);
+                    &corrected
+                }
+            };
+            let n = sums.len() / pixels.len();
+            let bias = &self.bias[first..first + n];
+            for (pixel, sums) in pixels.zip(sums.chunks_exact(n)) {
+                let at = pixel * channels + first..pixel * channels + first + n;
+                match (&self.requantization, &mut *output) {
+                    (Some((grid, ratios)), Stored::Integer(values)) => {
+                        let (grid, ratios) = (*grid, &ratios[first..first + n]);
+                        let values = &mut values[at];
+                        run_loops(avx2, Requantize { grid, ratios, bias, sums, values });
+                    }
+                    (_, Stored::Int32(values)) => {
+                        for ((value, sum), bias) in values[at].iter_mut().zip(sums).zip(bias) {
+                            *value = sum.wrapping_add(*bias);
+                        }
+                    }
+                    _ => unreachable!("checked when the network was prepared"),
+                }
+            }
+        });
+        seen
+    }
+
+    /// What is requantized: Σ(x − zx)(w − zw) + bias, NHWC.
+    pub(super) fn accumulators(&self, input: &[i16]) -> Vec<i32> {
+        let channels = self.bias.len();
+        let mut sums = self.convolution.accumulators(input).0;
+        if let Some(window_sums) = self.window_sums.as_ref().map(|sums| sums.accumulators(input).0) {
+            let per_group = channels / self.groups;
+            for (index, sum) in sums.iter_mut().enumerate() {
+                let (pixel, channel) = (index / channels, index % channels);
+                let window = window_sums[pixel * self.groups + channel / per_group];
+                *sum = sum.wrapping_sub(self.weight_zero_points[channel].wrapping_mul(window));
+            }
+        }
+        for (sum, bias) in sums.iter_mut().zip(self.bias.iter().cycle()) {
+            *sum = sum.wrapping_add(*bias);
+        }
+        sums
+    }
+
+    /// sums − zw·Σx.
+    fn subtract_window_sums(
+        &self,
+        window_sums: &[i32],
+        pixels: &Range<usize>,
+        first: usize,
+        sums: &[i32],
+        corrected: &mut Vec<i32>,
+    ) {
+        let n = sums.len() / pixels.len();
+        let group = first / (self.bias.len() / self.groups);
+        let zero_points = &self.weight_zero_points[first..first + n];
+        corrected.clear();
+        for (pixel, sums) in pixels.clone().zip(sums.chunks_exact(n)) {
+            let window = window_sums[pixel * self.groups + group];
+            let rest =
+                sums.iter().zip(zero_points).map(|(sum, zw)| sum.wrapping_sub(zw.wrapping_mul(window)));
+            corrected.extend(rest);
+        }
+    }
+}
+
+struct Requantize<'a> {
+    grid: F32Rne,
+    ratios: &'a [f32],
+    bias: &'a [i32],
+    sums: &'a [i32],
+    values: &'a mut [i16],
+}
+
+impl Loops for Requantize<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { grid, ratios, bias, sums, values } = self;
+        let terms = sums.iter().zip(bias).zip(ratios);
+        for (value, ((sum, bias), ratio)) in values.iter_mut().zip(terms) {
+            *value = grid.requantize_finite(sum.wrapping_add(*bias), *ratio) as i16;
+        }
+    }
+}
+
+struct AddLoops<'a> {
+    add: QuantizedAdd,
+    first: &'a [i16],
+    second: &'a [i16],
+    sum: &'a mut [i16],
+}
+
+impl Loops for AddLoops<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { add, first, second, sum } = self;
+        for (sum, (&first, &second)) in sum.iter_mut().zip(first.iter().zip(second)) {
+            *sum = add.add(i32::from(first), i32::from(second)) as i16;
+        }
+    }
+}
+
+/// The largest tap inside the image of each window and channel, NHWC.
+fn integer_max_pool(values: &[i16], from: FeatureMap, to: FeatureMap, window: Window, pooled: &mut [i16]) {
+    for_each_window(from, to, window, |pixel, taps| {
+        let largest = &mut pooled[pixel * to.channels..][..to.channels];
+        largest.fill(i16::MIN);
+        for tap in taps {
+            for (largest, &value) in largest.iter_mut().zip(&values[tap * from.channels..]) {
+                *largest = value.max(*largest);
+            }
+        }
+    });
+}
+
+/// Calls `each(output pixel, input pixels of its taps inside the image in (row, column) order)`.
+pub(super) fn for_each_window(
+    from: FeatureMap,
+    to: FeatureMap,
+    window: Window,
+    mut each: impl FnMut(usize, &[usize]),
+) {
+    let Window { kernel, stride, dilation, padding } = window;
+    let mut taps = Vec::with_capacity(kernel.height * kernel.width);
+    for y in 0..to.height {
+        for x in 0..to.width {
+            taps.clear();
+            for tap_y in 0..kernel.height {
+                let row = (y * stride.height + tap_y * dilation.height).checked_sub(padding.top);
+                let Some(row) = row.filter(|&row| row < from.height) else { continue };
+                for tap_x in 0..kernel.width {
+                    let column = (x * stride.width + tap_x * dilation.width).checked_sub(padding.left);
+                    let Some(column) = column.filter(|&column| column < from.width) else { continue };
+                    taps.push(row * from.width + column);
+                }
+            }
+            each(y * to.width + x, &taps);
+        }
+    }
+}
+
+/// Elements of an edge that is stored in integers.
+pub(super) fn integers(stored: &Stored) -> &[i16] {
+    match stored {
+        Stored::Integer(values) => values,
+        _ => unreachable!("checked when the network was prepared"),
+    }
+}
+
+pub(super) fn integers_mut(stored: &mut Stored) -> &mut [i16] {
+    match stored {
+        Stored::Integer(values) => values,
+        _ => unreachable!("checked when the network was prepared"),
+    }
+}

@@ -1,0 +1,123 @@
+//! ONNX shapes as feature maps, and the geometry of windows.
+
+use rten_onnx::onnx::{DataType, ValueInfoProto};
+
+use super::super::layer::{FeatureMap, Padding, Size, Window};
+use super::graph::Node;
+
+/// Kernels, strides, dilations, pads: as far as their reach cannot overflow.
+const MAX_EXTENT: i64 = 1 << 16;
+
+/// A graph input's shape with a batch of 1, and its element type.
+pub(super) fn of_input(input: &ValueInfoProto) -> Result<(Vec<usize>, DataType), String> {
+    let tensor = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
+    let tensor = tensor.ok_or("the graph's input is not a tensor")?;
+    let shape = tensor.shape.as_ref().ok_or("the graph's input has no shape")?;
+    let sizes: Vec<Option<i64>> = shape.dim.iter().map(|dim| dim.dim_value).collect();
+    let mut dims = Vec::with_capacity(sizes.len());
+    for (index, size) in sizes.iter().enumerate() {
+        match (index, size) {
+            // A symbolic batch is 1.
+            (0, None | Some(0 | -1)) => dims.push(1),
+            (_, Some(size)) if *size > 0 => dims.push(*size),
+            _ => {
+                return Err(format!("the graph's input has shape {sizes:?}; only its batch may be symbolic"));
+            }
+        }
+    }
+    let dims = super::reader::dims(&dims)?;
+    feature_map(&dims)?;
+    Ok((dims, tensor.elem_type.unwrap_or(DataType(0))))
+}
+
+/// [1, channels, height, width] as it is; [rows, channels] as so many pixels.
+pub(super) fn feature_map(dims: &[usize]) -> Result<FeatureMap, String> {
+    match *dims {
+        [1, channels, height, width] => Ok(FeatureMap { height, width, channels }),
+        [rows, channels] => Ok(FeatureMap { height: rows, width: 1, channels }),
+        _ => Err(format!("shape {dims:?}; expected [1, channels, height, width] or [rows, columns]")),
+    }
+}
+
+/// The geometry that a node's attributes give over an input; `kernel` where the weights tell it.
+pub(super) fn window(node: &Node, input: FeatureMap, kernel: Option<[usize; 2]>) -> Result<Window, String> {
+    let pair = |name: &str| -> Result<Option<[usize; 2]>, String> {
+        let Some(values) = node.ints(name) else { return Ok(None) };
+        match *values {
+            [height, width] if [height, width].iter().all(|size| (1..=MAX_EXTENT).contains(size)) => {
+                Ok(Some([height as usize, width as usize]))
+            }
+            _ => Err(format!("{name} {values:?}; expected two numbers from 1 to {MAX_EXTENT}")),
+        }
+    };
+    let given = pair("kernel_shape")?;
+    let kernel = match (given, kernel) {
+        (Some(given), Some(kernel)) if given != kernel => {
+            return Err(format!("kernel_shape {given:?}, but its weights have {kernel:?}"));
+        }
+        (given, kernel) => kernel.or(given).ok_or("kernel_shape is missing")?,
+    };
+    let (strides, dilations) = (pair("strides")?.unwrap_or([1, 1]), pair("dilations")?.unwrap_or([1, 1]));
+    let size = |[height, width]: [usize; 2]| Size { height, width };
+    let mut window = Window {
+        kernel: size(kernel),
+        stride: size(strides),
+        dilation: size(dilations),
+        padding: Padding::default(),
+    };
+    window.padding = match node.text("auto_pad").unwrap_or("NOTSET") {
+        "NOTSET" => match node.ints("pads") {
+            None => Padding::default(),
+            Some(&[top, left, bottom, right])
+                if [top, left, bottom, right].iter().all(|pad| (0..=MAX_EXTENT).contains(pad)) =>
+            {
+                let [top, left, bottom, right] = [top, left, bottom, right].map(|pad| pad as usize);
+                Padding { top, bottom, left, right }
+            }
+            Some(pads) => return Err(format!("pads {pads:?}; expected four numbers from 0 to {MAX_EXTENT}")),
+        },
+        "VALID" => Padding::default(),
+        same @ ("SAME_UPPER" | "SAME_LOWER") => {
+            let along = |input: usize, kernel: usize, stride: usize, dilation: usize| {
+                let reach = dilation * (kernel - 1) + 1;
+                let all = ((input.div_ceil(stride) - 1) * stride + reach).saturating_sub(input);
+                let small = all / 2;
+                if same == "SAME_UPPER" { (small, all - small) } else { (all - small, small) }
+            };
+            let (top, bottom) = along(input.height, kernel[0], strides[0], dilations[0]);
+            let (left, right) = along(input.width, kernel[1], strides[1], dilations[1]);
+            Padding { top, bottom, left, right }
+        }
+        other => return Err(format!("auto_pad `{other}`; expected NOTSET, VALID, SAME_UPPER or SAME_LOWER")),
+    };
+    Ok(window)
+}
+
+/// The output of a window, at least one position.
+pub(super) fn windowed(window: &Window, input: FeatureMap, channels: usize) -> Result<FeatureMap, String> {
+    let Size { height, width } = window.output(input).ok_or_else(|| {
+        format!(
+            "a {}×{} kernel does not fit its padded {}×{} input",
+            window.kernel.height, window.kernel.width, input.height, input.width
+        )
+    })?;
+    Ok(FeatureMap { height, width, channels })
+}
+
+/// Refuses pools with a window that has no tap inside the image, and what only other pools have.
+pub(super) fn pool(node: &Node, input: FeatureMap) -> Result<(Window, FeatureMap), String> {
+    if node.int("ceil_mode", 0) != 0 || node.int("storage_order", 0) != 0 || node.outputs.len() > 1 {
+        return Err("ceil_mode, storage_order and a second output are not understood".to_owned());
+    }
+    let window = window(node, input, None)?;
+    let Window { kernel, padding, dilation, .. } = window;
+    let reach = |kernel: usize, dilation: usize| dilation * (kernel - 1) + 1;
+    if dilation.height.max(dilation.width) > 1
+        || padding.top.max(padding.bottom) >= reach(kernel.height, dilation.height)
+        || padding.left.max(padding.right) >= reach(kernel.width, dilation.width)
+    {
+        return Err("expected padding less than the kernel and no dilation".to_owned());
+    }
+    let output = windowed(&window, input, input.channels)?;
+    Ok((window, output))
+}

@@ -1,0 +1,283 @@
+//! Does every hostile file get a clear error, without a panic, a hang or memory without bounds?
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(clippy::print_stdout, reason = "counts are printed with --nocapture")]
+
+use std::fs;
+use std::path::Path;
+
+use rten_onnx::onnx::{
+    AttributeProto, DataLocation, DataType, Dimension, GraphProto, ModelProto, NodeProto,
+    StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
+};
+use systolab::workload::{ImportedModel, Semantics};
+
+/// Mutated inputs of the reader of models; more when asked, as `.ci/run` does.
+const MUTATIONS: usize = 20_000;
+const MUTATIONS_VARIABLE: &str = "SYSTOLAB_MUTATIONS";
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn floats(name: &str, values: &[f32]) -> TensorProto {
+    TensorProto {
+        dims: if values.len() == 1 { vec![] } else { vec![values.len() as i64] },
+        data_type: Some(DataType::FLOAT),
+        float_data: values.to_vec(),
+        name: text(name),
+        ..TensorProto::default()
+    }
+}
+
+fn bytes(name: &str, dims: &[i64], values: &[i32]) -> TensorProto {
+    TensorProto {
+        dims: dims.to_vec(),
+        data_type: Some(DataType::INT8),
+        int32_data: values.to_vec(),
+        name: text(name),
+        ..TensorProto::default()
+    }
+}
+
+fn ints(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto { name: text(name), ints: values.to_vec(), ..AttributeProto::default() }
+}
+
+fn node(operator: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> NodeProto {
+    NodeProto {
+        domain: None,
+        name: text("n"),
+        input: inputs.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        op_type: text(operator),
+        attribute: attributes,
+    }
+}
+
+fn value(name: &str, elements: DataType, dims: &[i64]) -> ValueInfoProto {
+    let dim = |&size: &i64| Dimension { dim_value: Some(size), dim_param: None };
+    let shape = TensorShapeProto { dim: dims.iter().map(dim).collect() };
+    let tensor = TypeProtoTensor { elem_type: Some(elements), shape: Some(shape) };
+    ValueInfoProto {
+        name: text(name),
+        r#type: Some(TypeProto { tensor_type: Some(tensor), ..TypeProto::default() }),
+    }
+}
+
+/// A convolution on int8, all that it needs.
+fn model() -> ModelProto {
+    let inputs = ["x", "xs", "z", "w", "ws", "wz", "ys", "z"];
+    let graph = GraphProto {
+        node: vec![node("QLinearConv", &inputs, "y", vec![ints("pads", &[1, 1, 1, 1])])],
+        initializer: vec![
+            floats("xs", &[0.5]),
+            floats("ws", &[0.5, 0.25]),
+            floats("ys", &[1.0]),
+            bytes("z", &[], &[3]),
+            bytes("wz", &[2], &[0, 0]),
+            bytes("w", &[2, 1, 3, 3], &[1; 18]),
+        ],
+        input: vec![value("x", DataType::INT8, &[1, 1, 4, 4])],
+        output: vec![value("y", DataType::INT8, &[1, 2, 4, 4])],
+        ..GraphProto::default()
+    };
+    ModelProto { graph: Some(graph), ..ModelProto::default() }
+}
+
+fn import(model: &ModelProto) -> Result<ImportedModel, String> {
+    let bytes = model.write_buf().unwrap();
+    ImportedModel::parse(Path::new("m.onnx"), &bytes, Semantics::Fused).map_err(|error| error.to_string())
+}
+
+type Edit = fn(&mut GraphProto);
+
+#[test]
+fn wrong_models_are_refused_by_node_operator_and_reason() {
+    assert_eq!(import(&model()).unwrap().network().layers().len(), 1);
+    let cases: &[(&str, Edit)] = &[
+        ("it depends on its own output: the graph has a cycle", |graph| {
+            graph.node.push(node("Relu", &["b"], "a", vec![]));
+            graph.node.push(node("Relu", &["a"], "b", vec![]));
+        }),
+        ("its input `w` is neither the graph's input, an initializer nor a node's output", |graph| {
+            graph.initializer.pop();
+        }),
+        ("node `n` (QLinearConv): pads [1, -1, 1, 1]; expected four numbers from 0", |graph| {
+            graph.node[0].attribute = vec![ints("pads", &[1, -1, 1, 1])];
+        }),
+        ("pads [9223372036854775807", |graph| {
+            graph.node[0].attribute = vec![ints("pads", &[i64::MAX, 1, 1, 1])];
+        }),
+        ("strides [0, 1]; expected two numbers from 1", |graph| {
+            graph.node[0].attribute = vec![ints("strides", &[0, 1])];
+        }),
+        ("attribute `fused_activation` is not understood", |graph| {
+            graph.node[0].attribute = vec![ints("fused_activation", &[1])];
+        }),
+        ("scale `xs` is NaN; a scale is finite and greater than 0", |graph| {
+            graph.initializer[0] = floats("xs", &[f32::NAN]);
+        }),
+        ("scale `ys` is 0; a scale is finite and greater than 0", |graph| {
+            graph.initializer[2] = floats("ys", &[0.0]);
+        }),
+        ("the ratio of its scales leaves f32's range", |graph| {
+            graph.initializer[0] = floats("xs", &[1e30]);
+            graph.initializer[2] = floats("ys", &[1e-30]);
+        }),
+        ("3 weight scales; expected one, or one per output channel (2)", |graph| {
+            graph.initializer[1] = floats("ws", &[1.0, 1.0, 1.0]);
+        }),
+        ("initializer `w`: shape [4294967296, 4294967296]; at most", |graph| {
+            graph.initializer[5].dims = vec![1 << 32, 1 << 32];
+        }),
+        ("initializer `w`: shape [-1]", |graph| graph.initializer[5].dims = vec![-1]),
+        ("initializer `w`: 18 stored values; its shape needs 100000000", |graph| {
+            graph.initializer[5].dims = vec![100_000_000];
+        }),
+        ("initializer `w`: value 128 is no int8", |graph| graph.initializer[5].int32_data[0] = 128),
+        ("initializer `w`: element type FLOAT16; expected FLOAT, INT8", |graph| {
+            graph.initializer[5].data_type = Some(DataType::FLOAT16);
+        }),
+        ("initializer `w`: external data `../w.bin` is not in the model's folder", |graph| {
+            let entry = StringStringEntryProto { key: text("location"), value: text("../w.bin") };
+            let tensor = &mut graph.initializer[5];
+            (tensor.data_location, tensor.external_data) = (Some(DataLocation::EXTERNAL), vec![entry]);
+        }),
+        ("input has shape [Some(1), Some(1), Some(-4), Some(4)]", |graph| {
+            graph.input[0] = value("x", DataType::INT8, &[1, 1, -4, 4]);
+        }),
+        ("at most 8 dimensions and", |graph| {
+            graph.input[0] = value("x", DataType::INT8, &[1, 1 << 40, 1 << 40, 4]);
+        }),
+        ("shape [2, 1, 4, 4]; expected [1, channels, height, width]", |graph| {
+            graph.input[0] = value("x", DataType::INT8, &[2, 1, 4, 4]);
+        }),
+        ("its input is int8, but its zero point uint8", |graph| {
+            graph.initializer[3].data_type = Some(DataType::UINT8);
+        }),
+        ("node `n` (LSTM): this operator is not supported", |graph| {
+            graph.node.push(node("LSTM", &["y"], "h", vec![]));
+        }),
+        ("its output `y` is already written elsewhere", |graph| {
+            graph.node.push(node("Relu", &["x"], "y", vec![]));
+        }),
+        ("expected exactly one graph input", |graph| {
+            graph.input.push(value("x2", DataType::INT8, &[1, 1, 4, 4]));
+        }),
+        ("a 3×3 kernel does not fit its padded 1×1 input", |graph| {
+            graph.input[0] = value("x", DataType::INT8, &[1, 1, 1, 1]);
+            graph.node[0].attribute = vec![];
+        }),
+        ("group = 3, 1 input channels and weights [2, 1, 3, 3] do not fit together", |graph| {
+            graph.node[0].attribute =
+                vec![AttributeProto { name: text("group"), i: Some(3), ..AttributeProto::default() }];
+        }),
+    ];
+    for (expected, edit) in cases {
+        let mut model = model();
+        edit(model.graph.as_mut().unwrap());
+        let error = import(&model).map(|model| format!("{:?}", model.lowerings())).unwrap_err();
+        assert!(error.starts_with("m.onnx: ") && error.contains(expected), "{expected}: {error}");
+    }
+}
+
+#[test]
+fn truncated_models_and_other_files_are_refused() {
+    let whole = model().write_buf().unwrap();
+    for length in 0..whole.len() {
+        let result = ImportedModel::parse(Path::new("m.onnx"), &whole[..length], Semantics::Fused);
+        assert!(result.is_err(), "{length} of {} bytes", whole.len());
+    }
+    for other in [&b"not a model"[..], &[0xff; 64], b"PK\x03\x04"] {
+        assert!(ImportedModel::parse(Path::new("m.onnx"), other, Semantics::Fused).is_err());
+    }
+}
+
+/// Graphs within graphs, and types within types, as deep as would overflow a stack.
+#[test]
+fn deep_nesting_is_refused() {
+    let wrap = |content: &[u8], field: u8| {
+        let mut message = vec![field << 3 | 2];
+        let mut length = content.len();
+        while length >= 0x80 {
+            message.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        message.push(length as u8);
+        message.extend(content);
+        message
+    };
+    let (mut graph, mut kind) = (vec![], vec![]);
+    for _ in 0..3_000 {
+        graph = wrap(&wrap(&wrap(&graph, 6), 5), 1);
+        kind = wrap(&wrap(&kind, 1), 4);
+    }
+    for graph in [graph, wrap(&wrap(&kind, 2), 11)] {
+        let error =
+            ImportedModel::parse(Path::new("m.onnx"), &wrap(&graph, 7), Semantics::Fused).unwrap_err();
+        assert!(error.to_string().contains("too deep"), "{error}");
+    }
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+}
+
+/// Bytes changed, removed, repeated; interesting numbers put anywhere.
+#[test]
+fn mutated_models_never_panic() {
+    let count = match std::env::var(MUTATIONS_VARIABLE) {
+        Ok(count) => count.parse().unwrap(),
+        Err(_) => MUTATIONS,
+    };
+    let mut seeds = vec![model().write_buf().unwrap()];
+    for case in ["resnet8-qdq-s8", "resnet8-qoperator-u8", "qgemm-s8-0", "int4-weights-int4", "add-pool-u8-0"]
+    {
+        seeds.push(fs::read(format!("tests/oracles/cases/{case}/model.onnx")).unwrap());
+    }
+    let mut random = Random(1);
+    let mut accepted = 0;
+    for index in 0..count {
+        let mut bytes = seeds[index % seeds.len()].clone();
+        for _ in 0..1 + random.below(4) {
+            let at = random.below(bytes.len());
+            match random.below(5) {
+                0 => bytes[at] ^= 1 << random.below(8),
+                1 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
+                2 => drop(bytes.drain(at..(at + 1 + random.below(16)).min(bytes.len()))),
+                3 => {
+                    let end = (at + 1 + random.below(32)).min(bytes.len());
+                    let copy = bytes[at..end].to_vec();
+                    let to = random.below(bytes.len());
+                    bytes.splice(to..to, copy);
+                }
+                _ => {
+                    let varint = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+                    let length = 1 + random.below(10);
+                    bytes.splice(at..at, varint[10 - length..].iter().copied());
+                }
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        let semantics = if index % 2 == 0 { Semantics::Fused } else { Semantics::Float };
+        accepted += usize::from(ImportedModel::parse(Path::new("m.onnx"), &bytes, semantics).is_ok());
+    }
+    println!("{count} mutated models: {accepted} accepted, the others refused");
+    assert!(accepted < count);
+}
