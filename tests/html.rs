@@ -376,6 +376,26 @@ fn the_page_of_an_evaluation_works_in_a_browser() {
     browser.close();
 }
 
+#[test]
+fn the_page_of_a_simulation_has_its_layers_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("report");
+    let status = Command::new(env!("CARGO_BIN_EXE_systolab"))
+        .args(["simulate", "--hw", "edge-32x32", "--workload", "networks/tiny-bf16.toml", "--html"])
+        .args(["--out", out.to_str().unwrap()])
+        .current_dir(FIXTURE)
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let Some(mut browser) = Browser::open(&out.join("report.html")) else { return };
+    let sections = browser.value("[...document.querySelectorAll('section')].map(it => it.id)");
+    assert_eq!(sections, json!(["layers", "costs", "provenance"]));
+    let drawn = browser.value("charts['cycles-chart'].data.labels.length");
+    assert_eq!(drawn, browser.value("data.simulations[0].layers.length"));
+    browser.close();
+}
+
 /// 510 points: one page of 170 rows at three requests, its loading timed by the browser.
 #[test]
 fn many_points_load_quickly() {

@@ -1,6 +1,6 @@
-//! The HTML page of an evaluation.
+//! The HTML page of an evaluation or a simulation.
 
-use crate::explore::{self, Design, Evaluation, PricingError, Regime, Subject};
+use crate::explore::{self, Design, Evaluation, PricingError, Regime, Simulation, Subject};
 use crate::report::{self, MOST_POINTS, Page, ReportError};
 
 use super::Failure;
@@ -48,6 +48,20 @@ pub(super) fn evaluation(
         simulations: &simulations,
         cost_tables: &report::cost_tables(&explore::cost_table(designs)),
         energy_excluded,
+    })?)
+}
+
+/// The page of one simulation.
+pub(super) fn simulation(design: &Design, simulation: &Simulation) -> Result<String, Failure> {
+    Ok(report::html_page(&Page {
+        title: &format!("systolab: {} on {}", simulation.workload, simulation.hardware),
+        command: &command_line(),
+        tool_version: env!("CARGO_PKG_VERSION"),
+        points: &[],
+        findings: &[],
+        simulations: std::slice::from_ref(simulation),
+        cost_tables: &report::cost_tables(&explore::cost_table(std::slice::from_ref(design))),
+        energy_excluded: &simulation.energy_excluded,
     })?)
 }
 

@@ -10,7 +10,7 @@ use crate::report::{self, SimulationColumns};
 use crate::workload::FloatLayers;
 
 use super::output_folder::{self, Replace};
-use super::{Failure, Format, inputs, note, print};
+use super::{Failure, Format, html_report, inputs, note, print};
 
 /// What says how long the array takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -53,6 +53,9 @@ pub(super) struct Arguments {
     /// Take f32 operators of an imported model, which are not mapped to the array, as free arithmetic
     #[arg(long)]
     skip_float: bool,
+    /// Write report.html there too: one page to explore offline
+    #[arg(long, requires = "out")]
+    html: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -93,7 +96,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let table = report::simulation_table(&simulation, SimulationColumns::Main);
     if let Some(folder) = &arguments.out {
-        output_folder::write(folder, &files(&simulation, &table.to_markdown())?, replace)?;
+        let mut files = files(&simulation, &table.to_markdown())?;
+        if arguments.html {
+            files.push(("report.html".to_owned(), html_report::simulation(&design, &simulation)?));
+        }
+        output_folder::write(folder, &files, replace)?;
     }
     print(&match arguments.format {
         Format::Table => table.to_text(),

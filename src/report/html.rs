@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::points_json::{PointRecord, point_records};
 use super::{ReportError, Rows, Table, points_table};
-use crate::explore::{Point, SimulatedLayer, Simulation};
+use crate::explore::{CYCLE_CAUSES, Point, Simulation};
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -55,7 +55,7 @@ struct Data<'a> {
 struct SimulationRecord<'a> {
     title: String,
     /// Names of `cycles` of each layer.
-    causes: Vec<&'a str>,
+    causes: [String; 7],
     /// Names of `energy_uj` of each layer.
     components: Vec<&'a str>,
     layers: Vec<LayerRecord<'a>>,
@@ -64,7 +64,7 @@ struct SimulationRecord<'a> {
 #[derive(Serialize)]
 struct LayerRecord<'a> {
     name: &'a str,
-    cycles: Vec<i64>,
+    cycles: [i64; 7],
     energy_uj: Vec<f64>,
 }
 
@@ -78,30 +78,21 @@ impl<'a> SimulationRecord<'a> {
         }
         let layers = simulation.layers.iter().map(|layer| LayerRecord {
             name: &layer.name,
-            cycles: cycle_parts(layer).map(|(_, cycles)| cycles).to_vec(),
+            cycles: layer.cycles_by_cause,
             energy_uj: components
                 .iter()
                 .map(|component| layer.energy_pj.iter().find(|(name, _)| name == component))
                 .map(|found| found.map_or(0.0, |(_, range)| range.typical / 1e6))
                 .collect(),
         });
-        let layers: Vec<LayerRecord> = layers.collect();
-        let causes = simulation
-            .layers
-            .first()
-            .map_or_else(Vec::new, |layer| cycle_parts(layer).map(|(cause, _)| cause).to_vec());
-        Self { title: simulation_title(simulation), causes, components, layers }
+        let causes = CYCLE_CAUSES.map(|cause| cause.replace('_', " "));
+        Self { title: simulation_title(simulation), causes, layers: layers.collect(), components }
     }
 }
 
 fn simulation_title(simulation: &Simulation) -> String {
     let Simulation { workload, hardware, regime, batch, .. } = simulation;
     format!("{workload} on {hardware}, {regime}, batch {batch}")
-}
-
-/// What a layer's cycles went into; negative where the layer before paid for it.
-fn cycle_parts(layer: &SimulatedLayer) -> [(&'static str, i64); 2] {
-    [("array", layer.compute_cycles.cast_signed()), ("stall", layer.stall_cycles)]
 }
 
 /// The page as one HTML document.
@@ -239,7 +230,11 @@ fn layers() -> Markup {
     html! {
         div class="controls" { label { "Network on design" select id="layers-of" {} } }
         p id="layers-note" class="dim" role="status" {}
-        h3 { "Cycles" }
+        h3 { "Cycles by cause" }
+        p class="dim" {
+            "Waiting that the layer before paid for is negative here. Edge and lane waste: slots that the layer's shape \
+             leaves empty."
+        }
         div class="chart bars" { canvas id="cycles-chart" role="img" aria-label="Cycles of every layer by cause" {} }
         h3 { "Modelled energy by component (typical)" }
         div class="chart bars" {
