@@ -1,6 +1,7 @@
 //! Energy = Σ action count × energy per action, by component.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::AddAssign;
 
 use super::energy_range::factor;
@@ -89,10 +90,36 @@ pub fn energy(
     technology: &Technology,
     idle_fraction: f64,
 ) -> Result<EnergyBreakdown, CostError> {
+    energy_with(counters, memories, technology, idle_fraction, &mut SramLookups::default())
+}
+
+/// [`energy`] of several counters on the same memories.
+pub fn energies<'a>(
+    counters: impl Iterator<Item = &'a Counters>,
+    memories: &Memories,
+    technology: &Technology,
+    idle_fraction: f64,
+) -> Result<Vec<EnergyBreakdown>, CostError> {
+    let mut lookups = SramLookups::default();
+    counters
+        .map(|counters| energy_with(counters, memories, technology, idle_fraction, &mut lookups))
+        .collect()
+}
+
+/// Scratchpad accesses that were looked up already, each with its note.
+type SramLookups = Vec<(Component, SramAccess, Lookup, Option<String>)>;
+
+fn energy_with(
+    counters: &Counters,
+    memories: &Memories,
+    technology: &Technology,
+    idle_fraction: f64,
+    lookups: &mut SramLookups,
+) -> Result<EnergyBreakdown, CostError> {
     if !(0.0..=1.0).contains(&idle_fraction) {
         return Err(CostError::IdleFraction(idle_fraction));
     }
-    let mut account = Account::new(technology);
+    let mut account = Account::new(technology, lookups);
     for (pair, macs) in &counters.macs {
         account.charge(Component::Multiplier, &Action::Multiply(*pair), factor(macs.0))?;
     }
@@ -130,12 +157,13 @@ fn busiest_adder(counters: &Counters, pair: OperandPair) -> Option<Adder> {
 /// A breakdown being filled.
 struct Account<'a> {
     technology: &'a Technology,
+    sram: &'a mut SramLookups,
     breakdown: EnergyBreakdown,
 }
 
 impl<'a> Account<'a> {
     /// Nothing charged, and excluded what the technology always excludes.
-    fn new(technology: &'a Technology) -> Self {
+    fn new(technology: &'a Technology, sram: &'a mut SramLookups) -> Self {
         let leakage = Exclusion {
             what: Component::SramLeakage.to_string(),
             reason: technology.sram_leakage_excluded_because().to_owned(),
@@ -146,13 +174,13 @@ impl<'a> Account<'a> {
             exclusions: technology.exclusions().iter().cloned().chain([leakage]).collect(),
             notes: BTreeSet::new(),
         };
-        Self { technology, breakdown }
+        Self { technology, sram, breakdown }
     }
 
     fn charge(&mut self, component: Component, action: &Action, count: f64) -> Result<(), CostError> {
         if count > 0.0 {
             let lookup = self.technology.energy(action)?;
-            self.add(component, &action.to_string(), &lookup, count);
+            self.add(component, action, &lookup, count);
         }
         Ok(())
     }
@@ -162,18 +190,41 @@ impl<'a> Account<'a> {
             if words.0 == 0 {
                 continue;
             }
-            let lookup = self.technology.sram(bank.bytes_per_bank, bank.width_bits, access)?;
-            if let Lookup::Given(given) = &lookup
-                && let Some(derivation) = &given.provenance.derivation
-            {
-                self.breakdown.notes.insert(format!("{component}: {derivation}"));
-            }
-            self.add(component, "energy.sram", &lookup, factor(words.0));
+            let lookup = self.sram_lookup(component, bank, access)?;
+            self.add(component, &"energy.sram", &lookup, factor(words.0));
         }
         Ok(())
     }
 
-    fn add(&mut self, component: Component, key: &str, lookup: &Lookup, count: f64) {
+    /// Looks an access up once, and notes where its memory is not a tabulated macro.
+    fn sram_lookup(
+        &mut self,
+        component: Component,
+        bank: Macro,
+        access: SramAccess,
+    ) -> Result<Lookup, CostError> {
+        let known = self.sram.iter().position(|known| (known.0, known.1) == (component, access));
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let lookup = self.technology.sram(bank.bytes_per_bank, bank.width_bits, access)?;
+                let note = match &lookup {
+                    Lookup::Given(given) => {
+                        let derivation = given.provenance.derivation.as_ref();
+                        derivation.map(|derivation| format!("{component}: {derivation}"))
+                    }
+                    Lookup::Excluded { .. } => None,
+                };
+                self.sram.push((component, access, lookup, note));
+                self.sram.len() - 1
+            }
+        };
+        let (_, _, lookup, note) = &self.sram[index];
+        self.breakdown.notes.extend(note.clone());
+        Ok(lookup.clone())
+    }
+
+    fn add(&mut self, component: Component, key: &dyn fmt::Display, lookup: &Lookup, count: f64) {
         match lookup {
             Lookup::Given(given) => {
                 *self.breakdown.modelled.entry(component).or_default() += given.energy.times(count);

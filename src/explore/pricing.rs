@@ -15,11 +15,8 @@ pub fn energy(
     design: &Design,
 ) -> Result<(Vec<EnergyBreakdown>, EnergyBreakdown), CostError> {
     let memories = memories(&design.accelerator);
-    let layers = timing
-        .layers
-        .iter()
-        .map(|layer| cost::energy(&layer.counters, &memories, &design.technology, 0.0))
-        .collect::<Result<Vec<_>, _>>()?;
+    let counters = timing.layers.iter().map(|layer| &layer.counters);
+    let layers = cost::energies(counters, &memories, &design.technology, 0.0)?;
     let mut total = EnergyBreakdown::default();
     for layer in &layers {
         total += layer;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::cost::{EnergyBreakdown, EnergyRange, action_counts};
 use crate::mapping::{LayerMapping, map_workload};
-use crate::timing::{LayerCauses, LayerTiming, Regime, time_network};
+use crate::timing::{LayerCauses, LayerTiming, Regime, time_network_by_cause};
 use crate::workload::Workload;
 
 use super::evaluate::Design;
@@ -204,7 +204,7 @@ fn simulate_mapped(
 ) -> Result<Simulation, PricingError> {
     let accelerator = &design.accelerator;
     let network = workload.costed_network();
-    let timing = time_network(network, mapped, accelerator, regime);
+    let (timing, causes) = time_network_by_cause(network, mapped, accelerator, regime);
     let (layer_energies, total) =
         energy(&timing, design).map_err(|error| PricingError::cost(design, workload, error))?;
     let latency_s = timing.cycles.0 as f64 / accelerator.frequency_hz() as f64;
@@ -212,11 +212,11 @@ fn simulate_mapped(
     let layers = network
         .layers()
         .iter()
-        .zip(&timing.layers)
+        .zip(timing.layers.iter().zip(&causes))
         .zip(&layer_energies)
         .map(|((layer, timing), energy)| {
             let stored = network.stored_format(layer.input).to_string();
-            let actions = action_counts(&timing.counters, accelerator.dram().part());
+            let actions = action_counts(&timing.0.counters, accelerator.dram().part());
             simulated_layer(layer.operation.name(), stored, timing, energy, actions)
         })
         .collect();
@@ -230,8 +230,8 @@ fn simulate_mapped(
             cycles: timing.cycles.0,
             compute_cycles: timing.compute_cycles().0,
             stall_cycles: timing.cycles.0 - timing.compute_cycles().0,
-            cycles_by_cause: timing.layers.iter().fold([0; 7], |mut sum, layer| {
-                sum.iter_mut().zip(by_cause(&layer.causes)).for_each(|(sum, cycles)| *sum += cycles);
+            cycles_by_cause: causes.iter().fold([0; 7], |mut sum, causes| {
+                sum.iter_mut().zip(by_cause(causes)).for_each(|(sum, cycles)| *sum += cycles);
                 sum
             }),
             latency_s,
@@ -255,7 +255,7 @@ fn simulate_mapped(
 fn simulated_layer(
     op: &'static str,
     stored: String,
-    timing: &LayerTiming,
+    (timing, causes): (&LayerTiming, &LayerCauses),
     energy: &EnergyBreakdown,
     actions: Vec<(String, u64)>,
 ) -> SimulatedLayer {
@@ -274,7 +274,7 @@ fn simulated_layer(
         cycles: timing.cycles.0,
         compute_cycles: timing.compute_cycles.0,
         stall_cycles: timing.stall_cycles(),
-        cycles_by_cause: by_cause(&timing.causes),
+        cycles_by_cause: by_cause(causes),
         utilization: timing.utilization(),
         mapping_utilization: timing.mapping_utilization.unwrap_or(0.0),
         actions,

@@ -13,6 +13,13 @@ const POST_PROCESSING_BITS_PER_CHANNEL: u64 = 64;
 /// Cycles in which the channel is occupied: bytes over the exact rate, rounded up.
 pub(super) fn transfer_cycles(bytes: Bytes, dram: &Dram) -> Cycles {
     let rate = dram.bytes_per_cycle();
+    // Most products fit 64 bits, whose division is several times as fast.
+    let small = |number: u128| u64::try_from(number).ok();
+    if let (Some(numerator), Some(product)) =
+        (small(rate.numerator()), small(rate.denominator()).and_then(|factor| bytes.0.checked_mul(factor)))
+    {
+        return Cycles(product.div_ceil(numerator));
+    }
     let cycles = (u128::from(bytes.0) * rate.denominator()).div_ceil(rate.numerator());
     Cycles(u64::try_from(cycles).unwrap_or(u64::MAX))
 }

@@ -13,7 +13,7 @@ use super::counters::{Bytes, Counters, Cycles, Macs};
 use super::memory::{post_processing, transfer_cycles, weights_are_resident};
 use super::pace::{Entry, Pace, Previous, RunEntry};
 use super::pipeline::{Machine, Stage, completions};
-use super::vector::{self, Work};
+use super::vector::{self, Elements, Work};
 
 /// Where a request's weights are when it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,8 +50,8 @@ pub struct LayerTiming {
     pub cycles: Cycles,
     /// The same with infinite bandwidth, zero latency and an infinitely fast vector unit.
     pub compute_cycles: Cycles,
-    /// The same cycles by cause.
-    pub causes: LayerCauses,
+    /// The compute cycles by cause.
+    pub array_causes: ArrayCauses,
     /// Cycles the vector unit needs.
     pub vector_cycles: Cycles,
     /// Cycles the DRAM channel is occupied.
@@ -133,20 +133,40 @@ pub fn time_network(
     accelerator: &Accelerator,
     regime: Regime,
 ) -> NetworkTiming {
-    let (mut layers, mut stages) = layers_in_stages(network, mapped, accelerator, regime);
+    let (layers, stages) = layers_in_stages(network, mapped, accelerator, regime);
+    timed(layers, &stages, Machine::of(accelerator))
+}
+
+/// Times one request, and says for every layer where its cycles go.
+pub fn time_network_by_cause(
+    network: &Network,
+    mapped: &[LayerMapping],
+    accelerator: &Accelerator,
+    regime: Regime,
+) -> (NetworkTiming, Vec<LayerCauses>) {
+    let (layers, mut stages) = layers_in_stages(network, mapped, accelerator, regime);
     let machine = Machine::of(accelerator);
-    let complete = completions(&stages, layers.len(), machine);
+    let timing = timed(layers, &stages, machine);
     for stage in &mut stages {
         (stage.quantize, stage.vector) = (0, 0);
     }
-    let without_vector = completions(&stages, layers.len(), machine);
-    let (mut before, mut before_without_vector) = (0, 0);
+    let without_vector = completions(&stages, timing.layers.len(), machine);
+    let before = [0].iter().chain(&without_vector);
+    let causes = timing.layers.iter().zip(&without_vector).zip(before);
+    let causes = causes.map(|((layer, complete), before)| {
+        LayerCauses::of(layer.array_causes, layer.cycles, Cycles(complete - before))
+    });
+    let causes = causes.collect();
+    (timing, causes)
+}
+
+fn timed(mut layers: Vec<LayerTiming>, stages: &[Stage], machine: Machine) -> NetworkTiming {
+    let complete = completions(stages, layers.len(), machine);
+    let mut before = 0;
     let mut counters = Counters::default();
-    for ((layer, &complete), &without_vector) in layers.iter_mut().zip(&complete).zip(&without_vector) {
+    for (layer, &complete) in layers.iter_mut().zip(&complete) {
         layer.cycles = Cycles(complete - before);
-        let remaining = Cycles(without_vector - before_without_vector);
-        layer.causes = LayerCauses::of(layer.causes.array, layer.cycles, remaining);
-        (before, before_without_vector) = (complete, without_vector);
+        before = complete;
         counters += &layer.counters;
     }
     let timing = NetworkTiming { cycles: Cycles(before), layers, counters };
@@ -220,11 +240,12 @@ impl Stager<'_> {
         let begin = self.stages.len();
         let causes = match array {
             None => {
-                let mut counters = Counters::default();
+                let (mut counters, mut elements) = (Counters::default(), Elements::default());
                 for step in mapping.transport.steps(mapping.tile) {
-                    let stage = self.stage(&step, &mut counters);
+                    let stage = self.stage(&step, &mut counters, &mut elements);
                     self.stages.push(stage);
                 }
+                self.work.count(elements, &mut counters.vector);
                 self.counters += &counters;
                 ArrayCauses::default()
             }
@@ -240,9 +261,9 @@ impl Stager<'_> {
             pair: array.map(|mapped| mapped.pair),
             dataflow: array.map(|mapped| mapped.tiling.schedule.dataflow),
             peak: array.map_or(0, |mapped| mapped.tiling.schedule.peak()),
-            cycles: Cycles(0), // once all stages are known, like the causes beyond the array
+            cycles: Cycles(0), // once all stages are known
             compute_cycles: causes.total(),
-            causes: LayerCauses { array: causes, ..LayerCauses::default() },
+            array_causes: causes,
             vector_cycles: Cycles(
                 self.stages[begin..].iter().map(|stage| stage.quantize + stage.vector).sum(),
             ),
@@ -261,7 +282,7 @@ impl Stager<'_> {
         // Tiles of equally many pixels are the same, but for the first, which may fetch weights.
         let mut known: Vec<((u64, bool), TileStages)> = Vec::new();
         let mut counters = Counters::default();
-        let mut streaming = Streaming::default();
+        let (mut streaming, mut elements) = (Streaming::default(), Elements::default());
         let mut pace = Pace::new(&tiling.schedule, self.accelerator.array());
         let (mut previous_start, mut compute_cycles) = (0, 0);
         for (from, pixels) in tiling.pixel_tiles() {
@@ -280,17 +301,19 @@ impl Stager<'_> {
                 pace = pace.after(last.delayed(delay));
             }
             counters += &tile.counters;
+            elements.add_all(tile.elements);
             let begin = self.stages.len();
             self.stages.extend_from_slice(&tile.stages);
             self.stages[begin].gap = start - previous_start;
             let (input, quantized) = tiling.input_of(self.transport, from, from + pixels);
-            self.open(begin, input, quantized);
+            self.open(begin, input, quantized, &mut elements);
             if from == 0 {
                 self.add_post_processing(begin);
             }
             previous_start = tile.last_start + delay;
             compute_cycles = compute_cycles.max(tile.finish + delay);
         }
+        self.work.count(elements, &mut counters.vector);
         let cycles = Cycles(compute_cycles);
         let schedule = &tiling.schedule;
         let causes = streaming.causes(Macs(schedule.gemm.macs()), schedule.peak(), cycles);
@@ -319,7 +342,7 @@ impl Stager<'_> {
             let tile = tile.get_or_insert_with(|| TileStages::new(runs[0].first, first));
             tile.streaming.add_run(schedule, runs[0], load);
             let step = Step { weights: self.fetched(step.weights), ..*step };
-            let mut stage = self.stage(&step, &mut tile.counters);
+            let mut stage = self.stage(&step, &mut tile.counters, &mut tile.elements);
             let mut finish = last.finish;
             for &run in &runs[1..] {
                 let entry = pace.enter_run(run);
@@ -355,10 +378,10 @@ impl Stager<'_> {
     }
 
     /// What comes before the stage at `index`: its tile's input.
-    fn open(&mut self, index: usize, input: Transfer, quantized: u64) {
+    fn open(&mut self, index: usize, input: Transfer, quantized: u64, elements: &mut Elements) {
         let step = Step { input, quantized, ..Step::default() };
         let mut counters = std::mem::take(&mut self.counters);
-        let opening = self.stage(&step, &mut counters);
+        let opening = self.stage(&step, &mut counters, elements);
         self.counters = counters;
         self.stages[index].load_input += opening.load_input;
         self.stages[index].quantize += opening.quantize;
@@ -375,13 +398,14 @@ impl Stager<'_> {
         transfer_cycles(Bytes(transfer.bytes), self.accelerator.dram()).0
     }
 
-    /// A step's transfers and vector work, which are added to `counters`.
-    fn stage(&self, step: &Step, counters: &mut Counters) -> Stage {
+    /// A step's transfers and vector work; what is counted is added to `counters` and `elements`.
+    fn stage(&self, step: &Step, counters: &mut Counters, elements: &mut Elements) -> Stage {
         counters.dram_read +=
             Bytes(step.input.bytes + step.shortcut.bytes + step.weights.bytes + step.spill_read.bytes);
         counters.dram_write += Bytes(step.stored.bytes + step.spill_write.bytes);
         add_step_words(counters, step, self.transport, self.accelerator);
-        let operations = self.work.count(step, &mut counters.vector);
+        elements.add(step);
+        let operations = self.work.operations(step);
         let mut input = step.input;
         input += step.shortcut;
         Stage {
@@ -406,6 +430,7 @@ impl Stager<'_> {
 struct TileStages {
     stages: Vec<Stage>,
     counters: Counters,
+    elements: Elements,
     streaming: Streaming,
     first_fold: Fold,
     /// What the first fold waits as the first of all.
@@ -422,6 +447,7 @@ impl TileStages {
         Self {
             stages: Vec::new(),
             counters: Counters::default(),
+            elements: Elements::default(),
             streaming: Streaming::default(),
             first_fold,
             first_load: entry.load,
@@ -511,11 +537,11 @@ last = "w8a8"
                 activation_buffers: buffers,
                 accumulator_buffers: buffers,
             };
-            let timing = time_network(workload.network(), &mapped, &accelerator, Regime::Cold);
-            let causes = |of: fn(&LayerCauses) -> i64| timing.layers.iter().map(|layer| of(&layer.causes)).sum::<i64>();
-            prop_assert!(causes(|causes| causes.memory_stall) >= 0 && causes(|causes| causes.vector_bound) >= 0);
-            for (layer, mapping) in timing.layers.iter().zip(&mapped) {
-                let LayerCauses { array, memory_stall, vector_bound } = layer.causes;
+            let (timing, causes) = time_network_by_cause(workload.network(), &mapped, &accelerator, Regime::Cold);
+            let sum = |of: fn(&LayerCauses) -> i64| causes.iter().map(of).sum::<i64>();
+            prop_assert!(sum(|causes| causes.memory_stall) >= 0 && sum(|causes| causes.vector_bound) >= 0);
+            for ((layer, causes), mapping) in timing.layers.iter().zip(&causes).zip(&mapped) {
+                let LayerCauses { array, memory_stall, vector_bound } = *causes;
                 prop_assert_eq!(array.total(), layer.compute_cycles);
                 prop_assert_eq!(array.total().0 as i64 + memory_stall + vector_bound, layer.cycles.0 as i64);
                 let Some(mapped) = mapping.array else { continue };

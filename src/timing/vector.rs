@@ -13,12 +13,14 @@ use super::counters::{Operations, VectorOperation};
 pub(super) struct Work {
     per_input: BTreeMap<VectorOperation, u64>,
     per_output: BTreeMap<VectorOperation, u64>,
+    /// All kinds together, per element of the input walked and per output.
+    all: (u64, u64),
 }
 
 impl Work {
     /// What the vector unit does for a layer.
     pub(super) fn of(layer: &Layer, network: &Network) -> Self {
-        let mut work = Self { per_input: BTreeMap::new(), per_output: BTreeMap::new() };
+        let mut work = Self { per_input: BTreeMap::new(), per_output: BTreeMap::new(), all: (0, 0) };
         let mut output = |operation| *work.per_output.entry(operation).or_default() += 1;
         match &layer.operation {
             Operation::Convolution(Convolution { operands, shortcut, activation, .. }) => {
@@ -68,22 +70,49 @@ impl Work {
             (Stored::Bf16, Operation::MaxPool(_)) | (Stored::F32, _) => {}
             (Stored::Bf16, _) => output(VectorOperation::Round),
         }
+        work.all = (work.per_input.values().sum(), work.per_output.values().sum());
         work
     }
 
-    /// Adds a step's operations to `counts`; returns those of its results (and of input walked).
-    pub(super) fn count(&self, step: &Step, counts: &mut BTreeMap<VectorOperation, Operations>) -> u64 {
-        let mut total = 0;
-        for (work, elements) in [(&self.per_input, step.walked), (&self.per_output, step.outputs)] {
+    /// Operations on a step's results (and on input walked).
+    pub(super) fn operations(&self, step: &Step) -> u64 {
+        self.all.0 * step.walked + self.all.1 * step.outputs
+    }
+
+    /// Adds the operations on elements of these numbers.
+    pub(super) fn count(&self, elements: Elements, counts: &mut BTreeMap<VectorOperation, Operations>) {
+        for (work, elements) in [(&self.per_input, elements.walked), (&self.per_output, elements.outputs)] {
             for (operation, each) in work {
                 *counts.entry(*operation).or_default() += Operations(each * elements);
-                total += each * elements;
             }
         }
-        if step.quantized > 0 {
-            *counts.entry(VectorOperation::Quantize).or_default() += Operations(step.quantized);
+        if elements.quantized > 0 {
+            *counts.entry(VectorOperation::Quantize).or_default() += Operations(elements.quantized);
         }
-        total
+    }
+}
+
+/// Elements that the vector unit works on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Elements {
+    walked: u64,
+    outputs: u64,
+    quantized: u64,
+}
+
+impl Elements {
+    /// Adds those of a step.
+    pub(super) fn add(&mut self, step: &Step) {
+        self.walked += step.walked;
+        self.outputs += step.outputs;
+        self.quantized += step.quantized;
+    }
+
+    /// Adds others.
+    pub(super) fn add_all(&mut self, other: Self) {
+        self.walked += other.walked;
+        self.outputs += other.outputs;
+        self.quantized += other.quantized;
     }
 }
 
