@@ -17,6 +17,7 @@ mod published;
 mod scalesim;
 mod simulate;
 mod stepping;
+mod what_would_help;
 
 pub use crate::functional::Engine;
 pub use accuracy::{Interval95, newcombe, wilson};
@@ -40,7 +41,8 @@ pub use scalesim::{
     ComparedLayer, NotForScaleSim, ScaleSimComparison, compare_with_scalesim, scalesim_layers,
 };
 pub use simulate::{
-    CYCLE_CAUSES, SimulatedLayer, SimulatedTotals, Simulation, SimulationError, TimingModel, simulate,
-    simulate_stepped,
+    CYCLE_CAUSES, Roofline, SimulatedLayer, SimulatedTotals, Simulation, SimulationError, TimingModel,
+    simulate, simulate_stepped,
 };
 pub use stepping::SteppingError;
+pub use what_would_help::{RequestCycles, WhatWouldHelp, what_would_help};

@@ -4,6 +4,7 @@
 
 mod accelerator;
 mod array;
+mod change;
 mod check;
 mod dataflow;
 mod dram;
@@ -16,6 +17,7 @@ mod vector;
 
 pub use accelerator::{Accelerator, SHIPPED};
 pub use array::Array;
+pub use change::Change;
 pub use dataflow::Dataflow;
 pub use dram::Dram;
 pub use mac::{LaneAxis, MacUnit};

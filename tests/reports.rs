@@ -312,6 +312,16 @@ fn simulate_writes_its_layers_as_tables_and_bars() {
         let svg = read(name);
         assert!(texts.iter().all(|text| svg.contains(text)), "{name}");
     }
+    assert!(read("roofline.svg").contains("op per DRAM byte"));
+    let help = read("help.csv");
+    let mut rows = csv::Reader::from_reader(help.as_bytes());
+    let headers: Vec<String> = rows.headers().unwrap().iter().map(str::to_owned).collect();
+    let changes = ["2× bandwidth", "2× buffers", "2× rows", "2× columns", "int4 lanes"];
+    assert_eq!(headers, [&["layer", "cycles"][..], &changes].concat());
+    let total = rows.records().map(Result::unwrap).last().unwrap();
+    let json: Value = serde_json::from_str(&read("simulation.json")).unwrap();
+    assert_eq!(total[1], json["totals"]["cycles"].to_string());
+    assert!(total[2].parse::<f64>().unwrap() > 1.0, "a small network waits for DRAM: {help}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use indicatif::ProgressBar;
 
 use crate::explore::{self, Regime, Simulation};
-use crate::report::{self, SimulationColumns};
+use crate::report::{self, SimulationColumns, Table};
 use crate::workload::FloatLayers;
 
 use super::output_folder::{self, Replace};
@@ -43,8 +43,8 @@ pub(super) struct Arguments {
     /// What says how long the array takes
     #[arg(long, value_enum, default_value_t)]
     timing: Timing,
-    /// Folder for simulation.json, layers.csv, report.md, cycles.svg and energy.svg; an old one there is
-    /// replaced
+    /// Folder for simulation.json, layers.csv, help.csv, report.md, cycles.svg, energy.svg and roofline.svg;
+    /// an old one there is replaced
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the output folder even if systolab did not write it
@@ -96,7 +96,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let table = report::simulation_table(&simulation, SimulationColumns::Main);
     if let Some(folder) = &arguments.out {
-        let mut files = files(&simulation, &table.to_markdown())?;
+        let help = explore::what_would_help(&design, &workload, arguments.batch, regime)?;
+        let mut files = files(&simulation, &table, &report::help_table(&help))?;
         if arguments.html {
             files.push(("report.html".to_owned(), html_report::simulation(&design, &simulation)?));
         }
@@ -114,14 +115,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn files(simulation: &Simulation, markdown: &str) -> Result<Vec<(String, String)>, Failure> {
-    Ok(vec![
+fn files(simulation: &Simulation, table: &Table, help: &Table) -> Result<Vec<(String, String)>, Failure> {
+    let mut files = vec![
         ("simulation.json".to_owned(), json(simulation)?),
         ("layers.csv".to_owned(), layers_csv(simulation)?),
-        ("report.md".to_owned(), markdown.to_owned()),
+        ("help.csv".to_owned(), help.to_csv()?),
+        ("report.md".to_owned(), format!("{}\n{}", table.to_markdown(), help.to_markdown())),
         ("cycles.svg".to_owned(), report::cycle_bars(simulation)?),
         ("energy.svg".to_owned(), report::energy_bars(simulation)?),
-    ])
+    ];
+    files.extend(report::roofline(simulation)?.map(|svg| ("roofline.svg".to_owned(), svg)));
+    Ok(files)
 }
 
 fn layers_csv(simulation: &Simulation) -> Result<String, Failure> {

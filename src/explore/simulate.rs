@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::cost::{EnergyBreakdown, EnergyRange, action_counts};
+use crate::hardware::Accelerator;
 use crate::mapping::{LayerMapping, map_workload};
 use crate::timing::{LayerCauses, LayerTiming, Regime, time_network_by_cause};
 use crate::workload::Workload;
@@ -59,6 +60,8 @@ pub struct Simulation {
     pub batch: u64,
     /// Where the weights are when it starts.
     pub regime: Regime,
+    /// Sustained rate of the DRAM channel.
+    pub dram_bytes_per_s: f64,
     /// Sums over the layers.
     pub totals: SimulatedTotals,
     /// What the energy leaves out, and why.
@@ -138,6 +141,8 @@ pub struct SimulatedLayer {
     pub stall_cycles: i64,
     /// The cycles by cause, in the order of [`CYCLE_CAUSES`]; they add up to `cycles`.
     pub cycles_by_cause: [i64; 7],
+    /// Where the layer stands under the design's roof; None off the array.
+    pub roofline: Option<Roofline>,
     /// macs / (peak · cycles), 0 to 1.
     pub utilization: f64,
     /// m·n·k over ceiled extents; 0 off the array.
@@ -150,6 +155,43 @@ pub struct SimulatedLayer {
     pub dram_read_bytes: u64,
     /// Burst-rounded bytes written.
     pub dram_write_bytes: u64,
+}
+
+/// A layer under the roof of its design: the array's peak for its pair, and the channel's rate times its
+/// operational intensity (Williams, Waterman and Patterson, CACM 52(4), 2009). 1 MAC = 2 op.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Roofline {
+    /// op per byte that crosses DRAM; None if none does.
+    pub intensity_op_per_byte: Option<f64>,
+    /// The array's peak in op/s.
+    pub peak_ops_per_s: f64,
+    /// The lower of the two roofs in op/s.
+    pub attainable_ops_per_s: f64,
+    /// op over the layer's cycles. May exceed the roof: overlap is credited to the later layer.
+    pub reached_ops_per_s: f64,
+}
+
+fn bytes_per_s(accelerator: &Accelerator) -> f64 {
+    let rate = accelerator.dram().bytes_per_cycle();
+    accelerator.frequency_hz() as f64 * (rate.numerator() as f64 / rate.denominator() as f64)
+}
+
+impl Roofline {
+    fn of(timing: &LayerTiming, accelerator: &Accelerator) -> Option<Self> {
+        let gemm = timing.gemm?;
+        let (ops, hz) = (2.0 * gemm.macs() as f64, accelerator.frequency_hz() as f64);
+        let bytes = timing.counters.dram_read.0 + timing.counters.dram_write.0;
+        let intensity_op_per_byte = (bytes > 0).then(|| ops / bytes as f64);
+        let peak_ops_per_s = 2.0 * timing.peak as f64 * hz;
+        let channel =
+            intensity_op_per_byte.map_or(f64::INFINITY, |intensity| intensity * bytes_per_s(accelerator));
+        Some(Self {
+            intensity_op_per_byte,
+            peak_ops_per_s,
+            attainable_ops_per_s: peak_ops_per_s.min(channel),
+            reached_ops_per_s: ops * hz / timing.cycles.0 as f64,
+        })
+    }
 }
 
 /// Simulates one request; needs no trained values.
@@ -217,7 +259,14 @@ fn simulate_mapped(
         .map(|((layer, timing), energy)| {
             let stored = network.stored_format(layer.input).to_string();
             let actions = action_counts(&timing.0.counters, accelerator.dram().part());
-            simulated_layer(layer.operation.name(), stored, timing, energy, actions)
+            simulated_layer(
+                layer.operation.name(),
+                stored,
+                timing,
+                energy,
+                actions,
+                Roofline::of(timing.0, accelerator),
+            )
         })
         .collect();
     Ok(Simulation {
@@ -226,6 +275,7 @@ fn simulate_mapped(
         timing: TimingModel::Pipelined,
         batch,
         regime,
+        dram_bytes_per_s: bytes_per_s(accelerator),
         totals: SimulatedTotals {
             cycles: timing.cycles.0,
             compute_cycles: timing.compute_cycles().0,
@@ -258,6 +308,7 @@ fn simulated_layer(
     (timing, causes): (&LayerTiming, &LayerCauses),
     energy: &EnergyBreakdown,
     actions: Vec<(String, u64)>,
+    roofline: Option<Roofline>,
 ) -> SimulatedLayer {
     let gemm = timing.gemm;
     let extent = |extent: fn(crate::mapping::Gemm) -> u64| gemm.map_or(0, extent);
@@ -278,6 +329,7 @@ fn simulated_layer(
         utilization: timing.utilization(),
         mapping_utilization: timing.mapping_utilization.unwrap_or(0.0),
         actions,
+        roofline,
         energy_pj: energy
             .components()
             .map(|(component, energy)| (component.to_string(), range(energy)))
@@ -295,7 +347,6 @@ fn range(energy: EnergyRange) -> Range {
 mod tests {
     use super::*;
     use crate::cost::{SHIPPED_TECHNOLOGIES, Technology};
-    use crate::hardware::Accelerator;
     use crate::source::SourceFile;
 
     const DESIGN: &str = r#"
@@ -372,6 +423,11 @@ default = "w8a8"
         assert_eq!(layer.cycles_by_cause, [6, 6, 0, 21 - 12 - 5, 5, 46 - 21, 54 - 46]);
         assert_eq!((layer.dram_read_bytes, layer.dram_write_bytes), (160, 64));
         assert_eq!(layer.utilization, 90.0 / 16.0 / 54.0);
+        // 180 op for 224 B at 32 B per cycle and 1 GHz.
+        let roofline = layer.roofline.unwrap();
+        assert_eq!(roofline.intensity_op_per_byte, Some(180.0 / 224.0));
+        assert!((roofline.attainable_ops_per_s - 180.0 / 7.0 * 1e9).abs() < 1.0);
+        assert!((roofline.reached_ops_per_s - 180.0 / 54.0 * 1e9).abs() < 1.0);
         assert_eq!(layer.mapping_utilization, (5.0 / 8.0) * (6.0 / 8.0));
         let register = 0.009 * 0.0935f64.sqrt();
         for (component, pj) in [

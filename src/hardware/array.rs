@@ -24,6 +24,14 @@ pub struct Array {
 }
 
 impl Array {
+    pub(super) fn double_rows(&mut self) {
+        self.rows *= 2;
+    }
+
+    pub(super) fn double_cols(&mut self) {
+        self.cols *= 2;
+    }
+
     pub(super) fn new(file: &SourceFile, raw: &RawArray) -> Result<Self, SourceError> {
         only_one(file, raw.mac_latency_cycles.as_ref())?;
         let later = ["m-k-n", "n-m-k", "n-k-m", "k-m-n", "k-n-m"];

@@ -28,6 +28,12 @@ pub struct Dram {
 }
 
 impl Dram {
+    pub(super) fn double_bandwidth(&mut self) {
+        let rate = self.bytes_per_cycle;
+        // Twice a positive fraction is one.
+        self.bytes_per_cycle = Rational::new(2 * rate.numerator(), rate.denominator()).unwrap_or(rate);
+    }
+
     pub(super) fn new(file: &SourceFile, raw: &RawDram, frequency_hz: u64) -> Result<Self, SourceError> {
         let bytes_per_s: u64 = integer(file, &raw.bytes_per_s, MIN_BYTES_PER_S..=MAX_BYTES_PER_S)?;
         let efficiency = *raw.efficiency.get_ref();

@@ -36,6 +36,10 @@ pub struct MacUnit {
 }
 
 impl MacUnit {
+    pub(super) fn raise_lanes(&mut self, lanes: u64) {
+        self.lanes = self.lanes.max(lanes);
+    }
+
     /// `dataflows` are those that the array lists.
     pub(super) fn new(
         file: &SourceFile,

@@ -30,6 +30,10 @@ pub struct Scratchpad {
 }
 
 impl Scratchpad {
+    pub(super) fn double_bytes(&mut self) {
+        self.bytes *= 2;
+    }
+
     pub(super) fn new(
         file: &SourceFile,
         raw: &RawScratchpad,

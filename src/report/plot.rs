@@ -4,6 +4,7 @@ mod axis;
 mod bars;
 mod label;
 mod marker;
+mod roofline;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -17,6 +18,7 @@ use self::axis::Axis;
 pub use self::bars::{cycle_bars, energy_bars};
 use self::label::{Rect, place};
 use self::marker::{legend_order, marker};
+pub use self::roofline::roofline;
 use super::ReportError;
 use super::number::significant;
 use crate::explore::{Axes, CostAxis, DesignPoint};

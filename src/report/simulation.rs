@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::explore::{CYCLE_CAUSES, Range, SimulatedLayer, Simulation, TimingModel};
+use crate::explore::{CYCLE_CAUSES, Range, Roofline, SimulatedLayer, Simulation, TimingModel, WhatWouldHelp};
 
 use super::error::ReportError;
 use super::number::significant;
@@ -94,6 +94,13 @@ pub fn simulation_table(simulation: &Simulation, columns: SimulationColumns) -> 
         let causes = simulation.layers.iter().map(|layer| layer.cycles_by_cause);
         for (row, causes) in rows.iter_mut().zip(causes.chain([totals.cycles_by_cause])) {
             row.extend(causes.map(|cycles| cycles.to_string()));
+        }
+        headers.extend(
+            ["operational intensity (op/B)", "attainable (Gop/s)", "reached (Gop/s)"].map(str::to_owned),
+        );
+        let rooflines = simulation.layers.iter().map(|layer| layer.roofline);
+        for (row, roofline) in rows.iter_mut().zip(rooflines.chain([None])) {
+            row.extend(roofline_cells(roofline.as_ref()));
         }
     }
     let shares: Vec<String> = CYCLE_CAUSES
@@ -189,6 +196,12 @@ fn layer_json(layer: &SimulatedLayer) -> Value {
         "compute_cycles": layer.compute_cycles,
         "stall_cycles": layer.stall_cycles,
         "cycles_by_cause": causes_json(&layer.cycles_by_cause),
+        "roofline": layer.roofline.map(|roofline| json!({
+            "intensity_op_per_byte": roofline.intensity_op_per_byte,
+            "peak_ops_per_s": roofline.peak_ops_per_s,
+            "attainable_ops_per_s": roofline.attainable_ops_per_s,
+            "reached_ops_per_s": roofline.reached_ops_per_s,
+        })),
         "utilization": layer.utilization,
         "mapping_utilization": layer.mapping_utilization,
         "energy_pj": energy,
@@ -196,6 +209,49 @@ fn layer_json(layer: &SimulatedLayer) -> Value {
         "dram_write_bytes": layer.dram_write_bytes,
         "actions": actions,
     })
+}
+
+/// Empty off the array; no intensity where nothing crosses DRAM.
+fn roofline_cells(roofline: Option<&Roofline>) -> [String; 3] {
+    let Some(roofline) = roofline else { return Default::default() };
+    let giga = |ops: f64| significant(ops * 1e-9, 4);
+    [
+        roofline.intensity_op_per_byte.map_or_else(String::new, |intensity| significant(intensity, 4)),
+        giga(roofline.attainable_ops_per_s),
+        giga(roofline.reached_ops_per_s),
+    ]
+}
+
+/// Cycles as they are, and how many times fewer with more of each resource: per layer and in all.
+pub fn help_table(help: &WhatWouldHelp) -> Table {
+    let mut headers = vec!["layer".to_owned(), "cycles".to_owned()];
+    headers.extend(help.changes.iter().map(|(change, _)| change.clone()));
+    let gain = |now: u64, then: Option<u64>| match then {
+        Some(then) if then > 0 => significant(now as f64 / then as f64, 3),
+        _ => String::new(),
+    };
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (index, (name, &now)) in help.layers.iter().zip(&help.now.layers).enumerate() {
+        let mut row = vec![name.clone(), now.to_string()];
+        let changes = help.changes.iter();
+        row.extend(changes.map(|(_, cycles)| gain(now, cycles.as_ref().map(|cycles| cycles.layers[index]))));
+        rows.push(row);
+    }
+    let mut total = vec!["total".to_owned(), help.now.total.to_string()];
+    let changes = help.changes.iter();
+    total.extend(changes.map(|(_, cycles)| gain(help.now.total, cycles.as_ref().map(|cycles| cycles.total))));
+    rows.push(total);
+    Table {
+        title: "What would help: cycles now over cycles with more of one resource, mapped and simulated again"
+            .to_owned(),
+        headers,
+        rows,
+        notes: vec![
+            "below 1: slower, as the mapper estimates and overlap is credited to the later layer; empty: no change, \
+             or the changed design cannot run the network"
+                .to_owned(),
+        ],
+    }
 }
 
 fn causes_json(causes: &[i64]) -> Map<String, Value> {
