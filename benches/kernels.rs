@@ -13,7 +13,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use half::bf16;
 use systolab::functional::{Bf16Convolution, Geometry, IntegerConvolution, Kernels};
-use systolab::mapping::{Join, ReductionOrder};
+use systolab::mapping::ReductionOrder;
 use systolab::numerics::{Bf16Mac, IntegerFormat, IntegerMac, RegisterWidth, Signedness};
 use systolab::workload::{FeatureMap, Padding, Size, Window};
 
@@ -98,7 +98,7 @@ fn integer(bencher: Bencher<'_, '_>, shape: &Shape, bits: [u8; 2], kernels: Kern
         spread(geometry.k() * geometry.output().channels, weight).map(|weight| weight as i8).collect();
     let input: Vec<i16> = spread(geometry.input().elements(), activation).collect();
     let width = RegisterWidth::new(32).unwrap();
-    let mac = IntegerMac { partial_sum: width, accumulator: width };
+    let mac = IntegerMac::wrapping(width, width);
     let convolution = IntegerConvolution::new(geometry, &weights, activation, mac, None, kernels).unwrap();
     bencher.counter(macs(&geometry)).bench_local(|| convolution.accumulators(&input));
 }
@@ -109,8 +109,8 @@ fn floating(bencher: Bencher<'_, '_>, shape: &Shape, k_per_fold: usize, kernels:
     let values = |count| spread(count, format).map(|value| bf16::from_f32(f32::from(value) / 64.0)).collect();
     let weights: Vec<bf16> = values(geometry.k() * geometry.output().channels);
     let input: Vec<bf16> = values(geometry.input().elements());
-    let order = ReductionOrder { k_per_fold, join: Join::PerFold };
-    let convolution = Bf16Convolution::new(geometry, &weights, Bf16Mac, order, kernels).unwrap();
+    let order = ReductionOrder::per_fold(k_per_fold);
+    let convolution = Bf16Convolution::new(geometry, &weights, Bf16Mac::default(), order, kernels).unwrap();
     bencher.counter(macs(&geometry)).bench_local(|| convolution.accumulators(&input));
 }
 

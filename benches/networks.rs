@@ -15,7 +15,7 @@ use divan::counter::ItemsCount;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use systolab::functional::Executable;
-use systolab::mapping::{Join, LayerPlan, ReductionOrder};
+use systolab::mapping::{LayerPlan, ReductionOrder};
 use systolab::numerics::{Bf16Mac, IntegerMac, MacSpec, OperandFormat, OperandPair, RegisterWidth};
 use systolab::source::SourceFile;
 use systolab::tensor::TensorFile;
@@ -41,8 +41,8 @@ fn resnet8(bencher: Bencher<'_, '_>, name: &str) {
 
 fn image(bencher: Bencher<'_, '_>, network: &Network, params: &Params) {
     let width = RegisterWidth::new(32).unwrap();
-    let integer = MacSpec::Integer(IntegerMac { partial_sum: width, accumulator: width });
-    let reduction = Some(ReductionOrder { k_per_fold: 128, join: Join::PerFold });
+    let integer = MacSpec::Integer(IntegerMac::wrapping(width, width));
+    let reduction = Some(ReductionOrder::per_fold(128));
     let mut macs = 0;
     let plan = |layer: &Layer| {
         let Operation::Convolution(convolution) = &layer.operation else { return None };
@@ -51,7 +51,7 @@ fn image(bencher: Bencher<'_, '_>, network: &Network, params: &Params) {
         macs += output.elements() * kernel.height * kernel.width * input.channels / convolution.groups;
         let mac = match convolution.operand_pair(network) {
             OperandPair::Integer { .. } => integer,
-            OperandPair::Bf16 => MacSpec::Bf16(Bf16Mac),
+            OperandPair::Bf16 => MacSpec::Bf16(Bf16Mac::default()),
         };
         Some(LayerPlan { mac, reduction })
     };

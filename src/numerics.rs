@@ -3,6 +3,7 @@
 //! Everything that decides a bit is decided here once; the engines only arrange these operations.
 //! Must not know tensors, layers or hardware.
 
+mod float_sum;
 mod format;
 mod mac;
 mod quantize_aqt;
@@ -14,8 +15,11 @@ mod requantize_fixed_point;
 mod requantize_shift;
 mod rounding;
 
+pub use float_sum::{FloatRounding, PartialSumFormat, Subnormals};
 pub use format::{IntegerFormat, OperandFormat, OperandPair, Signedness, StoredFormat, UnknownFormat};
-pub use mac::{Bf16Mac, CANONICAL_NAN, IntegerMac, MacSpec, RegisterWidth, StaticBound};
+pub use mac::{
+    Bf16Mac, CANONICAL_NAN, IntegerMac, Join, LaneSum, MacSpec, Overflow, RegisterWidth, StaticBound,
+};
 pub use quantize_aqt::{Grid, QuantizerKind};
 pub use quantize_linear::QuantizeLinear;
 pub use quantized_add::{QuantizedAdd, Scale};

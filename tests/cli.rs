@@ -242,9 +242,19 @@ const REFUSALS: &[Refusal] = &[
     ),
     refusal("too many arrays", EVALUATE, Edit::Replace(DESIGN, "cols = 8", "cols = 8\ncount = 65")),
     refusal(
-        "later overflow",
+        "unknown overflow",
         EVALUATE,
-        Edit::Replace(DESIGN, "partial_sum_bits = 24", "partial_sum_bits = 24\noverflow = \"saturate\""),
+        Edit::Replace(DESIGN, "partial_sum_bits = 24", "partial_sum_bits = 24\noverflow = \"clip\""),
+    ),
+    refusal(
+        "later bias",
+        EVALUATE,
+        Edit::Replace(DESIGN, "partial_sum_bits = 24", "partial_sum_bits = 24\nbias = \"preload\""),
+    ),
+    refusal(
+        "chain of two formats",
+        EVALUATE,
+        Edit::Replace(DESIGN, "partial_sum_bits = 24", "partial_sum_bits = 24\njoin = \"chained\""),
     ),
     refusal("later schema", EVALUATE, Edit::Replace(DESIGN, "schema_version = 1", "schema_version = 2")),
     refusal("unknown technology", EVALUATE, Edit::Replace(DESIGN, "\"technology.toml\"", "\"5nm\"")),

@@ -7,7 +7,9 @@ use std::path::Path;
 use half::bf16;
 use nalgebra::DMatrix;
 use proptest::prelude::*;
-use rustc_apfloat::{Float, Round, ieee::Single};
+use rayon::prelude::*;
+use rustc_apfloat::ieee::{BFloat, Quad, Single};
+use rustc_apfloat::{Float, FloatConvert, Round, Status, StatusAnd};
 use safetensors::{Dtype, tensor::TensorView};
 use systolab::functional::{
     Bf16Convolution, Engine, Executable, ExecutionError, Geometry, IntegerConvolution, Kernels, Outputs,
@@ -15,8 +17,8 @@ use systolab::functional::{
 };
 use systolab::mapping::{Join, LayerPlan, ReductionOrder};
 use systolab::numerics::{
-    Activation, Bf16Mac, CANONICAL_NAN, F32Rne, IntegerFormat, IntegerMac, MacSpec, OperandPair,
-    RegisterWidth, Signedness,
+    Activation, Bf16Mac, CANONICAL_NAN, F32Rne, FloatRounding, IntegerFormat, IntegerMac, LaneSum, MacSpec,
+    OperandPair, Overflow, PartialSumFormat, RegisterWidth, Signedness, Subnormals,
 };
 use systolab::source::SourceFile;
 use systolab::tensor::{Data, TensorFile};
@@ -110,10 +112,10 @@ fn width(bits: u8) -> RegisterWidth {
     RegisterWidth::new(bits).unwrap()
 }
 
-const INT32: fn() -> IntegerMac = || IntegerMac { partial_sum: width(32), accumulator: width(32) };
+const INT32: fn() -> IntegerMac = || IntegerMac::wrapping(width(32), width(32));
 
 fn order(k_per_fold: usize) -> ReductionOrder {
-    ReductionOrder { k_per_fold, join: Join::PerFold }
+    ReductionOrder::per_fold(k_per_fold)
 }
 
 fn activation(signedness: Signedness) -> IntegerFormat {
@@ -157,7 +159,7 @@ fn check_bf16(geometry: Geometry, fills: [Fill; 2], k_per_fold: usize, seed: u64
     let expected = bits(direct_bf16(&geometry, &input, &weights, k_per_fold));
     for kernels in [Kernels::Portable, Kernels::Fastest] {
         let convolution =
-            Bf16Convolution::new(geometry, &weights, Bf16Mac, order(k_per_fold), kernels).unwrap();
+            Bf16Convolution::new(geometry, &weights, Bf16Mac::default(), order(k_per_fold), kernels).unwrap();
         assert_eq!(bits(convolution.accumulators(&input)), expected, "{geometry:?} {kernels:?}");
     }
 }
@@ -205,8 +207,9 @@ proptest! {
     }
 
     #[test]
-    fn registers_wrap_and_count_as_modular_arithmetic_says(
-        k in 1..200usize, n in 1..6usize, k_per_fold in 1..64usize,
+    fn registers_wrap_saturate_and_count_as_arithmetic_says(
+        k in 1..200usize, n in 1..6usize, rows in 1..24usize, lanes in 1..5usize, saturates: bool, chained: bool,
+        lane_sum in prop::sample::select(vec![LaneSum::Serial, LaneSum::First, LaneSum::Block]),
         partial_sum in 16..=32u8, accumulator in 16..=32u8, a in fill(), w in fill(), seed: u64,
     ) {
         let mut random = Random(seed);
@@ -215,26 +218,43 @@ proptest! {
         let mut overflows = 0u64;
         let mut add = |bits: u8, left: i64, right: i64| {
             let half = 1i64 << (bits - 1);
-            let wrapped = (left + right + half).rem_euclid(2 * half) - half;
-            overflows += u64::from(wrapped != left + right);
-            wrapped
+            let exact = left + right;
+            let wrapped = (exact + half).rem_euclid(2 * half) - half;
+            overflows += u64::from(wrapped != exact);
+            if saturates { exact.max(-half).min(half - 1) } else { wrapped }
         };
+        let accumulator = if chained { partial_sum } else { accumulator };
+        let k_per_fold = rows * lanes;
         let mut expected = vec![];
         for channel in weights.chunks(k) {
-            let (mut total, mut fold) = (0, 0);
-            for index in 0..k {
-                fold = add(partial_sum, fold, i64::from(input[index]) * i64::from(channel[index]));
-                if (index + 1) % k_per_fold == 0 || index + 1 == k {
-                    total = add(accumulator, total, fold);
-                    fold = 0;
+            let product = |index: usize| i64::from(input[index]) * i64::from(channel[index]);
+            let mut total = 0;
+            for first in (0..k).step_by(k_per_fold) {
+                let last = k.min(first + k_per_fold);
+                let mut fold = if chained { total } else { 0 };
+                for row in (first..last).step_by(lanes) {
+                    let row = row..last.min(row + lanes);
+                    match lane_sum {
+                        LaneSum::Serial => row.for_each(|index| fold = add(partial_sum, fold, product(index))),
+                        LaneSum::First => {
+                            let mut lane = product(row.start);
+                            (row.start + 1..row.end).for_each(|index| lane = add(partial_sum, lane, product(index)));
+                            fold = add(partial_sum, fold, lane);
+                        }
+                        LaneSum::Block => fold = add(partial_sum, fold, row.map(product).sum()),
+                    }
                 }
+                total = if chained { fold } else { add(accumulator, total, fold) };
             }
             expected.push(total as i32);
         }
-        let mac = IntegerMac { partial_sum: width(partial_sum), accumulator: width(accumulator) };
+        let overflow = if saturates { Overflow::Saturate } else { Overflow::Wrap };
+        let mac = IntegerMac { overflow, lane_sum, ..IntegerMac::wrapping(width(partial_sum), width(accumulator)) };
+        let join = if chained { Join::Chained } else { Join::PerFold };
+        let order = ReductionOrder { k_per_fold: if chained { k } else { k_per_fold }, join, lanes };
         for kernels in [Kernels::Portable, Kernels::Fastest] {
             let convolution = IntegerConvolution::new(
-                dense(k, n, 1), &weights, activation(Signedness::Unsigned), mac, Some(order(k_per_fold)), kernels,
+                dense(k, n, 1), &weights, activation(Signedness::Unsigned), mac, Some(order), kernels,
             ).unwrap();
             prop_assert_eq!(convolution.accumulators(&input), (expected.clone(), overflows));
         }
@@ -257,7 +277,7 @@ proptest! {
 
 #[test]
 fn a_16_bit_register_overflows_in_the_ordered_engine() {
-    let mac = IntegerMac { partial_sum: width(16), accumulator: width(32) };
+    let mac = IntegerMac::wrapping(width(16), width(32));
     let new = |order| {
         let format = activation(Signedness::Unsigned);
         IntegerConvolution::new(dense(5, 4, 1), &[127; 20], format, mac, order, Kernels::Fastest).unwrap()
@@ -276,39 +296,192 @@ fn fold_boundaries_change_bf16_bits() {
     for kernels in [Kernels::Portable, Kernels::Fastest] {
         for (k_per_fold, expected) in [(4, 0.0), (2, 1.0)] {
             let weights = weights.repeat(4);
-            let convolution =
-                Bf16Convolution::new(dense(4, 4, 1), &weights, Bf16Mac, order(k_per_fold), kernels).unwrap();
+            let convolution = Bf16Convolution::new(
+                dense(4, 4, 1),
+                &weights,
+                Bf16Mac::default(),
+                order(k_per_fold),
+                kernels,
+            )
+            .unwrap();
             assert_eq!(convolution.accumulators(&input), [expected; 4]);
         }
     }
 }
 
-/// rustc_apfloat is a translation of LLVM's software floating point.
-#[test]
-fn bf16_accumulation_equals_software_floating_point() {
-    let mut random = Random(1);
-    for case in 0..200_000u32 {
-        let mut operand = || match case % 4 {
-            0 => random.bits16(),
-            1 => random.bits16() & 0x80ff, // subnormal and least normal
-            2 => random.bits16() & 0xa0ff, // products around the least f32
-            _ => random.bits16() | 0x3000,
+/// A partial sum and the operands whose product it meets. Half are adversarial: cancellation, ties, results
+/// around the least normal number, and near overflow.
+fn bf16_case(random: &mut Random, case: u32) -> (u32, u16, u16) {
+    let (activation, weight) = (random.bits16(), random.bits16());
+    let sum = random.next() as u32;
+    if case.is_multiple_of(2) {
+        // Of near magnitudes in half of these, any bits at all in the others.
+        let near = |operand: u16| operand & 0x83ff | 0x3c00;
+        return match case % 4 {
+            0 => (sum & 0x87ff_ffff | 0x3800_0000, near(activation), near(weight)),
+            _ => (sum, activation, weight),
         };
-        let (activation, weight) = (operand(), operand());
-        let sum = match case % 3 {
-            0 => random.next() as u32,
-            1 => random.next() as u32 & 0x80ff_ffff,
-            _ => (random.next() as u32 & 0x007f_ffff) | 0x3f80_0000,
-        };
-        let wide = |bits: u16| Single::from_bits(u128::from(bits) << 16);
-        let product = (wide(activation) * wide(weight)).value;
-        let exact = (Single::from_bits(u128::from(sum)) + product).value;
-        let expected = if exact.is_nan() { CANONICAL_NAN.to_bits() } else { exact.to_bits() as u32 };
-        let found =
-            Bf16Mac.accumulate(f32::from_bits(sum), bf16::from_bits(activation), bf16::from_bits(weight));
-        let found = Bf16Mac.canonical(found).to_bits();
-        assert_eq!(found, expected, "{sum:#010x} + {activation:#06x} · {weight:#06x}");
     }
+    let product = bf16::from_bits(activation & 0x87ff | 0x3c00).to_f32()
+        * bf16::from_bits(weight & 0x87ff | 0x3c00).to_f32();
+    let (normal_a, normal_w) = (activation & 0x87ff | 0x3c00, weight & 0x87ff | 0x3c00);
+    match case / 2 % 4 {
+        // The product's negative, but for some of its last bits.
+        0 => ((-product).to_bits() ^ (sum & random.pick(&[0, 1, 0x80, 0xffff])), normal_a, normal_w),
+        // A product of half a unit in the last place of the sum (f32 or bf16), or next to it.
+        1 => {
+            let exponent = 150 + sum % 40;
+            let last = random.pick(&[24, 8]);
+            let half_ulp = ((exponent - last) << 7) as u16 | random.pick(&[0, 0, 1, 0x7f]);
+            let sum = sum & 0x807f_ffff | exponent << 23;
+            let sum = if last == 8 { sum & 0xffff_0000 } else { sum };
+            (sum, half_ulp | activation & 0x8000, random.pick(&[0x3f80, 0xbf80]))
+        }
+        // Subnormal and least normal operands, sums and products.
+        2 => (
+            sum & random.pick(&[0x807f_ffff, 0x80ff_ffff, 0x8000_0001]),
+            activation & random.pick(&[0x80ff, 0xa0ff]),
+            weight & random.pick(&[0x80ff, 0x9fff, 0xffff]),
+        ),
+        // Around the largest number.
+        _ => (sum | 0x7f00_0000 & !0x0080_0000, activation | 0x5f00, weight & 0x80ff | 0x5f00),
+    }
+}
+
+/// rustc_apfloat is a translation of LLVM's software floating point. It has no rounding to odd: toward zero
+/// with the last bit set if anything was lost is the definition.
+fn apfloat(status: StatusAnd<Single>, rounding: FloatRounding) -> Single {
+    let lost = status.status.contains(Status::INEXACT) && rounding == FloatRounding::Odd;
+    if lost { Single::from_bits(status.value.to_bits() | 1) } else { status.value }
+}
+
+fn apfloat_round(rounding: FloatRounding) -> Round {
+    match rounding {
+        FloatRounding::NearestEven => Round::NearestTiesToEven,
+        FloatRounding::TowardZero | FloatRounding::Odd => Round::TowardZero,
+    }
+}
+
+/// One MAC in software floating point.
+fn apfloat_mac(mac: Bf16Mac, sum: u32, activation: u16, weight: u16) -> u32 {
+    let round = apfloat_round(mac.rounding);
+    let tiny = |value: f64| mac.subnormals == Subnormals::Flush && value.abs() < f64::from(f32::MIN_POSITIVE);
+    let zero = |negative: bool| Single::from_bits(u128::from(negative) << 31);
+    let operand = |bits: u16| {
+        let value = bf16::from_bits(bits);
+        let bits = if tiny(value.to_f64()) { bits & 0x8000 } else { bits };
+        Single::from_bits(u128::from(bits) << 16)
+    };
+    let (activation, weight) = (operand(activation), operand(weight));
+    let sum = Single::from_bits(sum.into());
+    let product = apfloat(activation.mul_r(weight, round), mac.rounding);
+    // Double holds the product exactly.
+    let wide = |value: Single| f64::from(f32::from_bits(value.to_bits() as u32));
+    let exact = wide(activation) * wide(weight);
+    let product = if tiny(exact) { zero(exact.is_sign_negative()) } else { product };
+    let single = sum.add_r(product, round);
+    if !single.value.is_nan() && tiny(wide(single.value)) {
+        return zero(single.value.is_negative()).to_bits() as u32; // tiny sums are exact in f32
+    }
+    let result = match mac.partial_sum {
+        PartialSumFormat::F32 => apfloat(single, mac.rounding).to_bits() as u32,
+        PartialSumFormat::Bf16 => {
+            // 113 bits toward zero with a sticky last bit decide as the exact sum.
+            let quad = |value: Single| {
+                let mut exact = false;
+                let converted: StatusAnd<Quad> = value.convert(&mut exact);
+                converted.value
+            };
+            let wide = quad(sum).add_r(quad(product), Round::TowardZero);
+            let sticky = u128::from(wide.status.contains(Status::INEXACT) && wide.value.is_finite());
+            let sticky = Quad::from_bits(wide.value.to_bits() | sticky);
+            let mut lost = false;
+            let narrow: StatusAnd<BFloat> = sticky.convert_r(round, &mut lost);
+            let odd = mac.rounding == FloatRounding::Odd && narrow.status.contains(Status::INEXACT);
+            ((narrow.value.to_bits() | u128::from(odd)) << 16) as u32
+        }
+    };
+    if f32::from_bits(result).is_nan() { CANONICAL_NAN.to_bits() } else { result }
+}
+
+const ROUNDINGS: [FloatRounding; 3] =
+    [FloatRounding::NearestEven, FloatRounding::TowardZero, FloatRounding::Odd];
+
+/// 1,000,000 sums per rounding, of both formats, subnormals kept and flushed. Every wrong rounding, format
+/// and treatment of subnormals must show on them.
+#[test]
+fn bf16_sums_equal_software_floating_point_in_every_mode() {
+    const CASES: u32 = 1_000_000;
+    ROUNDINGS.into_par_iter().enumerate().for_each(|(seed, rounding)| {
+        let mut random = Random(seed as u64);
+        let mut wrong = [0u32; 4];
+        for case in 0..CASES {
+            let (sum, activation, weight) = bf16_case(&mut random, case);
+            let partial_sum = random.pick(&[PartialSumFormat::F32, PartialSumFormat::Bf16]);
+            let sum = if partial_sum == PartialSumFormat::Bf16 { sum & 0xffff_0000 } else { sum };
+            let subnormals = random.pick(&[Subnormals::Keep, Subnormals::Flush]);
+            let flushed = subnormals == Subnormals::Flush && f32::from_bits(sum).is_subnormal();
+            let sum = if flushed { sum & 0x8000_0000 } else { sum }; // results are never subnormal
+            let mac = Bf16Mac { partial_sum, rounding, subnormals, ..Bf16Mac::default() };
+            let found = |mac: Bf16Mac| {
+                let (activation, weight) = (bf16::from_bits(activation), bf16::from_bits(weight));
+                mac.canonical(mac.accumulate(f32::from_bits(sum), activation, weight)).to_bits()
+            };
+            let expected = apfloat_mac(mac, sum, activation, weight);
+            assert_eq!(found(mac), expected, "{mac:?}: {sum:#010x} + {activation:#06x} · {weight:#06x}");
+            let others = ROUNDINGS.into_iter().filter(|other| *other != rounding);
+            for (wrong, rounding) in wrong.iter_mut().zip(others) {
+                *wrong += u32::from(found(Bf16Mac { rounding, ..mac }) != expected);
+            }
+            let other = match partial_sum {
+                PartialSumFormat::F32 => PartialSumFormat::Bf16,
+                PartialSumFormat::Bf16 => PartialSumFormat::F32,
+            };
+            wrong[2] += u32::from(found(Bf16Mac { partial_sum: other, ..mac }) != expected);
+            let other = match subnormals {
+                Subnormals::Keep => Subnormals::Flush,
+                Subnormals::Flush => Subnormals::Keep,
+            };
+            wrong[3] += u32::from(found(Bf16Mac { subnormals: other, ..mac }) != expected);
+        }
+        println!("{rounding:?}: {CASES} sums; wrong roundings, format, subnormals show {wrong:?}");
+        assert!(wrong.iter().all(|&wrong| wrong > 0), "{rounding:?}: {wrong:?}");
+    });
+}
+
+/// Blocks of lanes whose exact sum is an integer of at most 100 bits, which rustc_apfloat rounds once.
+#[test]
+fn blocks_of_lanes_are_rounded_once() {
+    ROUNDINGS.into_par_iter().enumerate().for_each(|(seed, rounding)| {
+        let mut random = Random(10 + seed as u64);
+        let mut serial_differs = 0;
+        for case in 0..100_000u32 {
+            let lanes = 1 + random.next() as usize % 8;
+            let operand = |random: &mut Random| {
+                let significand = (random.next() % 256) as i128 - 128;
+                let shift = random.next() % if case % 2 == 0 { 4 } else { 36 };
+                (significand << shift, bf16::from_f32(significand as f32 * 2f32.powi(shift as i32)))
+            };
+            let activations: Vec<_> = (0..lanes).map(|_| operand(&mut random)).collect();
+            let weights: Vec<_> = (0..lanes).map(|_| operand(&mut random)).collect();
+            let products = activations.iter().zip(&weights).map(|(a, w)| a.0 * w.0);
+            let exact: i128 = products.sum();
+            // In a quarter of the cases the sum cancels nearly everything.
+            let sum = if case % 4 < 2 { random.next() as i32 as f32 } else { 0.0 - exact as f32 };
+            let total = exact + sum as i128;
+            let rounded = Single::from_i128_r(total, apfloat_round(rounding));
+            let expected = apfloat(rounded, rounding).to_bits() as u32;
+            let values =
+                |operands: &[(i128, bf16)]| operands.iter().map(|operand| operand.1).collect::<Vec<_>>();
+            let step = |lane_sum| {
+                let mac = Bf16Mac { rounding, lane_sum, ..Bf16Mac::default() };
+                mac.step(sum, &values(&activations), &values(&weights)).to_bits()
+            };
+            assert_eq!(step(LaneSum::Block), expected, "{rounding:?}: {activations:?} {weights:?} {sum}");
+            serial_differs += u32::from(step(LaneSum::Serial) != expected);
+        }
+        assert!(serial_differs > 1000, "{rounding:?}: {serial_differs}");
+    });
 }
 
 /// Scales near 2^-10 with accumulators of 17 bits give ties and near ties in plenty.
@@ -429,7 +602,7 @@ fn plans(network: &Network, mac: IntegerMac, k_per_fold: usize) -> Vec<Option<La
         Operation::Convolution(convolution) => Some(LayerPlan {
             mac: match convolution.operand_pair(network) {
                 OperandPair::Integer { .. } => MacSpec::Integer(mac),
-                OperandPair::Bf16 => MacSpec::Bf16(Bf16Mac),
+                OperandPair::Bf16 => MacSpec::Bf16(Bf16Mac::default()),
             },
             reduction: Some(order(k_per_fold)),
         }),
@@ -448,7 +621,7 @@ fn classification_does_not_depend_on_threads_or_kernels() {
         ("labels".to_owned(), Dtype::U8, vec![23], labels),
     ]);
     let normalization = Normalization { mean: vec![100.0], std: vec![60.0] };
-    let narrow = IntegerMac { partial_sum: width(16), accumulator: width(16) };
+    let narrow = IntegerMac::wrapping(width(16), width(16));
     for (precision, mac) in [("w8a8", INT32()), ("w4a4", INT32()), ("w8a8", narrow), ("bf16", INT32())] {
         let (network, params) = small_network(precision);
         let set = EvaluationSet::from_file(&set, network.image().shape, 5).unwrap();
@@ -564,7 +737,10 @@ fn what_cannot_be_executed_is_an_error() {
     for (plan, message) in [
         (None, "has no plan"),
         (Some(LayerPlan { reduction: Some(order(0)), ..stem }), "its plan has empty folds"),
-        (Some(LayerPlan { mac: MacSpec::Bf16(Bf16Mac), ..stem }), "its plan's MAC takes other operands"),
+        (
+            Some(LayerPlan { mac: MacSpec::Bf16(Bf16Mac::default()), ..stem }),
+            "its plan's MAC takes other operands",
+        ),
     ] {
         plans[0] = plan;
         let error = Executable::new(&network, &params, &plans).unwrap_err().to_string();

@@ -5,8 +5,12 @@
 use half::bf16;
 use systolab::functional::{bf16_dot, integer_dot};
 use systolab::hardware::{Accelerator, Array, SHIPPED};
-use systolab::mapping::{Dataflow, Gemm, LaneAxis, Lanes, OutputDrain, Schedule, Split, map_network};
-use systolab::numerics::{Bf16Mac, IntegerMac, RegisterWidth};
+use systolab::mapping::{
+    Dataflow, Gemm, Join, LaneAxis, Lanes, OutputDrain, ReductionOrder, Schedule, Split, map_network,
+};
+use systolab::numerics::{
+    Bf16Mac, FloatRounding, IntegerMac, LaneSum, Overflow, PartialSumFormat, RegisterWidth, Subnormals,
+};
 use systolab::source::SourceFile;
 use systolab::stepped::{
     Bf16Payload, Conflict, Control, IntegerPayload, Loading, Operands, Run, Start, WeightWrites,
@@ -60,7 +64,8 @@ fn random_case(random: &mut Random, dataflow: Dataflow) -> (Schedule, Control) {
         drain: random.pick(&[OutputDrain::Overlapped, OutputDrain::Blocking]),
     };
     let (arrays, split) = (1, Split::Channels);
-    (Schedule { gemm, dataflow, rows, columns, lanes, arrays, split, m_tile, n_tile }, control)
+    let join = random.pick(&[Join::PerFold, Join::PerFold, Join::Chained]);
+    (Schedule { gemm, dataflow, rows, columns, lanes, arrays, split, m_tile, n_tile, join }, control)
 }
 
 fn array(schedule: &Schedule, control: &Control) -> Array {
@@ -80,9 +85,13 @@ fn array(schedule: &Schedule, control: &Control) -> Array {
     Accelerator::parse(&SourceFile::embedded("d.toml", &text)).unwrap().array().clone()
 }
 
-/// Products that a fold adds before it joins the accumulator.
-fn k_per_fold(schedule: &Schedule) -> usize {
-    schedule.k_per_fold() as usize
+/// The order that the engines are told: of products, of the lanes of a PE, and of folds.
+fn order(schedule: &Schedule) -> ReductionOrder {
+    ReductionOrder {
+        k_per_fold: schedule.k_per_fold() as usize,
+        join: if schedule.dataflow == Dataflow::Os { Join::PerFold } else { schedule.join },
+        lanes: schedule.lanes.along_k() as usize,
+    }
 }
 
 /// Operands of a layer, each value made by `value`.
@@ -135,9 +144,28 @@ fn integers(random: &mut Random, gemm: Gemm) -> Values<i16> {
     })
 }
 
-fn integer_mac(random: &mut Random) -> IntegerMac {
+const LANE_SUMS: [LaneSum; 3] = [LaneSum::Serial, LaneSum::First, LaneSum::Block];
+
+fn integer_mac(random: &mut Random, join: Join) -> IntegerMac {
     let mut width = || RegisterWidth::new(random.pick(&[16, 16, 17, 18, 20, 32])).unwrap();
-    IntegerMac { partial_sum: width(), accumulator: width() }
+    let partial_sum = width();
+    let accumulator = if join == Join::Chained { partial_sum } else { width() };
+    let overflow = random.pick(&[Overflow::Wrap, Overflow::Saturate]);
+    IntegerMac { partial_sum, accumulator, overflow, lane_sum: random.pick(&LANE_SUMS) }
+}
+
+/// Half of them the default, which has a path of its own.
+fn bf16_mac(random: &mut Random, join: Join) -> Bf16Mac {
+    if random.coin() {
+        return Bf16Mac::default();
+    }
+    let formats = [PartialSumFormat::F32, PartialSumFormat::Bf16];
+    Bf16Mac {
+        partial_sum: if join == Join::Chained { PartialSumFormat::F32 } else { random.pick(&formats) },
+        rounding: random.pick(&[FloatRounding::NearestEven, FloatRounding::TowardZero, FloatRounding::Odd]),
+        subnormals: random.pick(&[Subnormals::Keep, Subnormals::Flush]),
+        lane_sum: random.pick(&LANE_SUMS),
+    }
 }
 
 /// bf16 operands: of one magnitude, of many, or any bits at all (infinities and NaN included).
@@ -174,8 +202,8 @@ fn run_floats(
     control: &Control,
     starts: &[Start],
     operands: Operands<'_, bf16>,
+    mac: Bf16Mac,
 ) -> Run<f32> {
-    let mac = Bf16Mac;
     match schedule.lanes.along_n() {
         1 => run(schedule, control, starts, &Bf16Payload::<1> { operands, mac }),
         2 => run(schedule, control, starts, &Bf16Payload::<2> { operands, mac }),
@@ -202,11 +230,11 @@ fn expected_writes(schedule: &Schedule, control: &Control) -> WeightWrites {
 /// Cycles, integers and register writes of one case; returns whether a register wrapped.
 fn check_integers(random: &mut Random, schedule: &Schedule, control: &Control, name: &str) -> bool {
     let values = integers(random, schedule.gemm);
-    let mac = integer_mac(random);
+    let mac = integer_mac(random, schedule.join);
     let starts = control.starts(schedule, random.pick(&[Loading::Earliest, Loading::Latest]));
     let run = run_integers(schedule, control, &starts, values.operands(), mac);
     assert_eq!(run.cycles, array_cycles(schedule, &array(schedule, control)).0, "{name}");
-    let sums = values.dots(|a, w| integer_dot(a, w, mac, k_per_fold(schedule)));
+    let sums = values.dots(|a, w| integer_dot(a, w, mac, order(schedule)));
     let expected: Vec<i64> = sums.iter().map(|sum| i64::from(sum.accumulator)).collect();
     assert!(run.outputs == expected, "integers of {name}");
     assert_eq!(run.weight_writes, expected_writes(schedule, control), "{name}");
@@ -216,9 +244,10 @@ fn check_integers(random: &mut Random, schedule: &Schedule, control: &Control, n
 fn check_floats(random: &mut Random, schedule: &Schedule, control: &Control, name: &str) {
     let values = floats(random, schedule.gemm);
     let starts = control.starts(schedule, Loading::Latest);
-    let run = run_floats(schedule, control, &starts, values.operands());
+    let mac = bf16_mac(random, schedule.join);
+    let run = run_floats(schedule, control, &starts, values.operands(), mac);
     assert_eq!(run.cycles, array_cycles(schedule, &array(schedule, control)).0, "{name}");
-    let expected = values.dots(|a, w| bf16_dot(a, w, Bf16Mac, k_per_fold(schedule)).to_bits());
+    let expected = values.dots(|a, w| bf16_dot(a, w, mac, order(schedule)).to_bits());
     assert!(run.outputs.iter().map(|sum| sum.to_bits()).eq(expected), "bf16 of {name}");
 }
 

@@ -65,7 +65,7 @@ fn blocks(geometry: &Geometry) -> impl Iterator<Item = (usize, Range<usize>)> + 
 
 #[derive(Clone, Debug)]
 enum IntegerKernel {
-    Ordered { mac: IntegerMac, k_per_fold: usize, weights: Vec<i16> },
+    Ordered { mac: IntegerMac, order: ReductionOrder, weights: Vec<i16> },
     Portable { weights: Vec<i16> },
     Words { groups: Vec<WordPanels> },
     Bytes { groups: Vec<BytePanels> },
@@ -119,15 +119,16 @@ impl IntegerConvolution {
     ) -> Option<Self> {
         let k = geometry.k();
         let k_per_fold = order.map_or(k, |order| order.k_per_fold);
-        if weights.len() != k * geometry.output().channels || k_per_fold == 0 {
+        let lanes = order.map_or(1, |order| order.lanes);
+        if weights.len() != k * geometry.output().channels || k_per_fold == 0 || lanes == 0 {
             return None;
         }
         let bound = weights.chunks_exact(k).fold(StaticBound::default(), |bound, channel| {
             let channel = channel.iter().map(|&weight| i32::from(weight));
             bound.max(StaticBound::of_channel(channel, activation.max_magnitude(), k_per_fold))
         });
-        let kernel = if order.is_some() && !bound.fits(mac) {
-            IntegerKernel::Ordered { mac, k_per_fold, weights: weights.to_vec() }
+        let kernel = if let Some(order) = order.filter(|_| !bound.fits(mac)) {
+            IntegerKernel::Ordered { mac, order, weights: weights.to_vec() }
         } else if bound.accumulator > mac.accumulator.max().unsigned_abs() {
             return None;
         } else if let Some(avx2) = kernels.panels(&geometry) {
@@ -196,10 +197,10 @@ impl IntegerConvolution {
             sums.clear();
             sums.resize(pixels.len() * n, 0);
             match &self.kernel {
-                IntegerKernel::Ordered { mac, k_per_fold, weights } => {
+                IntegerKernel::Ordered { mac, order, weights } => {
                     let rows = geometry.rows(input, group, &pixels, k, self.padding, word_rows);
                     each_dot(rows, &weights[group * n * k..][..n * k], k, sums, |row, channel| {
-                        let sum = portable::integer_dot(row, channel, *mac, *k_per_fold);
+                        let sum = portable::integer_dot(row, channel, *mac, *order);
                         overflows += sum.overflows;
                         sum.accumulator
                     });
@@ -257,13 +258,13 @@ enum Bf16Kernel {
 pub struct Bf16Convolution {
     geometry: Geometry,
     mac: Bf16Mac,
-    k_per_fold: usize,
+    order: ReductionOrder,
     kernel: Bf16Kernel,
 }
 
 impl Bf16Convolution {
     /// Prepares weights [cout, kh, kw, cin/groups]. None when their number is not the geometry's or a
-    /// fold is empty.
+    /// fold is empty. Only [native](Bf16Mac::is_native) MACs have a fast kernel.
     pub fn new(
         geometry: Geometry,
         weights: &[bf16],
@@ -272,10 +273,10 @@ impl Bf16Convolution {
         kernels: Kernels,
     ) -> Option<Self> {
         let k = geometry.k();
-        if weights.len() != k * geometry.output().channels || order.k_per_fold == 0 {
+        if weights.len() != k * geometry.output().channels || order.k_per_fold == 0 || order.lanes == 0 {
             return None;
         }
-        let kernel = match kernels.panels(&geometry) {
+        let kernel = match kernels.panels(&geometry).filter(|_| mac.is_native()) {
             Some(avx2) => {
                 let group = k * geometry.out_channels_per_group();
                 let groups =
@@ -284,7 +285,7 @@ impl Bf16Convolution {
             }
             None => Bf16Kernel::Portable { weights: weights.to_vec() },
         };
-        Some(Self { geometry, mac, k_per_fold: order.k_per_fold, kernel })
+        Some(Self { geometry, mac, order, kernel })
     }
 
     /// What executes it.
@@ -329,12 +330,12 @@ impl Bf16Convolution {
                     let rows = self.geometry.rows(input, group, &pixels, k, bf16::ZERO, bf16_rows);
                     let weights = &weights[group * n * k..][..n * k];
                     each_dot(rows, weights, k, sums, |row, channel| {
-                        portable::bf16_dot(row, channel, self.mac, self.k_per_fold)
+                        portable::bf16_dot(row, channel, self.mac, self.order)
                     });
                 }
                 Bf16Kernel::Avx2 { groups } => {
                     let rows = self.geometry.rows(f32_input, group, &pixels, k, 0.0, f32_rows);
-                    groups[group].multiply(rows, self.k_per_fold, sums);
+                    groups[group].multiply(rows, self.order.k_per_fold, sums);
                     for sum in sums.iter_mut() {
                         *sum = self.mac.canonical(*sum);
                     }

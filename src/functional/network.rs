@@ -669,8 +669,7 @@ impl Preparation<'_> {
         } else {
             let groups = convolution.groups;
             let geometry = Geometry::new(input, groups, convolution.window, groups);
-            let widest =
-                RegisterWidth::new(32).map(|width| IntegerMac { partial_sum: width, accumulator: width });
+            let widest = RegisterWidth::new(32).map(|width| IntegerMac::wrapping(width, width));
             let sums = geometry
                 .zip(widest)
                 .and_then(|(geometry, widest)| prepare(geometry, &vec![1; k * groups], widest, None));

@@ -277,9 +277,9 @@ ops_per_cycle = 1
         assert!(array.double_buffer());
         assert_eq!(array.accumulator_latency_cycles(), 1);
         let width = |bits| RegisterWidth::new(bits).unwrap();
-        let integer = MacSpec::Integer(IntegerMac { partial_sum: width(24), accumulator: width(32) });
+        let integer = MacSpec::Integer(IntegerMac::wrapping(width(24), width(32)));
         assert_eq!(design.mac(pair("uint8", "int8")).unwrap().spec(), integer);
-        assert_eq!(design.mac(OperandPair::Bf16).unwrap().spec(), MacSpec::Bf16(Bf16Mac));
+        assert_eq!(design.mac(OperandPair::Bf16).unwrap().spec(), MacSpec::Bf16(Bf16Mac::default()));
         assert_eq!(design.mac(pair("int8", "int8")), None);
         let activation = design.activation();
         assert_eq!((activation.banks(), activation.bytes_per_bank()), (1, 65_536));
@@ -577,8 +577,8 @@ ops_per_cycle = 1
             Case("accumulator_bits = 32", "accumulator_bits = 272", "272: expected 16 to 32"),
             Case(
                 "accumulator_bits = 32",
-                "accumulator_bits = 32\noverflow = \"saturate\"",
-                "`saturate`: not in this version; expected `wrap`",
+                "accumulator_bits = 32\noverflow = \"clip\"",
+                "unknown value `clip`: expected one of `wrap`, `saturate`",
             ),
             Case(
                 "accumulator_bits = 32",
@@ -587,13 +587,13 @@ ops_per_cycle = 1
             ),
             Case(
                 "accumulator_bits = 32",
-                "accumulator_bits = 32\nlane_sum = \"block\"",
-                "`block`: not in this version; expected `serial`",
+                "accumulator_bits = 32\nlane_sum = \"tree\"",
+                "unknown value `tree`: expected one of `serial`, `first`, `block`",
             ),
             Case(
                 "accumulator_bits = 32",
                 "accumulator_bits = 32\njoin = \"chained\"",
-                "`chained`: not in this version; expected `per-fold`",
+                "`chained`: the accumulator's value enters a column",
             ),
             Case(
                 "accumulator_bits = 32",
@@ -612,8 +612,8 @@ ops_per_cycle = 1
             ),
             Case(
                 "weight = \"bf16\"",
-                "weight = \"bf16\"\npartial_sum = \"bf16\"",
-                "`bf16`: not in this version; expected `f32`",
+                "weight = \"bf16\"\npartial_sum = \"bf16\"\njoin = \"chained\"",
+                "`mac[1].join`: `chained`: the accumulator's value enters a column",
             ),
             Case(
                 "weight = \"bf16\"",
@@ -622,13 +622,13 @@ ops_per_cycle = 1
             ),
             Case(
                 "weight = \"bf16\"",
-                "weight = \"bf16\"\nrounding = \"rto\"",
-                "`rto`: not in this version; expected `rne`",
+                "weight = \"bf16\"\nrounding = \"rna\"",
+                "unknown value `rna`: expected one of `rne`, `rtz`, `rto`",
             ),
             Case(
                 "weight = \"bf16\"",
-                "weight = \"bf16\"\nsubnormals = \"flush\"",
-                "`flush`: not in this version; expected `keep`",
+                "weight = \"bf16\"\nsubnormals = \"lose\"",
+                "unknown value `lose`: expected one of `keep`, `flush`",
             ),
             Case(
                 "[scratchpad.activation]",

@@ -5,7 +5,8 @@ use std::ops::Range;
 use toml::Spanned;
 
 use crate::numerics::{
-    Bf16Mac, IntegerMac, MacSpec, OperandFormat, OperandPair, RegisterWidth, UnknownFormat,
+    Bf16Mac, FloatRounding, IntegerMac, Join, LaneSum, MacSpec, OperandFormat, OperandPair, Overflow,
+    PartialSumFormat, RegisterWidth, Subnormals, UnknownFormat,
 };
 use crate::source::{SourceError, SourceFile};
 
@@ -33,6 +34,7 @@ pub struct MacUnit {
     lane_axis: LaneAxis,
     lanes: u64,
     spec: MacSpec,
+    join: Join,
 }
 
 impl MacUnit {
@@ -54,17 +56,31 @@ impl MacUnit {
             return Err(file.error(raw.weight.span(), message));
         };
         let (lane_axis, lanes) = lanes(file, &raw.lanes, dataflows)?;
-        file.only(raw.lane_sum.as_ref(), "serial", &["first", "block"])?;
-        file.only(raw.join.as_ref(), "per-fold", &["chained"])?;
-        Ok(Self {
-            pair,
-            lane_axis,
-            lanes,
-            spec: match pair {
-                OperandPair::Integer { .. } => MacSpec::Integer(integer_mac(file, table, raw)?),
-                OperandPair::Bf16 => MacSpec::Bf16(bf16_mac(file, raw)?),
-            },
-        })
+        let lane_sum = option(
+            file,
+            &raw.lane_sum,
+            &[("serial", LaneSum::Serial), ("first", LaneSum::First), ("block", LaneSum::Block)],
+        )?;
+        let join = option(file, &raw.join, &[("per-fold", Join::PerFold), ("chained", Join::Chained)])?;
+        let alone = lanes == 1 || lane_axis == LaneAxis::N;
+        let spec = match pair {
+            OperandPair::Integer { .. } => {
+                // One product has no order.
+                let lane_sum = if alone { LaneSum::Serial } else { lane_sum };
+                MacSpec::Integer(IntegerMac { lane_sum, ..integer_mac(file, table, raw)? })
+            }
+            OperandPair::Bf16 => {
+                // A block rounds its exact sum, the others a product outside f32's range first.
+                let lane_sum = if alone && lane_sum == LaneSum::First { LaneSum::Serial } else { lane_sum };
+                MacSpec::Bf16(Bf16Mac { lane_sum, ..bf16_mac(file, raw)? })
+            }
+        };
+        if let (Join::Chained, Some(written), true) = (join, &raw.join, formats_differ(spec)) {
+            let message = "`chained`: the accumulator's value enters a column, so accumulators must have the \
+                           format of partial sums";
+            return Err(file.error(written.span(), message));
+        }
+        Ok(Self { pair, lane_axis, lanes, spec, join })
     }
 
     /// Formats of the operands.
@@ -85,6 +101,27 @@ impl MacUnit {
     /// How products become sums.
     pub fn spec(&self) -> MacSpec {
         self.spec
+    }
+
+    /// How the folds of an output join.
+    pub fn join(&self) -> Join {
+        self.join
+    }
+}
+
+/// A key with a choice of values, the first by default.
+fn option<T: Copy>(
+    file: &SourceFile,
+    value: &Option<Spanned<String>>,
+    choices: &[(&str, T)],
+) -> Result<T, SourceError> {
+    value.as_ref().map_or(Ok(choices[0].1), |value| one_of(file, value, choices))
+}
+
+fn formats_differ(spec: MacSpec) -> bool {
+    match spec {
+        MacSpec::Integer(mac) => mac.partial_sum != mac.accumulator,
+        MacSpec::Bf16(mac) => mac.partial_sum != PartialSumFormat::F32,
     }
 }
 
@@ -110,7 +147,8 @@ fn integer_mac(file: &SourceFile, table: Range<usize>, raw: &RawMac) -> Result<I
                        `accumulator_bits`, `overflow` and `bias`";
         return Err(file.error(foreign.span(), message));
     }
-    file.only(raw.overflow.as_ref(), "wrap", &["saturate"])?;
+    let overflow =
+        option(file, &raw.overflow, &[("wrap", Overflow::Wrap), ("saturate", Overflow::Saturate)])?;
     file.only(raw.bias.as_ref(), "after-last-fold", &["preload"])?;
     let width = |value: &Option<Spanned<i64>>, key: &str| -> Result<RegisterWidth, SourceError> {
         let Some(value) = value else {
@@ -122,10 +160,9 @@ fn integer_mac(file: &SourceFile, table: Range<usize>, raw: &RawMac) -> Result<I
             .and_then(RegisterWidth::new)
             .ok_or_else(|| file.error(value.span(), format!("{bits}: expected 16 to 32")))
     };
-    Ok(IntegerMac {
-        partial_sum: width(&raw.partial_sum_bits, "partial_sum_bits")?,
-        accumulator: width(&raw.accumulator_bits, "accumulator_bits")?,
-    })
+    let partial_sum = width(&raw.partial_sum_bits, "partial_sum_bits")?;
+    let accumulator = width(&raw.accumulator_bits, "accumulator_bits")?;
+    Ok(IntegerMac { overflow, ..IntegerMac::wrapping(partial_sum, accumulator) })
 }
 
 fn bf16_mac(file: &SourceFile, raw: &RawMac) -> Result<Bf16Mac, SourceError> {
@@ -136,9 +173,27 @@ fn bf16_mac(file: &SourceFile, raw: &RawMac) -> Result<Bf16Mac, SourceError> {
                        `rounding` and `subnormals`";
         return Err(file.error(foreign, message));
     }
-    file.only(raw.partial_sum.as_ref(), "f32", &["bf16"])?;
     file.only(raw.accumulator.as_ref(), "f32", &[])?;
-    file.only(raw.rounding.as_ref(), "rne", &["rtz", "rto"])?;
-    file.only(raw.subnormals.as_ref(), "keep", &["flush"])?;
-    Ok(Bf16Mac)
+    Ok(Bf16Mac {
+        partial_sum: option(
+            file,
+            &raw.partial_sum,
+            &[("f32", PartialSumFormat::F32), ("bf16", PartialSumFormat::Bf16)],
+        )?,
+        rounding: option(
+            file,
+            &raw.rounding,
+            &[
+                ("rne", FloatRounding::NearestEven),
+                ("rtz", FloatRounding::TowardZero),
+                ("rto", FloatRounding::Odd),
+            ],
+        )?,
+        subnormals: option(
+            file,
+            &raw.subnormals,
+            &[("keep", Subnormals::Keep), ("flush", Subnormals::Flush)],
+        )?,
+        lane_sum: LaneSum::Serial,
+    })
 }

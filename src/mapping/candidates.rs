@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use crate::hardware::{Accelerator, Array, Dataflow, OutputDrain};
 
 use super::gemm::Gemm;
+use super::reduction::Join;
 use super::schedule::{Lanes, Schedule, Split};
 use super::tiling::{InputSupply, Room, Tiling, WeightSupply};
 use super::transport::{Transport, largest};
@@ -43,6 +44,8 @@ pub(super) struct Candidates<'a> {
     pub(super) gemm: Gemm,
     pub(super) space: &'a Space<'a>,
     pub(super) lanes: Lanes,
+    /// How the folds of an output join.
+    pub(super) join: Join,
     pub(super) activation_bits: u64,
     pub(super) weight_bits: u64,
     pub(super) accumulator_bits: u64,
@@ -104,6 +107,7 @@ impl Candidates<'_> {
             split,
             m_tile: m,
             n_tile: n,
+            join: self.join,
         };
         let accumulators = self.accumulator_room() / self.accumulator_bits;
         let depth = schedule.k_per_fold().min(k);

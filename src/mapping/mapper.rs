@@ -1,7 +1,7 @@
 //! The default mapper: which schedule and which plan a layer gets on a design.
 
 use crate::hardware::{Accelerator, Dataflow, LaneAxis, MacUnit};
-use crate::numerics::{MacSpec, OperandPair, StaticBound};
+use crate::numerics::{LaneSum, MacSpec, OperandPair, StaticBound};
 use crate::workload::{Layer, Network, Operation, Workload};
 
 use super::candidates::{Candidates, Space};
@@ -232,6 +232,7 @@ fn map_layer(
         gemm,
         space,
         lanes: Lanes { axis: unit.lane_axis(), count: unit.lanes() },
+        join: unit.join(),
         activation_bits: u64::from(pair.activation().bits()),
         weight_bits: u64::from(pair.weight().bits()),
         accumulator_bits: u64::from(accumulator_bits(unit)),
@@ -312,6 +313,7 @@ fn safe_dataflows(gemm: Gemm, unit: &MacUnit, space: &Space<'_>) -> Vec<Dataflow
     let array = space.accelerator.array();
     let safe = |dataflow: &Dataflow| {
         let k_per_fold = match (dataflow, unit.lane_axis()) {
+            _ if unit.join() == Join::Chained => gemm.k,
             (Dataflow::Os, _) => gemm.k,
             (Dataflow::Ws | Dataflow::Is, LaneAxis::K) => array.rows() * unit.lanes(),
             (Dataflow::Ws | Dataflow::Is, LaneAxis::N) => array.rows(),
@@ -333,13 +335,21 @@ fn cannot_overflow(unit: &MacUnit, k: u64, k_per_fold: u64) -> bool {
 }
 
 fn plan(schedule: &Schedule, unit: &MacUnit) -> LayerPlan {
-    let order_cannot_matter = matches!(unit.spec(), MacSpec::Integer(_))
-        && cannot_overflow(unit, schedule.gemm.k, schedule.k_per_fold());
-    let order = || ReductionOrder {
-        // A fold never holds more than the whole contraction: designs that finish it in one fold agree.
-        k_per_fold: usize::try_from(schedule.k_per_fold().min(schedule.gemm.k)).unwrap_or(usize::MAX),
-        join: Join::PerFold,
+    // A fold never holds more than the whole contraction: designs that finish it in one fold agree. A
+    // chain is one sum over all folds; an output-stationary one never leaves its PE.
+    let (k_per_fold, join) = match (schedule.join, schedule.dataflow) {
+        (Join::Chained, Dataflow::Ws | Dataflow::Is) => (schedule.gemm.k, Join::Chained),
+        _ => (schedule.k_per_fold().min(schedule.gemm.k), Join::PerFold),
     };
+    let order_cannot_matter =
+        matches!(unit.spec(), MacSpec::Integer(_)) && cannot_overflow(unit, schedule.gemm.k, k_per_fold);
+    let lane_sum = match unit.spec() {
+        MacSpec::Integer(mac) => mac.lane_sum,
+        MacSpec::Bf16(mac) => mac.lane_sum,
+    };
+    let lanes = if lane_sum == LaneSum::Serial { 1 } else { schedule.lanes.along_k() };
+    let extent = |extent: u64| usize::try_from(extent).unwrap_or(usize::MAX);
+    let order = || ReductionOrder { k_per_fold: extent(k_per_fold), join, lanes: extent(lanes) };
     LayerPlan { mac: unit.spec(), reduction: (!order_cannot_matter).then(order) }
 }
 

@@ -3,6 +3,7 @@
 use crate::hardware::{Dataflow, LaneAxis};
 
 use super::gemm::Gemm;
+use super::reduction::Join;
 
 /// Multiplications of a PE in one cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +59,8 @@ pub struct Schedule {
     pub m_tile: u64,
     /// Channels of an output tile.
     pub n_tile: u64,
+    /// How the folds of an output join.
+    pub join: Join,
 }
 
 /// One piece of a GEMM that fills the arrays once: what is stationary stays while vectors stream past.
@@ -312,6 +315,7 @@ mod tests {
                     split,
                     m_tile,
                     n_tile,
+                    join: Join::PerFold,
                 }
             },
         )
@@ -364,6 +368,7 @@ mod tests {
             split: Split::Channels,
             m_tile: 4,
             n_tile: 3,
+            join: Join::PerFold,
         };
         let order = |schedule: Schedule| -> Vec<_> {
             schedule.folds().map(|fold| (fold.m, fold.n, fold.k)).collect()

@@ -2,6 +2,7 @@
 
 use half::bf16;
 
+use super::float_sum::{ExactSum, FloatRounding, PartialSumFormat, Round, Subnormals};
 use super::format::OperandPair;
 
 /// Canonical quiet NaN: the only NaN a bf16 MAC returns.
@@ -44,25 +45,157 @@ impl RegisterWidth {
     }
 }
 
-/// Integer MAC: exact products, wrapping partial sums in the array and a wrapping accumulator behind it.
+/// What a register holds after an addition whose exact result it cannot hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Overflow {
+    /// The low bits.
+    #[default]
+    Wrap,
+    /// The nearest value that it can hold.
+    Saturate,
+}
+
+impl Overflow {
+    /// value + addend in a register; an exact result outside is counted.
+    #[inline]
+    pub fn add(self, register: RegisterWidth, value: i64, addend: i64, overflows: &mut u64) -> i64 {
+        let exact = value + addend;
+        if register.holds(exact) {
+            return exact;
+        }
+        *overflows += 1;
+        match self {
+            Self::Wrap => register.wrap(exact),
+            Self::Saturate => exact.clamp(-register.max() - 1, register.max()),
+        }
+    }
+}
+
+/// How the products of a PE's lanes along k join its partial sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LaneSum {
+    /// One after the other.
+    #[default]
+    Serial,
+    /// Summed from left to right first, as partial sums are, and then added.
+    First,
+    /// All at once: one rounding, or one overflow, of the exact sum.
+    Block,
+}
+
+/// How the folds of one output join.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Join {
+    /// Each fold sums from zero and is then added to the accumulator.
+    #[default]
+    PerFold,
+    /// The accumulator's value enters the top of the next fold's column, and its sum replaces it.
+    Chained,
+}
+
+/// Integer MAC: exact products, partial sums in the array and an accumulator behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IntegerMac {
     /// Partial sums inside the array.
     pub partial_sum: RegisterWidth,
     /// Accumulator behind the array, to which each fold's sum is added.
     pub accumulator: RegisterWidth,
+    /// Of both.
+    pub overflow: Overflow,
+    /// How lanes along k join the partial sum.
+    pub lane_sum: LaneSum,
 }
 
-/// bfloat16 MAC: f32 partial sums and accumulator, round to nearest even, subnormals kept, the lanes
-/// of a row summed serially. Each fold starts at +0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Bf16Mac;
+impl IntegerMac {
+    /// Registers that wrap, lanes one after the other.
+    pub fn wrapping(partial_sum: RegisterWidth, accumulator: RegisterWidth) -> Self {
+        Self { partial_sum, accumulator, overflow: Overflow::Wrap, lane_sum: LaneSum::Serial }
+    }
+
+    /// One PE in one step: the products of its lanes join the partial sum.
+    #[inline]
+    pub fn step(self, partial_sum: i64, activations: &[i16], weights: &[i16], overflows: &mut u64) -> i64 {
+        let mut add = |sum, addend| self.overflow.add(self.partial_sum, sum, addend, overflows);
+        let mut products = activations.iter().zip(weights).map(|(&a, &w)| i64::from(a) * i64::from(w));
+        match self.lane_sum {
+            LaneSum::Serial => products.fold(partial_sum, add),
+            LaneSum::First => {
+                let lanes = products.next().map(|first| products.fold(first, &mut add));
+                lanes.map_or(partial_sum, |lanes| add(partial_sum, lanes))
+            }
+            LaneSum::Block => add(partial_sum, products.sum()),
+        }
+    }
+}
+
+/// bfloat16 MAC with an f32 accumulator. The default has f32 partial sums, rounds to nearest even, keeps
+/// subnormals and sums the lanes of a row serially.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bf16Mac {
+    /// Format of partial sums inside the array.
+    pub partial_sum: PartialSumFormat,
+    /// Of every result.
+    pub rounding: FloatRounding,
+    /// Of operands and results.
+    pub subnormals: Subnormals,
+    /// How lanes along k join the partial sum.
+    pub lane_sum: LaneSum,
+}
 
 impl Bf16Mac {
+    /// Whether the processor's own f32 arithmetic computes it, product by product.
+    pub fn is_native(self) -> bool {
+        self == Self::default()
+    }
+
     /// `partial_sum` + activation · weight. The product is exact in f32 unless it leaves f32's range,
     /// where it is rounded once; the sum is rounded once.
+    #[inline]
     pub fn accumulate(self, partial_sum: f32, activation: bf16, weight: bf16) -> f32 {
-        partial_sum + activation.to_f32() * weight.to_f32()
+        if self.is_native() {
+            return partial_sum + activation.to_f32() * weight.to_f32();
+        }
+        self.round().add(partial_sum, self.product(activation, weight), self.partial_sum)
+    }
+
+    /// One PE in one step: the products of its lanes join the partial sum, which is canonical if it is NaN
+    /// and the MAC is not [native](Self::is_native).
+    pub fn step(self, partial_sum: f32, activations: &[bf16], weights: &[bf16]) -> f32 {
+        let lanes = activations.iter().zip(weights);
+        match self.lane_sum {
+            LaneSum::Serial => lanes.fold(partial_sum, |sum, (&a, &w)| self.accumulate(sum, a, w)),
+            LaneSum::First => {
+                let products = lanes.map(|(&a, &w)| self.product(a, w));
+                let add = |sum, addend| self.round().add(sum, addend, self.partial_sum);
+                products.reduce(add).map_or(partial_sum, |lanes| add(partial_sum, lanes))
+            }
+            LaneSum::Block => {
+                let mut sum = ExactSum::new();
+                sum.add(partial_sum.into());
+                for (&a, &w) in lanes {
+                    sum.add(self.round().operand(a) * self.round().operand(w)); // 16 bits: exact in f64
+                }
+                self.round().narrow(sum.odd(), self.partial_sum)
+            }
+        }
+    }
+
+    /// A fold's sum joins the accumulator, in f32.
+    pub fn join(self, accumulator: f32, fold: f32) -> f32 {
+        if self.is_native() {
+            return accumulator + self.canonical(fold);
+        }
+        self.round().add(accumulator, fold, PartialSumFormat::F32)
+    }
+
+    fn round(self) -> Round {
+        Round { rounding: self.rounding, subnormals: self.subnormals }
+    }
+
+    /// activation · weight in f32: exact in its range, else rounded once.
+    fn product(self, activation: bf16, weight: bf16) -> f32 {
+        let exact = self.round().operand(activation) * self.round().operand(weight); // in f64
+        self.round().narrow(exact, PartialSumFormat::F32)
     }
 
     /// What leaves a fold or the accumulator: NaN becomes the canonical quiet NaN. NaN persists through
@@ -164,9 +297,9 @@ mod tests {
     #[test]
     fn order_decides_bf16_sums() {
         let sum = |products: &[(f32, f32)]| {
-            products
-                .iter()
-                .fold(0.0, |sum, &(a, w)| Bf16Mac.accumulate(sum, bf16::from_f32(a), bf16::from_f32(w)))
+            products.iter().fold(0.0, |sum, &(a, w)| {
+                Bf16Mac::default().accumulate(sum, bf16::from_f32(a), bf16::from_f32(w))
+            })
         };
         let big = (4096.0, 4096.0); // 2^24
         let minus = (4096.0, -4096.0);
@@ -180,7 +313,7 @@ mod tests {
     #[test]
     fn invalid_operations_give_the_canonical_nan() {
         let infinity = bf16::INFINITY;
-        let sum = Bf16Mac.accumulate(f32::NEG_INFINITY, infinity, bf16::ONE);
-        assert_eq!(Bf16Mac.canonical(sum).to_bits(), 0x7fc0_0000);
+        let sum = Bf16Mac::default().accumulate(f32::NEG_INFINITY, infinity, bf16::ONE);
+        assert_eq!(Bf16Mac::default().canonical(sum).to_bits(), 0x7fc0_0000);
     }
 }

@@ -44,6 +44,20 @@ impl<S: Copy> Accumulators<S> {
         self.pipeline.push_back(stage);
     }
 
+    /// The value of an accumulator that enters a column. None while it is not readable.
+    pub(super) fn read(&self, address: usize) -> Option<S> {
+        let entry = &self.entries[address];
+        entry.sum.filter(|_| entry.in_flight == 0)
+    }
+
+    /// A chain's sum leaves the bottom register and replaces the accumulator.
+    pub(super) fn replace<P: Payload<Output = S>>(&mut self, payload: &P, address: usize, sum: S) {
+        self.entries[address].in_flight += 1;
+        if let Some(stage) = self.pipeline.back_mut() {
+            stage.push((address, payload.store(sum)));
+        }
+    }
+
     /// A fold's sum leaves the bottom register; `first` starts the accumulator anew.
     pub(super) fn enter<P: Payload<Output = S>>(
         &mut self,

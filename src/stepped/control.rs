@@ -1,6 +1,6 @@
 //! When folds begin: all that control decides.
 
-use crate::mapping::{Dataflow, OutputDrain, Schedule, View};
+use crate::mapping::{Dataflow, Join, OutputDrain, Schedule, View};
 
 /// The parts of the array that a schedule does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,8 @@ impl Control {
                         drained + view.rows
                     };
                     if !fold.is_first_of_outputs() {
-                        next = next.max(vector + self.accumulator_latency);
+                        let column = if schedule.join == Join::Chained { schedule.rows } else { 0 };
+                        next = next.max(vector + column + self.accumulator_latency);
                     }
                     let earliest = if self.double_buffer { vector } else { drained };
                     match loading {

@@ -23,12 +23,16 @@ pub trait Payload {
     fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> Self::Weight;
     /// What enters at the top of a column.
     fn zero(&self) -> Self::Sum;
-    /// One PE in one cycle: lanes along k add serially to a partial sum, lanes along n have one each.
+    /// One PE in one cycle: lanes along k join a partial sum, lanes along n have one each.
     fn step(&self, sum: Self::Sum, activation: Self::Activation, weight: Self::Weight) -> Self::Sum;
     /// The sum of one lane along n.
     fn lane(&self, sum: Self::Sum, lane: usize) -> Self::Output;
     /// A fold's sum joins the accumulator, or starts one.
     fn join(&self, accumulator: Option<Self::Output>, fold: Self::Output) -> Self::Output;
+    /// What enters at the top of a column when folds are chained: its accumulators, lane by lane.
+    fn resume(&self, accumulators: impl Iterator<Item = Self::Output>) -> Self::Sum;
+    /// What an accumulator holds of a chain's sum.
+    fn store(&self, sum: Self::Output) -> Self::Output;
 }
 
 impl Payload for () {
@@ -43,6 +47,10 @@ impl Payload for () {
     fn step(&self, (): (), (): (), (): ()) {}
     fn lane(&self, (): (), _: usize) {}
     fn join(&self, _: Option<()>, (): ()) {}
+    fn resume(&self, accumulators: impl Iterator<Item = ()>) {
+        accumulators.for_each(drop);
+    }
+    fn store(&self, (): ()) {}
 }
 
 /// The operands of a layer, k contiguous.
@@ -85,7 +93,15 @@ impl<'a, T> Operands<'a, T> {
     }
 }
 
-/// Integer MACs: partial sums and accumulators wrap. A PE computes up to `CHANNELS` output channels.
+/// Lanes without an accumulator hold `empty`.
+fn channels<T: Copy, const CHANNELS: usize>(
+    mut accumulators: impl Iterator<Item = T>,
+    empty: T,
+) -> [T; CHANNELS] {
+    std::array::from_fn(|_| accumulators.next().unwrap_or(empty))
+}
+
+/// Integer MACs. A PE computes up to `CHANNELS` output channels.
 #[derive(Clone, Copy, Debug)]
 pub struct IntegerPayload<'a, const CHANNELS: usize> {
     /// The layer's operands.
@@ -114,10 +130,7 @@ impl<'a, const CHANNELS: usize> Payload for IntegerPayload<'a, CHANNELS> {
 
     fn step(&self, sum: Self::Sum, activation: &'a [i16], weight: Self::Weight) -> Self::Sum {
         std::array::from_fn(|channel| {
-            let lanes = activation.iter().zip(weight[channel]);
-            lanes.fold(sum[channel], |sum, (&a, &w)| {
-                self.mac.partial_sum.wrap(sum + i64::from(a) * i64::from(w))
-            })
+            self.mac.step(sum[channel], activation, weight[channel], &mut 0) // overflows are the engine's to count
         })
     }
 
@@ -126,11 +139,19 @@ impl<'a, const CHANNELS: usize> Payload for IntegerPayload<'a, CHANNELS> {
     }
 
     fn join(&self, accumulator: Option<i64>, fold: i64) -> i64 {
-        self.mac.accumulator.wrap(accumulator.unwrap_or(0) + fold)
+        self.mac.overflow.add(self.mac.accumulator, accumulator.unwrap_or(0), fold, &mut 0)
+    }
+
+    fn resume(&self, accumulators: impl Iterator<Item = i64>) -> [i64; CHANNELS] {
+        channels(accumulators, 0)
+    }
+
+    fn store(&self, sum: i64) -> i64 {
+        sum
     }
 }
 
-/// bf16 MACs: f32 partial sums and accumulators. A PE computes up to `CHANNELS` output channels.
+/// bf16 MACs. A PE computes up to `CHANNELS` output channels.
 #[derive(Clone, Copy, Debug)]
 pub struct Bf16Payload<'a, const CHANNELS: usize> {
     /// The layer's operands.
@@ -158,10 +179,7 @@ impl<'a, const CHANNELS: usize> Payload for Bf16Payload<'a, CHANNELS> {
     }
 
     fn step(&self, sum: Self::Sum, activation: &'a [bf16], weight: Self::Weight) -> Self::Sum {
-        std::array::from_fn(|channel| {
-            let lanes = activation.iter().zip(weight[channel]);
-            lanes.fold(sum[channel], |sum, (&a, &w)| self.mac.accumulate(sum, a, w))
-        })
+        std::array::from_fn(|channel| self.mac.step(sum[channel], activation, weight[channel]))
     }
 
     fn lane(&self, sum: Self::Sum, lane: usize) -> f32 {
@@ -169,7 +187,15 @@ impl<'a, const CHANNELS: usize> Payload for Bf16Payload<'a, CHANNELS> {
     }
 
     fn join(&self, accumulator: Option<f32>, fold: f32) -> f32 {
-        self.mac.canonical(accumulator.unwrap_or(0.0) + self.mac.canonical(fold))
+        self.mac.canonical(self.mac.join(accumulator.unwrap_or(0.0), fold))
+    }
+
+    fn resume(&self, accumulators: impl Iterator<Item = f32>) -> [f32; CHANNELS] {
+        channels(accumulators, 0.0)
+    }
+
+    fn store(&self, sum: f32) -> f32 {
+        self.mac.canonical(sum)
     }
 }
 
@@ -204,5 +230,13 @@ impl<P: Payload> Payload for Swapped<'_, P> {
 
     fn join(&self, accumulator: Option<P::Output>, fold: P::Output) -> P::Output {
         self.0.join(accumulator, fold)
+    }
+
+    fn resume(&self, accumulators: impl Iterator<Item = P::Output>) -> P::Sum {
+        self.0.resume(accumulators)
+    }
+
+    fn store(&self, sum: P::Output) -> P::Output {
+        self.0.store(sum)
     }
 }

@@ -7,7 +7,7 @@
 
 use std::ops::AddAssign;
 
-use crate::mapping::Schedule;
+use crate::mapping::{Join, Schedule};
 
 use super::ArrayRun;
 use super::accumulator::Accumulators;
@@ -78,6 +78,7 @@ struct Ports<A, W, S> {
 struct Machine<'a, P: Payload> {
     payload: &'a P,
     double_buffer: bool,
+    join: Join,
     parts: &'a [Part],
     rows: usize,
     columns: usize,
@@ -95,9 +96,32 @@ fn put<T>(port: &mut Option<T>, value: T, conflict: Conflict) -> Result<(), Conf
     Ok(())
 }
 
+/// What enters at the top of a column: nothing, or the sum of the folds before.
+fn top<P: Payload>(
+    payload: &P,
+    join: Join,
+    part: &Part,
+    vector: u64,
+    column: u64,
+    accumulators: &Accumulators<P::Output>,
+) -> Result<P::Sum, Conflict> {
+    if join == Join::PerFold || part.first_of_outputs {
+        return Ok(payload.zero());
+    }
+    let before = part.accumulators(vector, column).map(|address| accumulators.read(address));
+    let before = before.collect::<Option<Vec<_>>>().ok_or(Conflict::NotReadable)?;
+    Ok(payload.resume(before.into_iter()))
+}
+
 impl<P: Payload> Machine<'_, P> {
     /// What the parts `first..` put on the edges in `cycle`.
-    fn feed(&mut self, cycle: u64, first: usize, starts: &[Start]) -> Result<(), Conflict> {
+    fn feed(
+        &mut self,
+        cycle: u64,
+        first: usize,
+        starts: &[Start],
+        accumulators: &Accumulators<P::Output>,
+    ) -> Result<(), Conflict> {
         self.ports.weights.fill(None);
         self.ports.activations.fill(None);
         self.ports.sums.fill(None);
@@ -123,7 +147,7 @@ impl<P: Payload> Machine<'_, P> {
             for (column, port) in (0..part.columns).zip(&mut self.ports.sums) {
                 let Some(vector) = cycle.checked_sub(start.vector + column) else { break };
                 if vector < part.vectors {
-                    let sum = self.payload.zero();
+                    let sum = top(self.payload, self.join, part, vector, column, accumulators)?;
                     put(port, PartialSum { fold: index, vector, sum }, Conflict::ColumnTop)?;
                 }
             }
@@ -234,6 +258,7 @@ pub(super) fn weight_stationary<P: Payload>(
     let mut machine = Machine {
         payload,
         double_buffer: control.double_buffer,
+        join: schedule.join,
         parts,
         rows,
         columns,
@@ -259,7 +284,12 @@ pub(super) fn weight_stationary<P: Payload>(
                 let part = parts[sum.fold];
                 for (lane, address) in part.accumulators(sum.vector, column as u64).enumerate() {
                     let lane = payload.lane(sum.sum, lane);
-                    accumulators.enter(payload, cycle, address, part.first_of_outputs, lane)?;
+                    match schedule.join {
+                        Join::PerFold => {
+                            accumulators.enter(payload, cycle, address, part.first_of_outputs, lane)?;
+                        }
+                        Join::Chained => accumulators.replace(payload, address, lane),
+                    }
                 }
             }
         }
@@ -269,7 +299,7 @@ pub(super) fn weight_stationary<P: Payload>(
             first += 1;
         }
         let at = |conflict| Violation { cycle, conflict };
-        machine.feed(cycle, first, starts).map_err(at)?;
+        machine.feed(cycle, first, starts, &accumulators).map_err(at)?;
         machine.clock().map_err(at)?;
         cycle += 1;
     }

@@ -2,7 +2,7 @@
 
 use crate::hardware::{Accelerator, Dataflow, OutputDrain, Scratchpad};
 use crate::mapping::{Fold, FoldRun, MappedLayer, Schedule, Split, Step, Transport, View};
-use crate::numerics::MacSpec;
+use crate::numerics::{MacSpec, PartialSumFormat};
 
 use super::counters::{Accesses, Adder, Additions, Bits, Counters, Cycles, Macs, Words};
 
@@ -51,7 +51,13 @@ impl<'a> ArrayActions<'a> {
                 let (partial_sum, accumulator) = (mac.partial_sum.bits(), mac.accumulator.bits());
                 (partial_sum, accumulator, [Adder::Integer(partial_sum), Adder::Integer(accumulator)])
             }
-            MacSpec::Bf16(_) => (32, 32, [Adder::F32, Adder::F32]),
+            MacSpec::Bf16(mac) => {
+                let partial_sum = match mac.partial_sum {
+                    PartialSumFormat::F32 => 32,
+                    PartialSumFormat::Bf16 => 16,
+                };
+                (partial_sum, 32, [Adder::F32, Adder::F32])
+            }
         };
         let widths = Widths {
             activation: u64::from(mapped.pair.activation().bits()),

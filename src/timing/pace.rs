@@ -21,7 +21,7 @@
 //! the pace of the one that has most to do.
 
 use crate::hardware::{Array, Dataflow, OutputDrain};
-use crate::mapping::{Fold, FoldRun, Schedule, View};
+use crate::mapping::{Fold, FoldRun, Join, Schedule, View};
 
 use super::counters::Cycles;
 
@@ -144,8 +144,13 @@ impl<'a> Pace<'a> {
 
     fn stationary_start(&self, fold: Fold, view: View) -> u64 {
         let Some(Previous { view: previous, start, .. }) = self.previous else { return view.rows };
-        let same_outputs =
-            if fold.is_first_of_outputs() { 0 } else { self.array.accumulator_latency_cycles() };
+        let latency = self.array.accumulator_latency_cycles();
+        let same_outputs = match self.schedule.join {
+            _ if fold.is_first_of_outputs() => 0,
+            Join::PerFold => latency,
+            // The sum leaves the bottom of the column, and its accumulator enters at the top.
+            Join::Chained => self.array.rows() + latency,
+        };
         let gap = if self.array.double_buffer() {
             previous.vectors.max(view.rows)
         } else {
@@ -209,6 +214,7 @@ mod tests {
             split: Split::Channels,
             m_tile: m,
             n_tile: n,
+            join: Join::PerFold,
         }
     }
 

@@ -110,6 +110,7 @@ mod tests {
                 split,
                 m_tile: m,
                 n_tile: n,
+                join: crate::mapping::Join::PerFold,
             };
             let drain = if blocking { OutputDrain::Blocking } else { OutputDrain::Overlapped };
             let control = Control { accumulator_latency: latency, double_buffer, drain };
