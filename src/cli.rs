@@ -13,6 +13,7 @@ mod output_file;
 mod output_folder;
 mod pareto;
 mod plot_files;
+mod rtl;
 mod scalesim;
 mod simulate;
 mod validate;
@@ -43,6 +44,7 @@ enum Command {
     Import(import::Arguments),
     CostTable(cost_table::Arguments),
     Pareto(pareto::Arguments),
+    Rtl(rtl::Arguments),
     #[command(name = "scalesim")]
     ScaleSim(scalesim::Arguments),
 }
@@ -91,6 +93,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Import(arguments) => import::run(&arguments).map(|()| Answer::Yes),
         Command::CostTable(arguments) => cost_table::run(&arguments),
         Command::Pareto(arguments) => pareto::run(&arguments),
+        Command::Rtl(arguments) => rtl::run(&arguments),
         Command::ScaleSim(arguments) => scalesim::run(&arguments).map(|()| Answer::Yes),
     };
     match done {

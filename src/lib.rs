@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Beside the flow, `stepped` is the array as registers, PE by PE: the judge of timing's cycles and of
-//! functional's order. `scalesim` has another tool's numbers, for comparison. `source` reads configuration
+//! functional's order; `rtl` is the same array in Verilog, which other people's simulators run. `scalesim` has another tool's numbers, for comparison. `source` reads configuration
 //! files and points errors into them. The allowed edges are the table in `tests/architecture.rs`.
 //!
 //! ```
@@ -42,6 +42,7 @@ pub mod hardware;
 pub mod mapping;
 pub mod numerics;
 pub mod report;
+pub mod rtl;
 pub mod scalesim;
 pub mod source;
 pub mod stepped;

@@ -16,6 +16,7 @@ mod weight_stationary;
 
 use crate::mapping::{Dataflow, Schedule};
 
+pub use accumulator::Arrival;
 pub use control::{Control, Loading, Start};
 pub use payload::{Bf16Payload, IntegerPayload, Operands, Payload};
 pub use violation::{Conflict, Violation};
@@ -60,6 +61,23 @@ pub fn run<P: Payload>(
     starts: &[Start],
     payload: &P,
 ) -> Result<Run<P::Output>, Violation> {
+    run_observed(schedule, control, starts, payload, &mut |_| {})
+}
+
+/// The same, and tells of every sum that becomes readable, array by array in the order of cycles.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// As [`run`].
+pub fn run_observed<P: Payload>(
+    schedule: &Schedule,
+    control: &Control,
+    starts: &[Start],
+    payload: &P,
+    observe: &mut dyn FnMut(Arrival<P::Output>),
+) -> Result<Run<P::Output>, Violation> {
     let mut cycles = 0;
     let mut outputs = vec![None; schedule.gemm.outputs() as usize];
     let mut weight_writes = WeightWrites::default();
@@ -67,9 +85,9 @@ pub fn run<P: Payload>(
         let parts = Part::of(schedule, array);
         assert_eq!(starts.len(), parts.len(), "one start per fold");
         let run = match schedule.dataflow {
-            Dataflow::Ws => weight_stationary(schedule, control, starts, &parts, payload)?,
-            Dataflow::Is => weight_stationary(schedule, control, starts, &parts, &Swapped(payload))?,
-            Dataflow::Os => output_stationary(schedule, control, starts, &parts, payload)?,
+            Dataflow::Ws => weight_stationary(schedule, control, starts, &parts, payload, observe)?,
+            Dataflow::Is => weight_stationary(schedule, control, starts, &parts, &Swapped(payload), observe)?,
+            Dataflow::Os => output_stationary(schedule, control, starts, &parts, payload, observe)?,
         };
         cycles = cycles.max(run.cycles);
         weight_writes += run.weight_writes;

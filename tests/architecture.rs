@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("timing", &["source", "numerics", "workload", "hardware", "mapping"]),
     ("functional", &["numerics", "tensor", "workload", "mapping"]),
     ("stepped", &["numerics", "mapping"]),
+    ("rtl", &["numerics", "hardware", "mapping", "timing", "stepped"]),
     ("cost", &["source", "numerics", "timing"]),
     (
         "explore",
@@ -38,7 +39,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("report", &["explore", "validate"]),
     (
         "cli",
-        &["source", "scalesim", "tensor", "workload", "hardware", "cost", "explore", "validate", "report"],
+        &[
+            "source", "scalesim", "tensor", "workload", "hardware", "rtl", "cost", "explore", "validate",
+            "report",
+        ],
     ),
 ];
 

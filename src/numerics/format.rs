@@ -22,6 +22,8 @@ pub struct IntegerFormat {
 impl IntegerFormat {
     /// A signed byte.
     pub const INT8: Self = Self { signedness: Signedness::Signed, bits: 8 };
+    /// 0 … 255.
+    pub const UINT8: Self = Self { signedness: Signedness::Unsigned, bits: 8 };
 
     /// Accepts 2 to 8 bits.
     pub fn new(signedness: Signedness, bits: u8) -> Option<Self> {

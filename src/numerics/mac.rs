@@ -13,6 +13,9 @@ pub const CANONICAL_NAN: f32 = f32::from_bits(0x7fc0_0000);
 pub struct RegisterWidth(u8);
 
 impl RegisterWidth {
+    /// 16 bits.
+    pub const NARROWEST: Self = Self(16);
+
     /// Accepts 16 to 32 bits.
     pub fn new(bits: u8) -> Option<Self> {
         (16..=32).contains(&bits).then_some(Self(bits))

@@ -5,6 +5,17 @@ use std::collections::VecDeque;
 use super::payload::Payload;
 use super::violation::{Conflict, Violation};
 
+/// A sum that becomes readable in its accumulator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival<S> {
+    /// The cycle.
+    pub cycle: u64,
+    /// The accumulator, its position in `[group][m][n]`.
+    pub output: usize,
+    /// What is in it.
+    pub sum: S,
+}
+
 /// One accumulator of the layer.
 #[derive(Clone, Copy)]
 struct Entry<S> {
@@ -32,7 +43,7 @@ impl<S: Copy> Accumulators<S> {
     }
 
     /// Begins a cycle: what entered `latency` cycles ago is readable.
-    pub(super) fn begin(&mut self, cycle: u64) {
+    pub(super) fn begin(&mut self, cycle: u64, observe: &mut dyn FnMut(Arrival<S>)) {
         let mut stage = self.pipeline.pop_front().unwrap_or_default();
         for (address, sum) in stage.drain(..) {
             let entry = &mut self.entries[address];
@@ -40,6 +51,7 @@ impl<S: Copy> Accumulators<S> {
             entry.in_flight -= 1;
             self.retired += 1;
             self.last_readable = cycle;
+            observe(Arrival { cycle, output: address, sum });
         }
         self.pipeline.push_back(stage);
     }

@@ -7,7 +7,7 @@
 use crate::mapping::{OutputDrain, Schedule};
 
 use super::ArrayRun;
-use super::accumulator::Accumulators;
+use super::accumulator::{Accumulators, Arrival};
 use super::control::{Control, Start};
 use super::part::Part;
 use super::payload::Payload;
@@ -189,6 +189,7 @@ pub(super) fn output_stationary<P: Payload>(
     starts: &[Start],
     parts: &[Part],
     payload: &P,
+    observe: &mut dyn FnMut(Arrival<P::Output>),
 ) -> Result<ArrayRun<P::Output>, Violation> {
     let (rows, columns) = (schedule.rows as usize, schedule.columns as usize);
     let mut machine = Machine {
@@ -208,7 +209,7 @@ pub(super) fn output_stationary<P: Payload>(
     let expected: u64 = parts.iter().map(|part| part.outputs(part.rows)).sum();
     let (mut cycle, mut first) = (0, 0);
     loop {
-        accumulators.begin(cycle);
+        accumulators.begin(cycle, observe);
         if accumulators.retired() == expected {
             break;
         }

@@ -10,7 +10,7 @@ use std::ops::AddAssign;
 use crate::mapping::{Join, Schedule};
 
 use super::ArrayRun;
-use super::accumulator::Accumulators;
+use super::accumulator::{Accumulators, Arrival};
 use super::control::{Control, Start};
 use super::part::Part;
 use super::payload::Payload;
@@ -252,6 +252,7 @@ pub(super) fn weight_stationary<P: Payload>(
     starts: &[Start],
     parts: &[Part],
     payload: &P,
+    observe: &mut dyn FnMut(Arrival<P::Output>),
 ) -> Result<ArrayRun<P::Output>, Violation> {
     let (rows, columns) = (schedule.rows as usize, schedule.columns as usize);
     let empty = Pe { load: None, shadow: None, link: None, active: None, activation: None, sum: None };
@@ -275,7 +276,7 @@ pub(super) fn weight_stationary<P: Payload>(
     let edge = schedule.rows.max(schedule.columns);
     let (mut cycle, mut first) = (0, 0);
     loop {
-        accumulators.begin(cycle);
+        accumulators.begin(cycle, observe);
         if accumulators.retired() == expected {
             break;
         }
