@@ -8,8 +8,10 @@
 //! ```
 //!
 //! Beside the flow, `stepped` is the array as registers, PE by PE: the judge of timing's cycles and of
-//! functional's order; `rtl` is the same array in Verilog, which other people's simulators run. `scalesim` has another tool's numbers, for comparison. `source` reads configuration
-//! files and points errors into them. The allowed edges are the table in `tests/architecture.rs`.
+//! functional's order; `rtl` is the same array in Verilog, which other people's simulators run. `validate`
+//! compares tensors with somebody else's. `scalesim` has another tool's numbers, for comparison. `source`
+//! reads configuration files and points errors into them. The allowed edges are the table in
+//! `tests/architecture.rs`.
 //!
 //! ```
 //! use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
