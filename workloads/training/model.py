@@ -30,11 +30,13 @@ class Policy:
     last: Bits | None
 
 
-W8A8, W4A4 = Bits(8, 8), Bits(4, 4)
+W8A8, W4A8, W4A4 = Bits(8, 8), Bits(4, 8), Bits(4, 4)
 POLICIES = {
     "bf16": Policy(None, None, None),
     "w8a8": Policy(W8A8, W8A8, W8A8),
     "mostly-4-bit": Policy(W8A8, W4A4, W8A8),
+    "w4a4": Policy(W4A4, W4A4, W4A4),
+    "w4a8-8-bit-ends": Policy(W8A8, W4A8, W8A8),
 }
 
 

@@ -36,6 +36,7 @@ RUNS, CHECKPOINTS = HERE / "runs", HERE / "checkpoints"
 RECIPE = tomllib.loads((HERE / "recipe.toml").read_text())
 COEFFICIENTS = {int(bits): value for bits, value in RECIPE["bound_coefficient"].items()}
 CLASSES, STEM_STRIDE = 10, 2
+DEFAULT_PRECISIONS = ("bf16", "w8a8", "mostly-4-bit")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Run:
 
     @property
     def folder(self) -> pathlib.Path:
-        """Seed 0, fixed in advance, is the default trace; the others belong to the study."""
-        return WORKLOADS / "study" if self.seed else WORKLOADS
+        """Seed 0, fixed in advance, is the default trace; other seeds and variants belong to the study."""
+        return WORKLOADS if self.seed == 0 and self.precision in DEFAULT_PRECISIONS else WORKLOADS / "study"
 
     @property
     def log(self) -> pathlib.Path:
@@ -168,6 +169,8 @@ def network_toml(run: Run) -> str:
         "bf16": 'default = "bf16"',
         "w8a8": 'default = "w8a8"',
         "mostly-4-bit": 'default = "w4a4"\nfirst = "w8a8"\nlast = "w8a8"',
+        "w4a4": 'default = "w4a4"',
+        "w4a8-8-bit-ends": 'default = "w4a8"\nfirst = "w8a8"\nlast = "w8a8"',
     }[run.precision]
     to_workloads = os.path.relpath(WORKLOADS, run.folder)
     evaluation_set = os.path.normpath(os.path.join(to_workloads, "fashion-mnist-test.safetensors"))
