@@ -16,6 +16,7 @@ mod plot_files;
 mod rtl;
 mod scalesim;
 mod simulate;
+mod sweep;
 mod validate;
 
 use std::ffi::OsString;
@@ -47,6 +48,7 @@ enum Command {
     Rtl(rtl::Arguments),
     #[command(name = "scalesim")]
     ScaleSim(scalesim::Arguments),
+    Sweep(sweep::Arguments),
 }
 
 /// How a table is printed.
@@ -92,6 +94,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments).map(|()| Answer::Yes),
         Command::CostTable(arguments) => cost_table::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Pareto(arguments) => pareto::run(&arguments),
         Command::Rtl(arguments) => rtl::run(&arguments),
         Command::ScaleSim(arguments) => scalesim::run(&arguments).map(|()| Answer::Yes),

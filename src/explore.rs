@@ -17,6 +17,7 @@ mod published;
 mod scalesim;
 mod simulate;
 mod stepping;
+mod sweep;
 mod what_would_help;
 
 pub use crate::functional::Engine;
@@ -45,4 +46,8 @@ pub use simulate::{
     simulate, simulate_stepped,
 };
 pub use stepping::SteppingError;
+pub use sweep::{
+    MODEL_VERSION, Metrics, Objective, PointResult, PointSpec, PublishedTop1, Requirement, Resolved, Status,
+    Sweep, SweepError, Workbench, front_of,
+};
 pub use what_would_help::{RequestCycles, WhatWouldHelp, what_would_help};

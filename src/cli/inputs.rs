@@ -95,6 +95,24 @@ pub(super) fn workload_with_file(name: &str) -> Result<(Workload, Option<PathBuf
     }
 }
 
+/// The text of a design's file: a shipped name or a file.
+pub(super) fn design_file(name: &str) -> Result<SourceFile, Failure> {
+    if let Some((name, text)) = hardware::SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        return Ok(SourceFile::embedded(embedded_name(name), text));
+    }
+    let names = || hardware::SHIPPED.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    SourceFile::read(Path::new(name))
+        .map_err(|error| format!("{error}; expected a file or a shipped design: {}", names()).into())
+}
+
+/// The text of a network's file.
+pub(super) fn workload_file(name: &str) -> Result<SourceFile, Failure> {
+    match one(find(name)?, "--workload", name)? {
+        Found::File(path) => Ok(SourceFile::read(&path)?),
+        Found::Shipped(name, text) => Ok(SourceFile::embedded(embedded_name(name), text)),
+    }
+}
+
 /// The network files behind one name on the command line, without their trained values.
 pub(super) fn workloads(name: &str) -> Result<Vec<Workload>, Failure> {
     find(name)?
@@ -181,7 +199,8 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<(), Fa
     Ok(())
 }
 
-fn design(file: &SourceFile) -> Result<Design, Failure> {
+/// A design with the technology that it names.
+pub(super) fn design(file: &SourceFile) -> Result<Design, Failure> {
     let accelerator = Accelerator::parse(file)?;
     let technology_file = technology(file, &accelerator)?;
     let technology = Technology::parse(&technology_file)?;

@@ -1,0 +1,277 @@
+//! `systolab sweep`: design-space sweeps on all cores, and the contract for engines that use more.
+
+mod folder;
+mod run;
+mod summary;
+
+use std::io::{BufRead as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use indicatif::ProgressBar;
+
+use crate::explore::{Objective, PointSpec, Status, Sweep, Workbench};
+use crate::source::SourceFile;
+
+use super::{Answer, Failure, inputs, note, print};
+use folder::ResultFolder;
+
+/// More points than this are computed or listed only when asked twice.
+const MOST_WITHOUT_YES: u64 = 100_000;
+
+/// Sweep a design space: axes over any key of design and network, on all cores or on any engine
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a sweep file: its key paths, the number of points, an estimate of the time
+    Check {
+        /// The sweep file
+        #[arg(value_name = "SWEEP.toml")]
+        sweep: PathBuf,
+    },
+    /// Compute every point into a folder, on all cores; run again to resume
+    Run {
+        /// The sweep file
+        #[arg(value_name = "SWEEP.toml")]
+        sweep: PathBuf,
+        /// Folder of the results
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// What the fronts are of
+        #[command(flatten)]
+        objectives: Objectives,
+        /// Compute points that failed before again
+        #[arg(long)]
+        retry_failed: bool,
+        /// Accept more than 100,000 points
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print one point per line, for engines that share out lines
+    Expand {
+        /// The sweep file
+        #[arg(value_name = "SWEEP.toml")]
+        sweep: PathBuf,
+        /// Accept more than 100,000 points
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Compute one point into its own file DIR/ID.json; does nothing if it is there
+    Point {
+        /// A line of `expand`, an id of --points, or `-` for lines from stdin
+        #[arg(value_name = "POINT")]
+        point: String,
+        /// Where an id is looked up
+        #[arg(long, value_name = "POINTS.jsonl")]
+        points: Option<PathBuf>,
+        /// Folder of the results
+        #[arg(long, value_name = "DIR", default_value = "results")]
+        out: PathBuf,
+    },
+    /// Gather a folder's results: points.csv, fronts.csv, the fronts as a table
+    Merge {
+        /// Folder of the results
+        #[arg(value_name = "DIR")]
+        results: PathBuf,
+        /// The points that must be there, in their order; default: whatever is there, by id
+        #[arg(long, value_name = "POINTS.jsonl")]
+        points: Option<PathBuf>,
+        /// What the fronts are of
+        #[command(flatten)]
+        objectives: Objectives,
+    },
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Objectives {
+    /// What the fronts are of: two or more of latency, energy, edp, area, power, utilization, buffer, top1
+    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "latency,energy", value_parser = objective)]
+    objectives: Vec<Objective>,
+}
+
+fn objective(text: &str) -> Result<Objective, String> {
+    Ok(match text {
+        "latency" => Objective::LatencyS,
+        "energy" => Objective::EnergyPerImageUj,
+        "edp" => Objective::EdpUjS,
+        "area" => Objective::AreaMm2,
+        "power" => Objective::AveragePowerW,
+        "utilization" => Objective::Utilization,
+        "buffer" => Objective::BufferBytes,
+        "top1" => Objective::Top1Percent,
+        _ => return Err("expected latency, energy, edp, area, power, utilization, buffer or top1".to_owned()),
+    })
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
+    match &arguments.command {
+        Command::Check { sweep } => check(sweep),
+        Command::Run { sweep, out, objectives, retry_failed, yes } => {
+            let (sweep, workbench) = load(sweep)?;
+            confirm(&sweep, *yes)?;
+            run::run(&sweep, &workbench, out, &objectives.objectives, *retry_failed)
+        }
+        Command::Expand { sweep, yes } => expand(sweep, *yes),
+        Command::Point { point, points, out } => {
+            let entries = entries(point, points.as_deref())?;
+            compute(entries, out)
+        }
+        Command::Merge { results, points, objectives } => {
+            let folder = ResultFolder::read(results)?;
+            let expected = points.as_deref().map(expected_ids).transpose()?;
+            summary::write(&folder, results, expected, &objectives.objectives)
+        }
+    }
+}
+
+/// Reads a sweep file and its base files, which are found as those of --hw and --workload are.
+fn load(path: &Path) -> Result<(Sweep, Workbench), Failure> {
+    let sweep = Sweep::parse(&SourceFile::read(path)?)?;
+    let mut workbench = workbench();
+    for name in sweep.hardware() {
+        add_hardware(&mut workbench, name)?;
+    }
+    for name in sweep.workload() {
+        add_workload(&mut workbench, name)?;
+    }
+    sweep.check(&workbench)?;
+    Ok((sweep, workbench))
+}
+
+fn workbench() -> Workbench {
+    Workbench::new(|file| inputs::design(file).map_err(|error| error.to_string()))
+}
+
+fn add_hardware(workbench: &mut Workbench, name: &str) -> Result<(), Failure> {
+    if !workbench.has_hardware(name) {
+        workbench.add_hardware(name, inputs::design_file(name)?)?;
+    }
+    Ok(())
+}
+
+fn add_workload(workbench: &mut Workbench, name: &str) -> Result<(), Failure> {
+    if !workbench.has_workload(name) {
+        workbench.add_workload(name, inputs::workload_file(name)?)?;
+    }
+    Ok(())
+}
+
+fn confirm(sweep: &Sweep, yes: bool) -> Result<(), Failure> {
+    if sweep.points() > MOST_WITHOUT_YES && !yes {
+        return Err(format!(
+            "{} points; look at `systolab sweep check` first, and add --yes to go on",
+            sweep.points()
+        )
+        .into());
+    }
+    Ok(())
+}
+
+fn check(path: &Path) -> Result<Answer, Failure> {
+    let (sweep, workbench) = load(path)?;
+    // One point at every quarter, so that small and large designs are both met.
+    let points = sweep.points();
+    let sample: Vec<u64> = (0..=4).map(|quarter| (points - 1) * quarter / 4).collect();
+    let clock = ProgressBar::hidden();
+    for index in &sample {
+        workbench.resolve(sweep.point(*index))?.evaluate();
+    }
+    let threads = rayon::current_num_threads();
+    let seconds = clock.elapsed().as_secs_f64() / sample.len() as f64 * points as f64 / threads as f64;
+    let time = match seconds {
+        ..1.0 => "less than a second".to_owned(),
+        1.0..120.0 => format!("about {seconds:.0} s"),
+        120.0..7200.0 => format!("about {:.0} min", seconds / 60.0),
+        _ => format!("about {:.0} h", seconds / 3600.0),
+    };
+    print(&format!("{points} points\n"))?;
+    note(&format!("{time} on {threads} threads, from {} points", sample.len()));
+    Ok(Answer::Yes)
+}
+
+fn expand(path: &Path, yes: bool) -> Result<Answer, Failure> {
+    let (sweep, workbench) = load(path)?;
+    confirm(&sweep, yes)?;
+    let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+    for index in 0..sweep.points() {
+        let line = serde_json::to_string(&workbench.resolve(sweep.point(index))?.spec())?;
+        if let Err(error) = writeln!(stdout, "{line}") {
+            return match error.kind() {
+                std::io::ErrorKind::BrokenPipe => Ok(Answer::Yes),
+                _ => Err(format!("cannot write to stdout: {error}").into()),
+            };
+        }
+    }
+    stdout.flush().map_err(|error| format!("cannot write to stdout: {error}"))?;
+    Ok(Answer::Yes)
+}
+
+fn spec(line: &str) -> Result<PointSpec, Failure> {
+    serde_json::from_str(line)
+        .map_err(|error| format!("not a line of `systolab sweep expand`: {error}: {line}").into())
+}
+
+fn entries(point: &str, points: Option<&Path>) -> Result<Vec<PointSpec>, Failure> {
+    if point == "-" {
+        let lines = std::io::stdin().lock().lines().collect::<Result<Vec<_>, _>>();
+        let lines = lines.map_err(|error| format!("stdin: cannot read: {error}"))?;
+        return lines.iter().filter(|line| !line.trim().is_empty()).map(|line| spec(line)).collect();
+    }
+    if point.trim_start().starts_with('{') {
+        return Ok(vec![spec(point)?]);
+    }
+    let points = points.ok_or_else(|| format!("`{point}`: an id is looked up in --points POINTS.jsonl"))?;
+    for line in lines(points)? {
+        let spec = spec(&line?)?;
+        if spec.id.as_deref() == Some(point) {
+            return Ok(vec![spec]);
+        }
+    }
+    Err(format!("{}: no point `{point}`", points.display()).into())
+}
+
+fn lines(path: &Path) -> Result<impl Iterator<Item = Result<String, Failure>>, Failure> {
+    let shown = path.display().to_string();
+    let file = std::fs::File::open(path).map_err(|error| format!("{shown}: cannot read: {error}"))?;
+    Ok(std::io::BufReader::new(file)
+        .lines()
+        .map(move |line| line.map_err(|error| format!("{shown}: cannot read: {error}").into())))
+}
+
+fn expected_ids(path: &Path) -> Result<Vec<u64>, Failure> {
+    lines(path)?
+        .map(|line| {
+            let id = spec(&line?)?.id.unwrap_or_default();
+            folder::number(&id).ok_or_else(|| format!("{}: a line without an id", path.display()).into())
+        })
+        .collect()
+}
+
+fn compute(specs: Vec<PointSpec>, out: &Path) -> Result<Answer, Failure> {
+    let mut workbench = workbench();
+    let mut answer = Answer::Yes;
+    std::fs::create_dir_all(out).map_err(|error| format!("{}: cannot create: {error}", out.display()))?;
+    for spec in specs {
+        add_hardware(&mut workbench, &spec.hardware)?;
+        add_workload(&mut workbench, &spec.workload)?;
+        let resolved = workbench.resolve(spec)?;
+        let result = match folder::read_point(out, resolved.id()) {
+            Some(known) => known,
+            None => {
+                let result = resolved.evaluate();
+                folder::write_point(out, &result)?;
+                result
+            }
+        };
+        if let (Status::Error, Some(reason)) = (result.status, &result.reason) {
+            note(&format!("{}: {reason}", result.id));
+            answer = Answer::No;
+        }
+    }
+    Ok(answer)
+}

@@ -1,0 +1,53 @@
+//! One point as an engine carries it: one line of JSON that stands for itself.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::objective::Objective;
+
+/// A limit that a point has to keep.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requirement {
+    /// What is limited.
+    pub metric: Objective,
+    /// Largest accepted value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// Smallest accepted value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+}
+
+/// A point of a sweep.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PointSpec {
+    /// What the point's content must hash to; None is not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Base design: shipped name or file.
+    pub hardware: String,
+    /// Base network: name or file.
+    pub workload: String,
+    /// Values by key path, written over the base files.
+    #[serde(default)]
+    pub set: Map<String, Value>,
+    /// Images per request.
+    #[serde(default = "one")]
+    pub batch: u64,
+    /// `cold` or `steady`.
+    #[serde(default = "cold")]
+    pub regime: String,
+    /// Limits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub require: Vec<Requirement>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn cold() -> String {
+    "cold".to_owned()
+}

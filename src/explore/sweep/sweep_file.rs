@@ -1,0 +1,404 @@
+//! The sweep file: base files, axes, zips, limits; and its points by index, never as a list.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Map;
+use toml::Spanned;
+
+use crate::source::{SourceError, SourceFile};
+
+use super::key_path::KeyPath;
+use super::point_spec::{PointSpec, Requirement};
+use super::workbench::Workbench;
+
+/// Values of one axis at most.
+const MOST_VALUES: usize = 1_000_000;
+/// Points of a sweep at most.
+const MOST_POINTS: u64 = 50_000_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSweep {
+    schema_version: Spanned<i64>,
+    hardware: Spanned<toml::Value>,
+    workload: Spanned<toml::Value>,
+    batch: Option<Spanned<i64>>,
+    regime: Option<Spanned<String>>,
+    #[serde(default)]
+    axes: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+    #[serde(default)]
+    zip: Vec<Spanned<BTreeMap<Spanned<String>, Spanned<toml::Value>>>>,
+    #[serde(default)]
+    require: Vec<Spanned<Requirement>>,
+}
+
+/// A sweep file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// Its text.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+/// Key paths that change together: `values[i][j]` is the i-th value of path j.
+#[derive(Debug)]
+struct Dimension {
+    paths: Vec<(KeyPath, std::ops::Range<usize>)>,
+    values: Vec<Vec<toml::Value>>,
+}
+
+/// A validated sweep file.
+#[derive(Debug)]
+pub struct Sweep {
+    file: SourceFile,
+    hardware: Vec<String>,
+    workload: Vec<String>,
+    batch: u64,
+    regime: String,
+    dimensions: Vec<Dimension>,
+    require: Vec<Requirement>,
+    points: u64,
+}
+
+impl Sweep {
+    /// Validates a sweep file's text, without looking at its base files.
+    pub fn parse(file: &SourceFile) -> Result<Self, SweepError> {
+        let raw: RawSweep = file.parse()?;
+        if *raw.schema_version.get_ref() != 1 {
+            return Err(file.error(raw.schema_version.span(), "expected schema_version = 1").into());
+        }
+        let batch = match &raw.batch {
+            None => 1,
+            Some(batch) => u64::try_from(*batch.get_ref())
+                .ok()
+                .filter(|batch| (1..=65_536).contains(batch))
+                .ok_or_else(|| file.error(batch.span(), "expected 1 to 65536"))?,
+        };
+        let regime = raw.regime.as_ref().map_or("cold", |regime| regime.get_ref());
+        if let (Some(given), false) = (&raw.regime, ["cold", "steady"].contains(&regime)) {
+            return Err(file.error(given.span(), "expected `cold` or `steady`").into());
+        }
+        let mut dimensions = Vec::new();
+        for zip in &raw.zip {
+            dimensions.push(zipped(file, zip)?);
+        }
+        for (path, values) in &raw.axes {
+            let values = axis_values(file, values)?.into_iter().map(|value| vec![value]).collect();
+            dimensions.push(Dimension { paths: vec![key_path(file, path)?], values });
+        }
+        let mut seen: Vec<&KeyPath> = Vec::new();
+        for (path, span) in dimensions.iter().flat_map(|dimension| &dimension.paths) {
+            if seen.contains(&path) {
+                return Err(file.error(span.clone(), "this key path has two axes").into());
+            }
+            seen.push(path);
+        }
+        for requirement in &raw.require {
+            let Requirement { max, min, .. } = requirement.get_ref();
+            let finite = max.iter().chain(min).all(|limit| limit.is_finite());
+            if (max.is_none() && min.is_none()) || !finite {
+                return Err(file.error(requirement.span(), "expected `max`, `min` or both, finite").into());
+            }
+        }
+        let (hardware, workload) = (names(file, &raw.hardware)?, names(file, &raw.workload)?);
+        let extents = dimensions.iter().map(|dimension| dimension.values.len());
+        let points = extents
+            .chain([hardware.len(), workload.len()])
+            .try_fold(1u64, |product, extent| product.checked_mul(extent as u64))
+            .filter(|&points| points <= MOST_POINTS)
+            .ok_or_else(|| {
+                file.error_in_file(format!(
+                    "more than {MOST_POINTS} points; shorten an axis or split the sweep"
+                ))
+            })?;
+        let regime = regime.to_owned();
+        let require = raw.require.into_iter().map(Spanned::into_inner).collect();
+        Ok(Self { file: file.clone(), hardware, workload, batch, regime, dimensions, require, points })
+    }
+
+    /// Base designs.
+    pub fn hardware(&self) -> &[String] {
+        &self.hardware
+    }
+
+    /// Base networks.
+    pub fn workload(&self) -> &[String] {
+        &self.workload
+    }
+
+    /// Points of the sweep; points of equal content count each.
+    pub fn points(&self) -> u64 {
+        self.points
+    }
+
+    /// The point at `index`, below [`Self::points`]: the last axis changes fastest, then zips, networks and
+    /// designs slowest.
+    pub fn point(&self, index: u64) -> PointSpec {
+        let mut rest = index;
+        let mut digit = |extent: usize| {
+            let digit = (rest % extent as u64) as usize;
+            rest /= extent as u64;
+            digit
+        };
+        let digits: Vec<usize> =
+            self.dimensions.iter().rev().map(|dimension| digit(dimension.values.len())).collect();
+        let workload = self.workload[digit(self.workload.len())].clone();
+        let hardware = self.hardware[digit(self.hardware.len())].clone();
+        let mut set = Map::new();
+        for (dimension, &at) in self.dimensions.iter().zip(digits.iter().rev()) {
+            for ((path, _), value) in dimension.paths.iter().zip(&dimension.values[at]) {
+                // Only finite numbers, strings, truth values and lists of them are accepted in a file.
+                set.insert(path.to_string(), serde_json::to_value(value).unwrap_or_default());
+            }
+        }
+        PointSpec {
+            id: None,
+            hardware,
+            workload,
+            set,
+            batch: self.batch,
+            regime: self.regime.clone(),
+            require: self.require.clone(),
+        }
+    }
+
+    /// Checks every key path against the base files: a path that no file knows is an error with the nearest
+    /// name. Values that are not accepted are left for the points.
+    pub fn check(&self, workbench: &Workbench) -> Result<(), SweepError> {
+        for (path, span) in self.dimensions.iter().flat_map(|dimension| &dimension.paths) {
+            for index in [0, self.points - 1] {
+                let mut spec = self.point(index);
+                spec.set.retain(|key, _| *key == path.to_string());
+                let resolved =
+                    workbench.resolve(spec).map_err(|message| self.file.error(span.clone(), message))?;
+                if let Some((unknown, known)) = resolved.invalid().and_then(unknown_key) {
+                    let nearest = known.iter().min_by_key(|name| distance(name, &unknown));
+                    let suggestion = nearest.map_or_else(String::new, |nearest| {
+                        format!("; did you mean `{}`?", path.with_key(&unknown, nearest))
+                    });
+                    return Err(self
+                        .file
+                        .error(span.clone(), format!("no key `{unknown}` there{suggestion}"))
+                        .into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn key_path(
+    file: &SourceFile,
+    path: &Spanned<String>,
+) -> Result<(KeyPath, std::ops::Range<usize>), SourceError> {
+    let parsed = KeyPath::parse(path.get_ref()).map_err(|message| file.error(path.span(), message))?;
+    Ok((parsed, path.span()))
+}
+
+fn names(file: &SourceFile, value: &Spanned<toml::Value>) -> Result<Vec<String>, SourceError> {
+    let elements = match value.get_ref() {
+        toml::Value::Array(elements) => elements.as_slice(),
+        single => std::slice::from_ref(single),
+    };
+    let names: Option<Vec<String>> =
+        elements.iter().map(|element| element.as_str().map(str::to_owned)).collect();
+    names
+        .filter(|names| !names.is_empty())
+        .ok_or_else(|| file.error(value.span(), "expected a name or file, or a list of them, at least one"))
+}
+
+fn zipped(
+    file: &SourceFile,
+    zip: &Spanned<BTreeMap<Spanned<String>, Spanned<toml::Value>>>,
+) -> Result<Dimension, SourceError> {
+    let mut paths = Vec::new();
+    let mut columns = Vec::new();
+    for (path, values) in zip.get_ref() {
+        paths.push(key_path(file, path)?);
+        let column = axis_values(file, values)?;
+        if columns.first().is_some_and(|first: &Vec<_>| first.len() != column.len()) {
+            let message =
+                format!("{} values; the others of this zip have {}", column.len(), columns[0].len());
+            return Err(file.error(values.span(), message));
+        }
+        columns.push(column);
+    }
+    let Some(first) = columns.first() else {
+        return Err(file.error(zip.span(), "an empty zip; expected key paths with lists of one length"));
+    };
+    let row = |at: usize| columns.iter().map(|column| column[at].clone()).collect();
+    Ok(Dimension { values: (0..first.len()).map(row).collect(), paths })
+}
+
+fn axis_values(file: &SourceFile, axis: &Spanned<toml::Value>) -> Result<Vec<toml::Value>, SourceError> {
+    let expected = "expected a list like [16, 32], { from = 16, to = 64, step = 16 } or { from = 16, to = 64, times = 2 }";
+    let error = |message: &str| file.error(axis.span(), message);
+    let values = match axis.get_ref() {
+        toml::Value::Array(values) => values.clone(),
+        toml::Value::Table(range) => {
+            range_values(range).map_err(|message| error(&format!("{message}; {expected}")))?
+        }
+        _ => return Err(error(expected)),
+    };
+    if values.is_empty() {
+        return Err(error(&format!("no value on this axis; {expected}")));
+    }
+    if values.len() > MOST_VALUES {
+        return Err(error(&format!("more than {MOST_VALUES} values on one axis")));
+    }
+    if !values.iter().all(is_plain) {
+        return Err(error("a value is a finite number, a string, true or false, or a list or table of them"));
+    }
+    Ok(values)
+}
+
+fn is_plain(value: &toml::Value) -> bool {
+    match value {
+        toml::Value::Float(number) => number.is_finite(),
+        toml::Value::Datetime(_) => false,
+        toml::Value::Array(elements) => elements.iter().all(is_plain),
+        toml::Value::Table(table) => table.iter().all(|(_, value)| is_plain(value)),
+        toml::Value::String(_) | toml::Value::Integer(_) | toml::Value::Boolean(_) => true,
+    }
+}
+
+fn range_values(range: &toml::Table) -> Result<Vec<toml::Value>, String> {
+    if let Some(key) = range.keys().find(|key| !["from", "to", "step", "times"].contains(&key.as_str())) {
+        return Err(format!("unknown key `{key}`"));
+    }
+    let (Some(from), Some(to)) = (range.get("from"), range.get("to")) else {
+        return Err("`from` and `to` are needed".to_owned());
+    };
+    let (by, factor) = match (range.get("step"), range.get("times")) {
+        (Some(step), None) => (step, false),
+        (None, Some(times)) => (times, true),
+        _ => return Err("exactly one of `step` and `times` is needed".to_owned()),
+    };
+    if let (Some(from), Some(to), Some(by)) = (from.as_integer(), to.as_integer(), by.as_integer()) {
+        if by < 1 || (factor && (by < 2 || from < 1)) {
+            return Err(
+                "`step` is at least 1, `times` at least 2, and `from` with `times` at least 1".to_owned()
+            );
+        }
+        let next = |value: &i64| if factor { value.checked_mul(by) } else { value.checked_add(by) };
+        let values = std::iter::successors(Some(from), next).take_while(|&value| value <= to);
+        return Ok(values.take(MOST_VALUES + 1).map(toml::Value::Integer).collect());
+    }
+    let number = |value: &toml::Value| {
+        value
+            .as_float()
+            .or_else(|| value.as_integer().map(|value| value as f64))
+            .filter(|value| value.is_finite())
+    };
+    let (Some(from), Some(to), Some(by)) = (number(from), number(to), number(by)) else {
+        return Err("`from`, `to` and `step` or `times` are finite numbers".to_owned());
+    };
+    if (!factor && by <= 0.0) || (factor && (by <= 1.0 || from <= 0.0)) {
+        return Err("`step` is above 0, `times` above 1, and `from` with `times` above 0".to_owned());
+    }
+    // The last value may miss `to` by rounding.
+    let last = to + to.abs() * 1e-12;
+    let value = |i: usize| if factor { from * by.powf(i as f64) } else { from + by * i as f64 };
+    let values = (0..=MOST_VALUES).map(value).take_while(|&value| value <= last);
+    Ok(values.map(|value| toml::Value::Float(value.min(to))).collect())
+}
+
+/// From "unknown field `row`, expected one of `rows`, `cols`": the unknown name, and the known ones.
+fn unknown_key(message: &str) -> Option<(String, Vec<String>)> {
+    let first_line = message.lines().next()?;
+    let (_, rest) = first_line.split_once("unknown field `")?;
+    let (unknown, known) = rest.split_once('`')?;
+    let known = known.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    Some((unknown.to_owned(), known))
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Sweep, SweepError> {
+        let head = "schema_version = 1\nhardware = \"edge-32x32\"\nworkload = [\"a\", \"b\"]\n";
+        Sweep::parse(&SourceFile::embedded("s.toml", &format!("{head}{text}")))
+    }
+
+    #[test]
+    fn the_product_of_all_axes_is_counted_and_enumerated() {
+        let sweep = parse(
+            "[axes]\n\"hardware.array.rows\" = [8, 16]\n\"hardware.frequency_hz\" = { from = 1, to = 8, times = 2 }\n\
+             [[zip]]\n\"hardware.a\" = [1, 2, 3]\n\"hardware.b\" = { from = 10, to = 30, step = 10 }\n",
+        )
+        .unwrap();
+        assert_eq!(sweep.points(), 2 * 3 * 2 * 4);
+        let lines: std::collections::BTreeSet<String> =
+            (0..48).map(|index| serde_json::to_string(&sweep.point(index)).unwrap()).collect();
+        assert_eq!(lines.len(), 48);
+        let last = sweep.point(47);
+        assert_eq!(last.workload, "b");
+        assert_eq!(
+            serde_json::to_string(&last.set).unwrap(),
+            "{\"hardware.a\":3,\"hardware.b\":30,\"hardware.array.rows\":16,\"hardware.frequency_hz\":8}"
+        );
+    }
+
+    #[test]
+    fn float_ranges_reach_their_end() {
+        let sweep =
+            parse("[axes]\n\"hardware.dram.efficiency\" = { from = 0.1, to = 0.7, step = 0.1 }\n").unwrap();
+        assert_eq!(sweep.points(), 2 * 7);
+    }
+
+    #[test]
+    fn bad_files_are_refused_where_they_are_bad() {
+        for (text, expected) in [
+            ("[axes]\n\"hardware.a\" = []", "s.toml:5:16: `axes.\"hardware.a\"`: no value on this axis"),
+            ("[axes]\n\"array.a\" = [1]", "a key path starts with `hardware.` or `workload.`"),
+            ("[axes]\n\"hardware.a\" = { from = 1, to = 2 }", "exactly one of `step` and `times`"),
+            ("[axes]\n\"hardware.a\" = { from = 0, to = 2, times = 2 }", "`times` at least 2"),
+            ("[axes]\n\"hardware.a\" = [nan]", "a value is a finite number"),
+            ("[axes]\n\"hardware.a\" = { from = 0, to = 9000000, step = 1 }", "more than 1000000 values"),
+            ("[axes]\n\"hardware.a\" = [1]\n[[zip]]\n\"hardware.a\" = [1]", "this key path has two axes"),
+            (
+                "[[zip]]\n\"hardware.a\" = [1]\n\"hardware.b\" = [1, 2]",
+                "2 values; the others of this zip have 1",
+            ),
+            ("[[require]]\nmetric = \"area_mm2\"", "expected `max`, `min` or both"),
+            (
+                "[[require]]\nmetric = \"speed\"\nmax = 1",
+                "unknown variant `speed`, expected one of `latency_s`",
+            ),
+            ("regime = \"warm\"", "expected `cold` or `steady`"),
+            ("axis = 1", "unknown field `axis`"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        let axis = |key: &str| format!("\"hardware.{key}\" = {{ from = 1, to = 1000, step = 1 }}\n");
+        let huge = format!("[axes]\n{}{}{}", axis("a"), axis("b"), axis("c"));
+        assert!(parse(&huge).unwrap_err().to_string().contains("more than 50000000 points"));
+    }
+
+    #[test]
+    fn distances() {
+        for (a, b, expected) in [("row", "rows", 1), ("", "abc", 3), ("kitten", "sitting", 3), ("a", "a", 0)]
+        {
+            assert_eq!(distance(a, b), expected);
+        }
+    }
+}
