@@ -360,9 +360,20 @@ fn the_page_of_an_evaluation_works_in_a_browser() {
             .values()
             .map(|range| range["typical"].as_f64().unwrap())
             .sum();
+        let roofline = browser.value(&format!(
+            "data.simulations[document.getElementById('layers-of').value].layers[{index}].roofline"
+        ));
+        match layer["roofline"].as_object() {
+            Some(expected) => {
+                let reached = expected["reached_ops_per_s"].as_f64().unwrap();
+                assert!((roofline["reached_gops"].as_f64().unwrap() * 1e9 / reached - 1.0).abs() < 1e-9);
+            }
+            None => assert!(roofline.is_null()),
+        }
         assert!((sums["energy-chart"][index].as_f64().unwrap() / (energy * 1e-6) - 1.0).abs() < 1e-9);
     }
     browser.screenshot("layers", "#layers");
+    browser.screenshot("roofline", "#roofline-chart");
     browser.screenshot("costs", "#costs");
     browser.screenshot("provenance", "#provenance");
     browser.call(

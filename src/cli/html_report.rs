@@ -2,6 +2,7 @@
 
 use crate::explore::{self, Design, Evaluation, PricingError, Regime, Simulation, Subject};
 use crate::report::{self, MOST_POINTS, Page, ReportError};
+use crate::workload::Workload;
 
 use super::Failure;
 
@@ -48,11 +49,17 @@ pub(super) fn evaluation(
         simulations: &simulations,
         cost_tables: &report::cost_tables(&explore::cost_table(designs)),
         energy_excluded,
+        files: &[],
     })?)
 }
 
 /// The page of one simulation.
-pub(super) fn simulation(design: &Design, simulation: &Simulation) -> Result<String, Failure> {
+pub(super) fn simulation(
+    design: &Design,
+    workload: &Workload,
+    simulation: &Simulation,
+) -> Result<String, Failure> {
+    let file = |what: &str, name: &str, sum: &str| [what, name, sum].map(str::to_owned);
     Ok(report::html_page(&Page {
         title: &format!("systolab: {} on {}", simulation.workload, simulation.hardware),
         command: &command_line(),
@@ -62,6 +69,11 @@ pub(super) fn simulation(design: &Design, simulation: &Simulation) -> Result<Str
         simulations: std::slice::from_ref(simulation),
         cost_tables: &report::cost_tables(&explore::cost_table(std::slice::from_ref(design))),
         energy_excluded: &simulation.energy_excluded,
+        files: &[
+            file("design", &simulation.hardware, design.accelerator.sha256()),
+            file("network", &simulation.workload, workload.sha256()),
+            file("technology", design.technology.name(), &design.technology_sha256),
+        ],
     })?)
 }
 

@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let help = explore::what_would_help(&design, &workload, arguments.batch, regime)?;
         let mut files = files(&simulation, &table, &report::help_table(&help))?;
         if arguments.html {
-            files.push(("report.html".to_owned(), html_report::simulation(&design, &simulation)?));
+            files.push(("report.html".to_owned(), html_report::simulation(&design, &workload, &simulation)?));
         }
         output_folder::write(folder, &files, replace)?;
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::points_json::{PointRecord, point_records};
 use super::{ReportError, Rows, Table, points_table};
-use crate::explore::{CYCLE_CAUSES, Point, Simulation};
+use crate::explore::{CYCLE_CAUSES, Point, Roofline, Simulation};
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -42,6 +42,8 @@ pub struct Page<'a> {
     pub cost_tables: &'a [Table],
     /// What the modelled energy leaves out.
     pub energy_excluded: &'a [String],
+    /// Files behind the page besides those of the points: what they are, their names, their SHA-256.
+    pub files: &'a [[String; 3]],
 }
 
 /// What the script reads.
@@ -66,6 +68,28 @@ struct LayerRecord<'a> {
     name: &'a str,
     cycles: [i64; 7],
     energy_uj: Vec<f64>,
+    /// None off the array.
+    roofline: Option<RooflineRecord>,
+}
+
+#[derive(Serialize)]
+struct RooflineRecord {
+    /// None if the layer moves nothing over the DRAM channel.
+    intensity_op_per_byte: Option<f64>,
+    peak_gops: f64,
+    attainable_gops: f64,
+    reached_gops: f64,
+}
+
+impl RooflineRecord {
+    fn new(roofline: Roofline) -> Self {
+        Self {
+            intensity_op_per_byte: roofline.intensity_op_per_byte,
+            peak_gops: roofline.peak_ops_per_s / 1e9,
+            attainable_gops: roofline.attainable_ops_per_s / 1e9,
+            reached_gops: roofline.reached_ops_per_s / 1e9,
+        }
+    }
 }
 
 impl<'a> SimulationRecord<'a> {
@@ -84,6 +108,7 @@ impl<'a> SimulationRecord<'a> {
                 .map(|component| layer.energy_pj.iter().find(|(name, _)| name == component))
                 .map(|found| found.map_or(0.0, |(_, range)| range.typical / 1e6))
                 .collect(),
+            roofline: layer.roofline.map(RooflineRecord::new),
         });
         let causes = CYCLE_CAUSES.map(|cause| cause.replace('_', " "));
         Self { title: simulation_title(simulation), causes, layers: layers.collect(), components }
@@ -240,6 +265,14 @@ fn layers() -> Markup {
         div class="chart bars" {
             canvas id="energy-chart" role="img" aria-label="Modelled energy of every layer by component" {}
         }
+        h3 { "Roofline" }
+        p class="dim" {
+            "Reached (filled) and attainable (hollow) rate of every layer on the array that moves operands over the DRAM \
+             channel. A layer above its roof moved data while the layer before it ran."
+        }
+        div class="chart" {
+            canvas id="roofline-chart" role="img" aria-label="Reached rate of every layer against operational intensity" {}
+        }
     }
 }
 
@@ -273,15 +306,16 @@ fn provenance(page: &Page<'_>) -> Markup {
         @if !page.energy_excluded.is_empty() {
             p { "Modelled energy leaves out: " (page.energy_excluded.join(", ")) "." }
         }
-        @if !page.points.is_empty() { (static_table(&checksums(page.points))) }
+        (static_table(&checksums(page)))
         p class="dim" { "Charts: Chart.js 4.5.1 (MIT), © Chart.js Contributors." }
     }
 }
 
-/// SHA-256 of every file behind the points.
-fn checksums(points: &[Point]) -> Table {
-    let mut files: BTreeSet<[&str; 3]> = BTreeSet::new();
-    for point in points {
+/// SHA-256 of every file behind the page.
+fn checksums(page: &Page<'_>) -> Table {
+    let mut files: BTreeSet<[&str; 3]> =
+        page.files.iter().map(|file| file.each_ref().map(String::as_str)).collect();
+    for point in page.points {
         let sums = &point.checksums;
         files.insert(["design", &point.design, &sums.design]);
         files.insert(["network", &point.network, &sums.network]);
@@ -318,6 +352,7 @@ mod tests {
             simulations: &[],
             cost_tables: &[],
             energy_excluded: &["clock tree".to_owned()],
+            files: &[],
         };
         html_page(&page).unwrap()
     }
@@ -363,6 +398,7 @@ mod tests {
             simulations: &[],
             cost_tables: &[],
             energy_excluded: &[],
+            files: &[],
         };
         assert!(matches!(html_page(&page), Err(ReportError::TooManyPoints { .. })));
     }

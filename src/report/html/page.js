@@ -325,10 +325,36 @@ function drawBars(id, unit, names, layers, value) {
   });
 }
 
+/** Points under the roofs of their design; a dataset for what was reached and one for what could be. */
+function drawRoofline(layers) {
+  const moving = layers.filter((layer) => layer.roofline?.intensity_op_per_byte != null);
+  const dots = (key) => moving.map((layer) => ({ x: layer.roofline.intensity_op_per_byte, y: layer.roofline[key], layer }));
+  if (charts.roofline) charts.roofline.destroy();
+  const log = (text) => scaleColors({ type: "logarithmic", text, ticks: { callback: (value) => significant(value, 2), maxTicksLimit: 10 } });
+  charts.roofline = new Chart(element("roofline-chart"), {
+    type: "scatter",
+    data: {
+      datasets: [
+        { label: "reached", data: dots("reached_gops"), pointStyle: "circle", pointRadius: 5, backgroundColor: COLORS[0], borderColor: color("--text") },
+        { label: "attainable", data: dots("attainable_gops"), pointStyle: "rectRot", pointRadius: 6, backgroundColor: "transparent", borderColor: color("--text") },
+      ],
+    },
+    options: {
+      maintainAspectRatio: false,
+      scales: { x: log("operational intensity (op per byte over the DRAM channel, log scale)"), y: log("Gop/s (log scale)") },
+      plugins: {
+        legend: { labels: { usePointStyle: true, color: color("--text") } },
+        tooltip: { callbacks: { label: ({ raw, dataset }) => `${raw.layer.name}, ${dataset.label}: ${significant(raw.y)} Gop/s at ${significant(raw.x)} op/B; peak ${significant(raw.layer.roofline.peak_gops)} Gop/s` } },
+      },
+    },
+  });
+}
+
 function drawLayers() {
   const simulation = data.simulations[element("layers-of").value];
   drawBars("cycles-chart", "cycles", simulation.causes, simulation.layers, (layer, index) => layer.cycles[index]);
   drawBars("energy-chart", "µJ", simulation.components, simulation.layers, (layer, index) => layer.energy_uj[index]);
+  drawRoofline(simulation.layers);
   element("layers-note").textContent = simulation.title;
 }
 
