@@ -19,7 +19,7 @@ pub struct PointsFile {
 #[derive(Debug, thiserror::Error)]
 pub enum PointsFileError {
     /// A column is missing.
-    #[error("1: no column `{column}`; expected the columns of evaluate's points.csv, at least {REQUIRED:?}")]
+    #[error("1: no column `{column}`; expected the columns of evaluate's points.csv, at least {}", REQUIRED.join(", "))]
     MissingColumn {
         /// The column.
         column: &'static str,
@@ -57,6 +57,8 @@ const REQUIRED: [&str; 6] =
 /// # Errors
 /// When a required column is missing, or a number is none or out of its range.
 pub fn read_points(text: &str) -> Result<PointsFile, PointsFileError> {
+    // The reader counts the line of a record behind CR LF as the one before.
+    let text = text.replace("\r\n", "\n");
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let mut columns = BTreeMap::new();
     for (index, name) in reader.headers()?.iter().enumerate() {
@@ -231,6 +233,8 @@ mod tests {
             with("a,b,c,2,1e-6,101"),
             "3: column `top1_percent`: `101`; expected a percentage from 0 to 100, or nothing"
         );
+        let windows = read_points(&format!("{HEADER}\r\na,,c,2,1e-6,90\r\n")).unwrap_err().to_string();
+        assert_eq!(windows, "2: column `design`: ``; expected a name");
         assert_eq!(with("a,,c,2,1e-6,90"), "3: column `design`: ``; expected a name");
         assert!(with("a,b").contains("line: 3"), "{}", with("a,b"));
         let missing = read_points("design,network\n").unwrap_err().to_string();
