@@ -231,7 +231,7 @@ function drawPareto() {
   const excluded = unique(points.map((p) => p.energy_excluded)).join("; ");
   element("pareto-note").textContent =
     (cost.low ? `Modelled energy excludes: ${excluded || "nothing stated"}. ` : "") +
-    `${points.length} points shown, ${best.length} on their front.`;
+    `${points.length} ${points.length === 1 ? "point" : "points"} shown, ${best.length} on the front.`;
   element("pareto-front").tBodies[0].replaceChildren(...best.map((p) => {
     const row = document.createElement("tr");
     for (const cell of [p.design, p.network, p.precision, significant(p.top1_percent), significant(cost.of(p))]) row.insertCell().textContent = cell;
