@@ -1,15 +1,22 @@
 //! Networks from `.onnx` files: quantized graphs become integer layers, everything else f32 operators.
 //!
 //! `reader` knows files and tensors, `graph` nodes and their order, `patterns` what stands between
-//! DequantizeLinear and QuantizeLinear, `lowering` what each operator becomes, `float_lowering` those that
-//! stay in f32. What is not understood is refused by node name, operator and reason.
+//! DequantizeLinear and QuantizeLinear. `lowering` knows which file says what an operator becomes:
+//! `quantize_lowering`, `integer_lowering`, `fused_lowering`, `view_lowering`, and `float_lowering` for those
+//! that stay in f32; `layout` has the shapes of convolutions and matrix products. What is not understood is
+//! refused by node name, operator and reason.
 
 mod float_lowering;
+mod fused_lowering;
 mod graph;
+mod integer_lowering;
+mod layout;
 mod lowering;
 mod patterns;
+mod quantize_lowering;
 mod reader;
 mod shapes;
+mod view_lowering;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

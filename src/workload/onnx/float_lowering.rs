@@ -5,8 +5,10 @@ use super::super::imported_params::ImportedParams;
 use super::super::layer::{FeatureMap, Operation};
 use super::super::network::{EdgeId, Stored};
 use super::graph::Node;
-use super::lowering::{Lowerer, Outcome, Transposed, Value, along, transposed};
+use super::layout::{Transposed, transposed};
+use super::lowering::{Lowerer, Outcome, Value};
 use super::patterns::clip_limits;
+use super::quantize_lowering::along;
 use super::reader::Values;
 use super::shapes;
 
