@@ -211,6 +211,11 @@ const REFUSALS: &[Refusal] = &[
         Edit::Nothing,
     ),
     // Designs.
+    refusal(
+        "another technology under a shipped name",
+        EVALUATE,
+        Edit::Replace(TECHNOLOGY, "name = \"fixture-7nm\"", "name = \"7nm\""),
+    ),
     refusal("malformed design", EVALUATE, Edit::Replace(DESIGN, "[array]", "[array")),
     refusal("empty design", EVALUATE, Edit::Truncate(DESIGN, 0)),
     refusal("unknown key in a design", EVALUATE, Edit::Replace(DESIGN, "rows = 8", "rows = 8\nheight = 8")),
@@ -364,6 +369,7 @@ const REFUSALS: &[Refusal] = &[
         Edit::Nothing,
     ),
     // Lists of matrix products.
+    refusal("list without formats", LIST, Edit::Create("wrong.csv", "layer,m,n,k\na,1,1,1\n")),
     refusal("list without header", LIST, Edit::Create("wrong.csv", "a,1,1,1,1,int8,int8\n")),
     refusal(
         "list without products",

@@ -50,15 +50,17 @@ fn ids(journal: &Path) -> Vec<String> {
 fn a_hundred_kills_lose_and_double_nothing() {
     let folder = sweep(250);
     let out = folder.path().join("killed");
-    let mut seed = 2021u64;
+    let (mut seed, mut unfinished) = (2021u64, 0);
     for _ in 0..100 {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let mut run = systolab(folder.path(), "sweep run s.toml --out killed");
         let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(2 + (seed >> 33) % 60));
+        unfinished += u32::from(run.try_wait().unwrap().is_none());
         run.kill().unwrap(); // SIGKILL
         run.wait().unwrap();
     }
+    assert!(unfinished >= 50, "only {unfinished} kills hit a run that had not ended");
     let resumed = output(folder.path(), "sweep run s.toml --out killed");
     assert!(resumed.status.success(), "{}", stderr(&resumed));
     let whole = output(folder.path(), "sweep run s.toml --out whole");

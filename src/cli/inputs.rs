@@ -41,7 +41,26 @@ pub(super) fn designs(named: &[String]) -> Result<Vec<Design>, Failure> {
         }
     }
     unique(designs.iter().map(|design| design.accelerator.name()), "design")?;
+    one_technology_per_name(&designs)?;
     Ok(designs)
+}
+
+/// Energies are compared where their technologies have one name, so that name must mean one file.
+fn one_technology_per_name(designs: &[Design]) -> Result<(), Failure> {
+    let mut seen: BTreeMap<&str, &Design> = BTreeMap::new();
+    for design in designs {
+        let name = design.technology.name();
+        let first = *seen.entry(name).or_insert(design);
+        if first.technology_sha256 != design.technology_sha256 {
+            let [first, second] = [first, design].map(|design| design.accelerator.name());
+            return Err(format!(
+                "`{first}` and `{second}` have different technologies that are both named `{name}`; their energies are \
+                 not comparable, so give one of the files another `name`"
+            )
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// SCALE-Sim's configuration as a design file of the same name.

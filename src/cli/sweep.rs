@@ -15,6 +15,7 @@ use crate::source::SourceFile;
 
 use super::{Answer, Failure, inputs, note, print};
 use folder::ResultFolder;
+use run::Failed;
 
 /// More points than this are computed or listed only when asked twice.
 const MOST_WITHOUT_YES: u64 = 100_000;
@@ -113,10 +114,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Check { sweep } => check(sweep),
         Command::Run { sweep, out, objectives, retry_failed, yes } => {
             let (sweep, workbench) = load(sweep)?;
-            confirm(&sweep, *yes)?;
-            run::run(&sweep, &workbench, out, &objectives.objectives, *retry_failed)
+            if !yes {
+                refuse_many(&sweep)?;
+            }
+            let failed = if *retry_failed { Failed::ComputedAgain } else { Failed::Kept };
+            run::run(&sweep, &workbench, out, &objectives.objectives, failed)
         }
-        Command::Expand { sweep, yes } => expand(sweep, *yes),
+        Command::Expand { sweep, yes } => {
+            let (sweep, workbench) = load(sweep)?;
+            if !yes {
+                refuse_many(&sweep)?;
+            }
+            expand(&sweep, &workbench)
+        }
         Command::Point { point, points, out } => {
             let entries = entries(point, points.as_deref())?;
             compute(entries, out)
@@ -161,8 +171,8 @@ fn add_workload(workbench: &mut Workbench, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn confirm(sweep: &Sweep, yes: bool) -> Result<(), Failure> {
-    if sweep.points() > MOST_WITHOUT_YES && !yes {
+fn refuse_many(sweep: &Sweep) -> Result<(), Failure> {
+    if sweep.points() > MOST_WITHOUT_YES {
         return Err(format!(
             "{} points; look at `systolab sweep check` first, and add --yes to go on",
             sweep.points()
@@ -194,9 +204,7 @@ fn check(path: &Path) -> Result<Answer, Failure> {
     Ok(Answer::Yes)
 }
 
-fn expand(path: &Path, yes: bool) -> Result<Answer, Failure> {
-    let (sweep, workbench) = load(path)?;
-    confirm(&sweep, yes)?;
+fn expand(sweep: &Sweep, workbench: &Workbench) -> Result<Answer, Failure> {
     let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
     for index in 0..sweep.points() {
         let line = serde_json::to_string(&workbench.resolve(sweep.point(index))?.spec())?;

@@ -127,10 +127,14 @@ impl Line<'_> {
     }
 }
 
-/// Whether the file's first line that is neither empty nor a comment names a list's columns.
+/// Whether the file's first line that is neither empty nor a comment names columns of a list, be it not all
+/// of them: a list with a missing column is no topology of SCALE-Sim, whose lines end with a comma.
 pub(super) fn is_list(file: &SourceFile) -> bool {
     let mut lines = file.text().lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
-    lines.next().is_some_and(|header| header.split(',').map(str::trim).eq(COLUMNS))
+    lines.next().is_some_and(|header| {
+        let names: Vec<&str> = header.split(',').map(str::trim).collect();
+        names[0] == COLUMNS[0] && names.iter().all(|name| COLUMNS.contains(name))
+    })
 }
 
 /// The list's network and the label of its precision: `w8a8`, `bf16`, or `mixed`.

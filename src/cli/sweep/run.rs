@@ -17,12 +17,19 @@ use super::{Answer, Failure, summary};
 /// Results that may wait for the disk.
 const WAITING: usize = 256;
 
+/// What becomes of points that failed in an earlier run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failed {
+    Kept,
+    ComputedAgain,
+}
+
 pub(super) fn run(
     sweep: &Sweep,
     workbench: &Workbench,
     out: &Path,
     objectives: &[Objective],
-    retry_failed: bool,
+    failed: Failed,
 ) -> Result<Answer, Failure> {
     fs::create_dir_all(out).map_err(|error| format!("{}: cannot create: {error}", out.display()))?;
     // Held until this function returns; the system releases it when the process dies.
@@ -54,7 +61,8 @@ pub(super) fn run(
             let resolved = workbench.resolve(sweep.point(index))?;
             let id = number(resolved.id()).ok_or("an id is 16 hexadecimal digits")?;
             ids.lock().unwrap_or_else(PoisonError::into_inner).push((index, id));
-            let done = known.status(id).is_some_and(|status| !(retry_failed && status == Status::Error));
+            let done =
+                known.status(id).is_some_and(|status| status != Status::Error || failed == Failed::Kept);
             let first = started.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
             if !done && first {
                 // The writer stops listening only after an error of its own, which is the one to report.
