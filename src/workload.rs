@@ -36,4 +36,6 @@ pub use precision::{Bits, PrecisionPolicy, UnknownPrecision};
 pub use samples::Samples;
 pub use shipped::SHIPPED;
 pub use synthetic::synthetic_image;
-pub use workload_file::{EvaluationReference, FloatLayers, ParameterSource, Workload, WorkloadError};
+pub use workload_file::{
+    EvaluationReference, FloatLayers, ParameterSource, TrainingRun, Workload, WorkloadError,
+};

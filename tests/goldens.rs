@@ -116,3 +116,19 @@ fn every_recorded_training_run_has_its_network() {
         }
     }
 }
+
+#[test]
+fn networks_state_what_their_training_run_recorded() {
+    for Trained { workload, .. } in trained() {
+        let run = Path::new(RUNS).join(format!("{}.json", workload.name()));
+        let run: serde_json::Value = serde_json::from_slice(&fs::read(&run).unwrap()).unwrap();
+        let training = workload.training();
+        assert_eq!(training.map(|training| training.seed), run["seed"].as_u64(), "{}", workload.name());
+        assert_eq!(
+            training.and_then(|training| training.train_top1_percent),
+            run["train_top1_percent_first_10000"].as_f64(),
+            "{}",
+            workload.name()
+        );
+    }
+}

@@ -85,9 +85,25 @@ impl DesignPoint {
     }
 }
 
-/// A network's name without its precision.
+/// A network's name without its training seed and its precision.
 pub(super) fn size_of<'a>(network: &'a str, precision: &str) -> &'a str {
+    let network = without_seed(network);
     network.strip_suffix(precision).and_then(|name| name.strip_suffix('-')).unwrap_or(network)
+}
+
+/// `net-w8a8` of `net-w8a8-seed3`.
+pub(super) fn without_seed(network: &str) -> &str {
+    named_seed(network).map_or(network, |(name, _)| name)
+}
+
+/// The training seed at the end of a network's name; the first run of a network has none there.
+pub(super) fn seed_of(network: &str) -> &str {
+    named_seed(network).map_or("", |(_, seed)| seed)
+}
+
+fn named_seed(network: &str) -> Option<(&str, &str)> {
+    let is_number = |seed: &str| !seed.is_empty() && seed.bytes().all(|byte| byte.is_ascii_digit());
+    network.rsplit_once("-seed").filter(|(_, seed)| is_number(seed))
 }
 
 /// What accuracy is traded for; less of it is better.
@@ -210,6 +226,15 @@ mod tests {
         let names = [best.top1, best.energy, best.latency].map(|point| point.design.as_str());
         assert_eq!(names, ["big", "fast", "big"]);
         assert_eq!(Best::of(&[]), None);
+    }
+
+    #[test]
+    fn networks_of_one_size_share_a_name() {
+        for network in ["net-width4-w8a8", "net-width4-w8a8-seed3", "net-width4-w8a8-seed12"] {
+            assert_eq!(size_of(network, "w8a8"), "net-width4", "{network}");
+        }
+        assert_eq!(size_of("net-seed", "w8a8"), "net-seed");
+        assert_eq!(size_of("net-seedling-w8a8", "w8a8"), "net-seedling");
     }
 
     #[test]

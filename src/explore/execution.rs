@@ -30,6 +30,8 @@ pub struct Execution {
     pub designs: Vec<String>,
     /// Accuracy.
     pub accuracy: MeasuredAccuracy,
+    /// Per image, whether its class is its label.
+    pub is_correct: Vec<bool>,
     /// Layers on the array, in execution order.
     pub layers: Vec<ExecutedLayer>,
 }
@@ -79,7 +81,8 @@ pub(super) fn measure(
             .as_ref()
             .map(|framework| agreement(framework, &predictions, trained)),
     };
-    Ok(Execution { network: workload.name().to_owned(), designs: vec![], accuracy, layers })
+    let is_correct = is_correct(&predictions, trained).collect();
+    Ok(Execution { network: workload.name().to_owned(), designs: vec![], accuracy, is_correct, layers })
 }
 
 /// One entry per layer of the network; None off the array.
@@ -101,9 +104,12 @@ pub(super) fn executed_layers(
     reports.map(|((report, plan), statistics)| Some(layer(report?, plan, statistics))).collect()
 }
 
+fn is_correct<'a>(classes: &'a [u16], trained: &'a Trained) -> impl Iterator<Item = bool> + 'a {
+    classes.iter().enumerate().map(|(image, &class)| class == trained.images.label(image))
+}
+
 fn agreement(framework: &[u16], ours: &[u16], trained: &Trained) -> FrameworkAgreement {
-    let correct =
-        framework.iter().enumerate().filter(|&(image, &class)| class == trained.images.label(image));
+    let correct = is_correct(framework, trained).filter(|correct| *correct);
     let differing = framework.iter().zip(ours).filter(|(framework, ours)| framework != ours);
     FrameworkAgreement { correct: correct.count() as u64, differing: differing.count() as u64 }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::accuracy::{newcombe, wilson};
+use super::design_point::seed_of;
 use super::pareto::pareto_front;
 use super::{Cost, MeasuredAccuracy, Outcome, Point, Regime};
 
@@ -15,9 +16,9 @@ const FRONTS_NAMED: usize = 4;
 /// Sentences on precisions, over cold batch-1 points with a cost and a measured accuracy.
 ///
 /// Precisions are compared only on the same design, family, evaluation set and network size (the
-/// network's name without its precision). An accuracy difference counts only where its 95 % interval
-/// excludes zero. There is one training seed per network, so nothing is said about precisions in
-/// general; a claim of that kind needs several seeds.
+/// network's name without its seed and precision) of one training seed. An accuracy difference counts only where
+/// its 95 % interval excludes zero. Nothing is said about precisions in general: a claim of that kind
+/// compares means over several seeds, as a study does.
 pub fn findings(points: &[Point]) -> Vec<String> {
     let cold: Vec<&Point> = points.iter().filter(|p| p.regime == Regime::Cold && p.batch == 1).collect();
     let measured: Vec<Measured> = cold.iter().filter_map(|p| Measured::new(p)).collect();
@@ -57,9 +58,9 @@ impl<'a> Measured<'a> {
     }
 
     /// What must agree for two precisions to be compared.
-    fn group(&self) -> [&'a str; 4] {
+    fn group(&self) -> [&'a str; 5] {
         let p = self.point;
-        [&p.design, &p.family, &self.accuracy.evaluation_set, p.network_size()]
+        [&p.design, &p.family, &self.accuracy.evaluation_set, p.network_size(), seed_of(&p.network)]
     }
 }
 
@@ -79,7 +80,7 @@ impl Comparison<'_> {
 }
 
 fn comparisons<'a>(measured: &'a [Measured<'a>]) -> Vec<Comparison<'a>> {
-    let mut groups: BTreeMap<[&str; 4], Vec<&Measured>> = BTreeMap::new();
+    let mut groups: BTreeMap<[&str; 5], Vec<&Measured>> = BTreeMap::new();
     for m in measured {
         groups.entry(m.group()).or_default().push(m);
     }
@@ -130,14 +131,19 @@ fn accuracy_sentence(comparisons: &[Comparison]) -> Option<String> {
     }
     let clauses: Vec<String> = comparisons.iter().map(accuracy_clause).collect();
     let pairs = comparisons.iter().flat_map(|c| &c.pairs);
-    let sets: BTreeSet<&str> = pairs.map(|(a, _)| a.accuracy.evaluation_set.as_str()).collect();
+    let sets: BTreeSet<&str> = pairs.clone().map(|(a, _)| a.accuracy.evaluation_set.as_str()).collect();
+    let seeds = pairs.map(|(a, _)| seed_of(&a.point.network)).collect::<BTreeSet<_>>().len();
+    let seeds = match seeds {
+        1 => "one training seed per network".to_owned(),
+        _ => format!("up to {seeds} training seeds per network, each compared for itself"),
+    };
     let not_imagenet = if sets.iter().any(|set| set.to_lowercase().contains("imagenet")) {
         ""
     } else {
         " and not about ImageNet"
     };
     Some(format!(
-        "Top-1 on {}, in percentage points: {} (noise: 95 % Newcombe intervals; one training seed per network, so \
+        "Top-1 on {}, in percentage points: {} (noise: 95 % Newcombe intervals; {seeds}, so \
          these are statements about these trained networks{not_imagenet}).",
         list(sets),
         clauses.join("; "),
@@ -149,9 +155,9 @@ fn accuracy_clause(comparison: &Comparison) -> String {
     let mut seen = BTreeSet::new();
     let (mut estimates, mut higher, mut lower, mut tied) = (Vec::new(), 0, 0, 0);
     for (a, b) in &comparison.pairs {
-        let [_, family, set, size] = a.group();
+        let [_, family, set, size, seed] = a.group();
         let counts = [a.accuracy, b.accuracy].map(|x| (x.correct, x.images));
-        if !seen.insert((family, set, size, counts)) {
+        if !seen.insert((family, set, size, seed, counts)) {
             continue;
         }
         let Some(difference) = newcombe(a.accuracy, b.accuracy) else { continue };
@@ -177,7 +183,7 @@ fn accuracy_clause(comparison: &Comparison) -> String {
 fn front_sentence(measured: &[Measured]) -> String {
     let mut axes: BTreeMap<[&str; 3], Vec<&Measured>> = BTreeMap::new();
     for m in measured {
-        let [design, family, set, _] = m.group();
+        let [design, family, set, ..] = m.group();
         axes.entry([family, set, design]).or_default().push(m);
     }
     let fronts: Vec<([&str; 3], Vec<&Measured>)> = axes

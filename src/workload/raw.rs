@@ -23,6 +23,7 @@ pub(super) struct RawWorkload {
     #[serde(default)]
     pub(super) parameters: RawParameters,
     pub(super) evaluation: Option<RawEvaluation>,
+    pub(super) training: Option<RawTraining>,
 }
 
 /// A model that brings layers, precision and values: nothing else may stand beside it.
@@ -206,6 +207,13 @@ pub(super) struct RawEvaluation {
     pub(super) mean: Spanned<Vec<f64>>,
     pub(super) std: Spanned<Vec<f64>>,
     pub(super) predictions: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTraining {
+    pub(super) seed: u64,
+    pub(super) train_top1_percent: Option<Spanned<f64>>,
 }
 
 fn one() -> usize {

@@ -14,7 +14,7 @@ use super::layer::Layer;
 use super::network::Network;
 use super::onnx::{ImportError, ImportedModel, Semantics};
 use super::precision::PrecisionPolicy;
-use super::raw::{RawEvaluation, RawModel, RawModelFile, RawSemantics, RawWorkload};
+use super::raw::{RawEvaluation, RawModel, RawModelFile, RawSemantics, RawTraining, RawWorkload};
 use super::{gemm_list, generator, topology};
 
 /// Where a network's parameters come from.
@@ -39,6 +39,15 @@ pub struct EvaluationReference {
     pub predictions: Option<PathBuf>,
 }
 
+/// The training run that made a network's parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainingRun {
+    /// Tells runs of one recipe apart; runs of one seed saw the same images in the same order.
+    pub seed: u64,
+    /// The training framework's top-1 in percent on images that the run was trained on.
+    pub train_top1_percent: Option<f64>,
+}
+
 /// A validated network file.
 #[derive(Clone, Debug)]
 pub struct Workload {
@@ -50,6 +59,7 @@ pub struct Workload {
     network: Network,
     parameters: ParameterSource,
     evaluation: Option<EvaluationReference>,
+    training: Option<TrainingRun>,
     model: Option<Arc<ImportedModel>>,
     float_layers: FloatLayers,
     /// What a design is asked to run, where that is not the whole network.
@@ -124,6 +134,7 @@ impl Workload {
             network: model.network().clone(),
             parameters: ParameterSource::Model,
             evaluation: None,
+            training: None,
             model: Some(Arc::new(model)),
             sha256,
         }
@@ -170,6 +181,7 @@ impl Workload {
             .as_ref()
             .map(|evaluation| reference(file, evaluation, &network, folder))
             .transpose()?;
+        let training = raw.training.as_ref().map(|training| training_run(file, training)).transpose()?;
         Ok(Self {
             family: raw.family.unwrap_or_else(|| name.clone()),
             name,
@@ -179,6 +191,7 @@ impl Workload {
             network,
             parameters,
             evaluation,
+            training,
             model: None,
             float_layers: FloatLayers::Refused,
             costed: None,
@@ -201,6 +214,7 @@ impl Workload {
             network,
             parameters: ParameterSource::None,
             evaluation: None,
+            training: None,
             model: None,
             float_layers: FloatLayers::Refused,
             costed: None,
@@ -246,6 +260,11 @@ impl Workload {
     /// The images that measure its accuracy.
     pub fn evaluation(&self) -> Option<&EvaluationReference> {
         self.evaluation.as_ref()
+    }
+
+    /// The run that trained its parameters, if the file says so.
+    pub fn training(&self) -> Option<TrainingRun> {
+        self.training
     }
 
     /// What a design is asked to run: the network without the f32 layers at its end.
@@ -302,6 +321,15 @@ fn reference(
         normalization: Normalization { mean, std },
         predictions: raw.predictions.as_ref().map(|path| folder.join(path)),
     })
+}
+
+fn training_run(file: &SourceFile, raw: &RawTraining) -> Result<TrainingRun, SourceError> {
+    let train_top1_percent = raw.train_top1_percent.as_ref().map(|top1| {
+        let range = 0.0..=100.0;
+        let inside = range.contains(top1.get_ref()).then_some(*top1.get_ref());
+        inside.ok_or_else(|| file.error(top1.span(), "an accuracy in percent is 0 to 100"))
+    });
+    Ok(TrainingRun { seed: raw.seed, train_top1_percent: train_top1_percent.transpose()? })
 }
 
 #[cfg(test)]

@@ -164,7 +164,7 @@ class Training:
                 write_atomically(checkpoint, buffer.getvalue())
 
 
-def network_toml(run: Run) -> str:
+def network_toml(run: Run, train_top1_percent: float) -> str:
     policy = {
         "bf16": 'default = "bf16"',
         "w8a8": 'default = "w8a8"',
@@ -203,6 +203,10 @@ set = "{evaluation_set}"
 mean = [{RECIPE["mean"]}]
 std = [{RECIPE["std"]}]
 predictions = "{predictions}"
+
+[training]
+seed = {run.seed}
+train_top1_percent = {train_top1_percent} # by the framework, on the first 10,000 training images
 """
 
 
@@ -216,7 +220,7 @@ def complete(run: Run, training: Training) -> None:
     evaluation_seconds = time.process_time() - started
     trace = save(trace_tensors(training.model))
     write_atomically(run.folder / f"{run.name}.safetensors", trace)
-    write_atomically(run.folder / f"{run.name}.toml", network_toml(run).encode())
+    write_atomically(run.folder / f"{run.name}.toml", network_toml(run, percent(fixed_train, training.labels[:10000])).encode())
     predicted = predictions.to(torch.uint8).numpy().tobytes()
     write_atomically(RUNS / f"{run.name}.predictions", predicted)
     log = {
@@ -316,7 +320,7 @@ def main() -> None:
     elif arguments.networks:
         for run in plan():
             if run.log.exists():
-                write_atomically(run.folder / f"{run.name}.toml", network_toml(run).encode())
+                write_atomically(run.folder / f"{run.name}.toml", network_toml(run, percent(fixed_train, training.labels[:10000])).encode())
     elif not next_run():
         print("nothing left")
 
