@@ -8,7 +8,6 @@ mod execute;
 mod execution_inputs;
 mod html_report;
 mod import;
-mod inputs;
 mod output_file;
 mod output_folder;
 mod pareto;
@@ -23,6 +22,8 @@ use std::ffi::OsString;
 use std::io::Write as _;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::inputs::{self, Failure};
 
 /// Exit code of a command that did its work and answers no.
 const NO: u8 = 1;
@@ -73,9 +74,6 @@ enum Answer {
     /// Equality, completeness or a limit that was asked for is not met.
     No,
 }
-
-/// Why a command could not do its work; printed as one message.
-type Failure = Box<dyn std::error::Error>;
 
 /// Runs the command line and returns its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {

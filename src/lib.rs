@@ -9,7 +9,7 @@
 //!
 //! Beside the flow, `stepped` is the array as registers, PE by PE: the judge of timing's cycles and of
 //! functional's order; `rtl` is the same array in Verilog, which other people's simulators run. `validate`
-//! compares tensors with somebody else's. `scalesim` has another tool's numbers, for comparison. `source`
+//! compares tensors with somebody else's. `inputs` finds what a user names. `scalesim` has another tool's numbers, for comparison. `source`
 //! reads configuration files and points errors into them. The allowed edges are the table in
 //! `tests/architecture.rs`.
 //!
@@ -41,6 +41,7 @@ pub mod cost;
 pub mod explore;
 pub mod functional;
 pub mod hardware;
+pub mod inputs;
 pub mod mapping;
 pub mod numerics;
 pub mod report;

@@ -31,7 +31,7 @@ pub use fronts::Fronts;
 pub use html::{MOST_POINTS, Page, html_page};
 pub use plot::{MOST_PANELS, ParetoPlot, cycle_bars, energy_bars, pareto_plots, roofline};
 pub use points_csv::points_csv;
-pub use points_file::{PointsFile, PointsFileError, read_points};
+pub use points_file::{NoSuchPoint, PointsFile, PointsFileError, RequestedPoints, read_points};
 pub use points_json::points_json;
 pub use points_table::{Rows, points_table};
 pub use run::{run_about, run_json, run_table};

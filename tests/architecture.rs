@@ -36,11 +36,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("validate", &["tensor", "workload", "mapping", "stepped", "explore"]),
+    ("inputs", &["source", "scalesim", "tensor", "workload", "hardware", "cost", "explore"]),
     ("report", &["explore", "validate"]),
     (
         "cli",
         &[
-            "source", "scalesim", "tensor", "workload", "hardware", "rtl", "cost", "explore", "validate",
+            "source", "scalesim", "tensor", "workload", "hardware", "rtl", "explore", "validate", "inputs",
             "report",
         ],
     ),

@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
-    let costs = explore::cost_table(&inputs::designs(&arguments.hw)?);
+    let costs = explore::cost_table(&inputs::designs(&arguments.hw, note)?);
     let version = env!("CARGO_PKG_VERSION");
     let joined = |text: fn(&report::Table) -> String| -> String {
         report::cost_tables(&costs).iter().map(text).collect::<Vec<_>>().join("\n")

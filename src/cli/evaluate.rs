@@ -44,7 +44,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let replace = if arguments.force { Replace::Anything } else { Replace::OnlyOurs };
-    let designs = inputs::designs(&arguments.hw)?;
+    let designs = inputs::designs(&arguments.hw, note)?;
     let subjects = inputs::subjects(&arguments.workload)?;
     output_folder::check(&arguments.out, replace)?;
     if arguments.html {

@@ -77,24 +77,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
         RegimeName::Cold => "cold",
         RegimeName::Steady => "steady",
     };
-    let of_request = |point: &DesignPoint| point.axes.regime == regime && point.axes.batch == arguments.batch;
-    let (requested, others): (Vec<_>, Vec<_>) = file.points.into_iter().partition(of_request);
-    for (count, what) in [
-        (file.without_cost, "without a cost"),
-        (file.without_accuracy, "without an accuracy"),
-        (others.len(), "of other requests (see --regime and --batch)"),
-    ] {
-        if count > 0 {
-            let rows = if count == 1 { "row" } else { "rows" };
-            note(&format!("{path}: {count} {rows} {what} left out"));
-        }
+    let requested = file.of_request(regime, arguments.batch).map_err(|error| format!("{path}: {error}"))?;
+    for (count, what) in requested.left_out {
+        let rows = if count == 1 { "row" } else { "rows" };
+        note(&format!("{path}: {count} {rows} {what} left out"));
     }
-    if requested.is_empty() {
-        let batch = arguments.batch;
-        return Err(
-            format!("{path}: no row has a cost, an accuracy, regime {regime} and batch {batch}").into()
-        );
-    }
+    let requested = requested.points;
     let budget = Budget {
         max_energy_uj: arguments.max_energy_uj,
         max_latency_us: arguments.max_latency_us,

@@ -85,7 +85,7 @@ fn emit(arguments: &Emit) -> Result<(), Failure> {
 }
 
 fn generated(name: &str) -> Result<(Generated, crate::hardware::Accelerator), Failure> {
-    let design = inputs::one(inputs::designs(std::slice::from_ref(&name.to_owned()))?, "--hw", name)?;
+    let design = inputs::design_named(name, note)?;
     let generated = Generated::new(&design.accelerator)
         .map_err(|error| format!("{}: {error}", design.accelerator.name()))?;
     Ok((generated, design.accelerator))

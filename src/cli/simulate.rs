@@ -66,8 +66,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(folder) = &arguments.out {
         output_folder::check(folder, replace)?;
     }
-    let design = inputs::one(inputs::designs(std::slice::from_ref(&arguments.hw))?, "--hw", &arguments.hw)?;
-    let workload = inputs::one(inputs::workloads(&arguments.workload)?, "--workload", &arguments.workload)?;
+    let design = inputs::design_named(&arguments.hw, note)?;
+    let workload = inputs::workload_named(&arguments.workload)?;
     let workload =
         if arguments.skip_float { workload.with_float_layers(FloatLayers::Skipped) } else { workload };
     let regime = if arguments.cold { Regime::Cold } else { Regime::Steady };

@@ -15,6 +15,44 @@ pub struct PointsFile {
     pub without_accuracy: usize,
 }
 
+/// The points of one kind of request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestedPoints {
+    /// At least one.
+    pub points: Vec<DesignPoint>,
+    /// How many rows are left out, and what they are.
+    pub left_out: Vec<(usize, &'static str)>,
+}
+
+/// A table without a single point of the request.
+#[derive(Debug, thiserror::Error)]
+#[error("no row has a cost, an accuracy, regime {regime} and batch {batch}")]
+pub struct NoSuchPoint {
+    regime: String,
+    batch: u64,
+}
+
+impl PointsFile {
+    /// The points of requests of `batch` images in this regime, `cold` or `steady`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn of_request(self, regime: &str, batch: u64) -> Result<RequestedPoints, NoSuchPoint> {
+        let of_request = |point: &DesignPoint| point.axes.regime == regime && point.axes.batch == batch;
+        let (points, others): (Vec<_>, Vec<_>) = self.points.into_iter().partition(of_request);
+        if points.is_empty() {
+            return Err(NoSuchPoint { regime: regime.to_owned(), batch });
+        }
+        let mut left_out = vec![
+            (self.without_cost, "without a cost"),
+            (self.without_accuracy, "without an accuracy"),
+            (others.len(), "of other requests (see --regime and --batch)"),
+        ];
+        left_out.retain(|(count, _)| *count > 0);
+        Ok(RequestedPoints { points, left_out })
+    }
+}
+
 /// Why a table of points cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PointsFileError {

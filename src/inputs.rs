@@ -1,4 +1,9 @@
-//! From `--hw` and `--workload` to designs and networks: shipped names, files, folders.
+//! What a user calls a design or a network, and what that is: shipped names, files, folders, environment.
+//!
+//! Knows where files are looked for and which file names which. Must not know a command line or what is done
+//! with the inputs.
+
+mod execution;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,13 +16,20 @@ use crate::scalesim::Configuration;
 use crate::source::{SourceError, SourceFile, natural_order};
 use crate::workload::{self, EvaluationReference, EvaluationSet, ParameterSource, Params, Workload};
 
-use super::{Failure, note};
+pub use execution::{ImageSource, Values, samples, values};
+
+/// Why an input cannot be used; printed as one message.
+pub type Failure = Box<dyn std::error::Error>;
 
 /// Folder that replaces `workloads/` beside the current directory.
-pub(super) const WORKLOADS_VARIABLE: &str = "SYSTOLAB_WORKLOADS";
+pub const WORKLOADS_VARIABLE: &str = "SYSTOLAB_WORKLOADS";
 
-/// The designs named on the command line; all shipped ones when none is.
-pub(super) fn designs(named: &[String]) -> Result<Vec<Design>, Failure> {
+/// The designs of these names, files and folders; all shipped ones when there is none. `warn` hears what an
+/// imported configuration says that designs cannot.
+///
+/// # Errors
+/// When a name is neither, a file is not valid, or two designs cannot stand in one table.
+pub fn designs(named: &[String], warn: impl Fn(&str)) -> Result<Vec<Design>, Failure> {
     if named.is_empty() {
         return hardware::SHIPPED
             .iter()
@@ -37,7 +49,7 @@ pub(super) fn designs(named: &[String]) -> Result<Vec<Design>, Failure> {
         for file in files {
             let source = SourceFile::read(&file)?;
             let imported = file.extension().is_some_and(|extension| extension == "cfg");
-            designs.push(design(&if imported { imported_design(&source)? } else { source })?);
+            designs.push(design(&if imported { imported_design(&source, &warn)? } else { source })?);
         }
     }
     unique(designs.iter().map(|design| design.accelerator.name()), "design")?;
@@ -64,10 +76,10 @@ fn one_technology_per_name(designs: &[Design]) -> Result<(), Failure> {
 }
 
 /// SCALE-Sim's configuration as a design file of the same name.
-fn imported_design(file: &SourceFile) -> Result<SourceFile, SourceError> {
+fn imported_design(file: &SourceFile, warn: impl Fn(&str)) -> Result<SourceFile, SourceError> {
     let configuration = Configuration::parse(file)?;
     for warning in &configuration.warnings {
-        note(&format!("warning: {warning}"));
+        warn(&format!("warning: {warning}"));
     }
     Ok(SourceFile::embedded(file.path(), &configuration.design_toml(&file.stem())))
 }
@@ -79,8 +91,12 @@ enum Found {
     Shipped(&'static str, &'static str),
 }
 
-/// The networks named on the command line with their trained values; those of `workloads/` when none is.
-pub(super) fn subjects(named: &[String]) -> Result<Vec<Subject>, Failure> {
+/// The networks of these names, files and folders with their trained values; those of `workloads/` when there
+/// is none.
+///
+/// # Errors
+/// When a name is neither, or a file or a trace is not valid.
+pub fn subjects(named: &[String]) -> Result<Vec<Subject>, Failure> {
     let mut sets = BTreeMap::new();
     let mut found = Vec::new();
     let folder = workloads_folder()?;
@@ -105,7 +121,10 @@ pub(super) fn subjects(named: &[String]) -> Result<Vec<Subject>, Failure> {
 }
 
 /// One network with its file; None for one that is compiled in, whose trace is nowhere.
-pub(super) fn workload_with_file(name: &str) -> Result<(Workload, Option<PathBuf>), Failure> {
+///
+/// # Errors
+/// As for [`workload_named`].
+pub fn workload_with_file(name: &str) -> Result<(Workload, Option<PathBuf>), Failure> {
     match one(find(name)?, "--workload", name)? {
         Found::File(path) => Ok((Workload::read(&path)?, Some(path))),
         Found::Shipped(name, text) => {
@@ -115,7 +134,10 @@ pub(super) fn workload_with_file(name: &str) -> Result<(Workload, Option<PathBuf
 }
 
 /// The text of a design's file: a shipped name or a file.
-pub(super) fn design_file(name: &str) -> Result<SourceFile, Failure> {
+///
+/// # Errors
+/// When it is neither.
+pub fn design_file(name: &str) -> Result<SourceFile, Failure> {
     if let Some((name, text)) = hardware::SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
         return Ok(SourceFile::embedded(embedded_name(name), text));
     }
@@ -125,28 +147,34 @@ pub(super) fn design_file(name: &str) -> Result<SourceFile, Failure> {
 }
 
 /// The text of a network's file.
-pub(super) fn workload_file(name: &str) -> Result<SourceFile, Failure> {
+///
+/// # Errors
+/// When it is neither a name nor one file.
+pub fn workload_file(name: &str) -> Result<SourceFile, Failure> {
     match one(find(name)?, "--workload", name)? {
         Found::File(path) => Ok(SourceFile::read(&path)?),
         Found::Shipped(name, text) => Ok(SourceFile::embedded(embedded_name(name), text)),
     }
 }
 
-/// The network files behind one name on the command line, without their trained values.
-pub(super) fn workloads(name: &str) -> Result<Vec<Workload>, Failure> {
-    find(name)?
-        .into_iter()
-        .map(|found| match found {
-            Found::File(path) => Ok(Workload::read(&path)?),
-            Found::Shipped(name, text) => {
-                Ok(Workload::parse(&SourceFile::embedded(embedded_name(name), text))?)
-            }
-        })
-        .collect()
+/// The design of one name or file.
+///
+/// # Errors
+/// As for [`designs`], and when the name is a folder of several.
+pub fn design_named(name: &str, warn: impl Fn(&str)) -> Result<Design, Failure> {
+    one(designs(&[name.to_owned()], warn)?, "--hw", name)
 }
 
-/// The only one, for commands that take a single design or network.
-pub(super) fn one<T>(mut found: Vec<T>, option: &str, name: &str) -> Result<T, Failure> {
+/// The network of one name or file.
+///
+/// # Errors
+/// When the name is neither, the file is not valid, or the name is a folder of several.
+pub fn workload_named(name: &str) -> Result<Workload, Failure> {
+    Ok(workload_with_file(name)?.0)
+}
+
+/// The only one.
+fn one<T>(mut found: Vec<T>, option: &str, name: &str) -> Result<T, Failure> {
     match (found.pop(), found.len()) {
         (Some(only), 0) => Ok(only),
         (_, others) => Err(format!("{option} {name}: {} files; expected exactly one", others + 1).into()),
@@ -219,7 +247,10 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<(), Fa
 }
 
 /// A design with the technology that it names.
-pub(super) fn design(file: &SourceFile) -> Result<Design, Failure> {
+///
+/// # Errors
+/// When either file is not valid, or the technology lacks the design's DRAM part.
+pub fn design(file: &SourceFile) -> Result<Design, Failure> {
     let accelerator = Accelerator::parse(file)?;
     let technology_file = technology(file, &accelerator)?;
     let technology = Technology::parse(&technology_file)?;
@@ -306,7 +337,7 @@ fn costs_only(name: &str, text: &str, folder: &Path) -> Result<Subject, SourceEr
 }
 
 /// An error of a file that a network's file names.
-pub(super) fn named_by(file: &Path, key: &str, error: impl std::error::Error) -> Failure {
+fn named_by(file: &Path, key: &str, error: impl std::error::Error) -> Failure {
     format!("{}: `{key}`: {error}", file.display()).into()
 }
 
