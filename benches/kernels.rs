@@ -14,7 +14,7 @@ use divan::counter::ItemsCount;
 use half::bf16;
 use systolab::functional::{Bf16Convolution, Geometry, IntegerConvolution, Kernels};
 use systolab::mapping::ReductionOrder;
-use systolab::numerics::{Bf16Mac, IntegerFormat, IntegerMac, RegisterWidth, Signedness};
+use systolab::numerics::{Bf16Mac, IntegerFormat, IntegerMac, LaneSum, RegisterWidth, Signedness};
 use systolab::workload::{FeatureMap, Padding, Size, Window};
 
 fn main() {
@@ -103,14 +103,14 @@ fn integer(bencher: Bencher<'_, '_>, shape: &Shape, bits: [u8; 2], kernels: Kern
     bencher.counter(macs(&geometry)).bench_local(|| convolution.accumulators(&input));
 }
 
-fn floating(bencher: Bencher<'_, '_>, shape: &Shape, k_per_fold: usize, kernels: Kernels) {
+fn floating(bencher: Bencher<'_, '_>, shape: &Shape, mac: Bf16Mac, lanes: usize, kernels: Kernels) {
     let geometry = shape.geometry();
     let format = IntegerFormat::new(Signedness::Signed, 8).unwrap();
     let values = |count| spread(count, format).map(|value| bf16::from_f32(f32::from(value) / 64.0)).collect();
     let weights: Vec<bf16> = values(geometry.k() * geometry.output().channels);
     let input: Vec<bf16> = values(geometry.input().elements());
-    let order = ReductionOrder::per_fold(k_per_fold);
-    let convolution = Bf16Convolution::new(geometry, &weights, Bf16Mac::default(), order, kernels).unwrap();
+    let order = ReductionOrder { lanes, ..ReductionOrder::per_fold(128) };
+    let convolution = Bf16Convolution::new(geometry, &weights, mac, order, kernels).unwrap();
     bencher.counter(macs(&geometry)).bench_local(|| convolution.accumulators(&input));
 }
 
@@ -131,7 +131,13 @@ fn w4a8(bencher: Bencher<'_, '_>, shape: &Shape) {
 
 #[divan::bench(args = &LAYERS)]
 fn bf16_folds_of_128(bencher: Bencher<'_, '_>, shape: &Shape) {
-    floating(bencher, shape, 128, Kernels::Fastest);
+    floating(bencher, shape, Bf16Mac::default(), 1, Kernels::Fastest);
+}
+
+#[divan::bench(args = &LAYERS)]
+fn bf16_folds_of_128_in_blocks_of_4(bencher: Bencher<'_, '_>, shape: &Shape) {
+    let mac = Bf16Mac { lane_sum: LaneSum::Block, ..Bf16Mac::default() };
+    floating(bencher, shape, mac, 4, Kernels::Fastest);
 }
 
 #[divan::bench(args = &SMALL)]
@@ -141,5 +147,5 @@ fn portable_int8(bencher: Bencher<'_, '_>, shape: &Shape) {
 
 #[divan::bench(args = &SMALL)]
 fn portable_bf16(bencher: Bencher<'_, '_>, shape: &Shape) {
-    floating(bencher, shape, 128, Kernels::Portable);
+    floating(bencher, shape, Bf16Mac::default(), 1, Kernels::Portable);
 }

@@ -164,6 +164,25 @@ fn check_bf16(geometry: Geometry, fills: [Fill; 2], k_per_fold: usize, seed: u64
     }
 }
 
+/// The definition, which a test below compares with exact sums, against the kernel of blocks.
+fn check_bf16_blocks(geometry: Geometry, fills: [Fill; 2], order: ReductionOrder, seed: u64) {
+    let mut random = Random(seed);
+    let input = bf16s(&mut random, fills[0], geometry.input().elements());
+    let weights = bf16s(&mut random, fills[1], geometry.k() * geometry.output().channels);
+    let mac = Bf16Mac { lane_sum: LaneSum::Block, ..Bf16Mac::default() };
+    let sums = |kernels| {
+        let convolution = Bf16Convolution::new(geometry, &weights, mac, order, kernels).unwrap();
+        let sums = convolution.accumulators(&input).into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        (convolution.engine(), sums)
+    };
+    let (engine, fastest) = sums(Kernels::Fastest);
+    assert_eq!(fastest, sums(Kernels::Portable).1, "{geometry:?} {order:?}");
+    if cfg!(target_arch = "x86_64") && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        let fast = geometry.out_channels_per_group() >= 4;
+        assert_eq!(engine, if fast { Engine::Avx2 } else { Engine::Portable });
+    }
+}
+
 /// Formats of activations and of weights, those of int8 and int4 designs above all.
 fn formats() -> impl Strategy<Value = [IntegerFormat; 2]> {
     let signedness = prop_oneof![Just(Signedness::Signed), Just(Signedness::Unsigned)];
@@ -204,6 +223,22 @@ proptest! {
         k in 1..300usize, n in 1..40usize, m in 1..60usize, k_per_fold in 1..400usize, seed: u64,
     ) {
         check_bf16(dense(k, n, m), [Fill::Random, Fill::Random], k_per_fold, seed);
+    }
+
+    #[test]
+    fn bf16_blocks_equal_the_definition_on_convolutions(
+        geometry in geometry(), a in fill(), w in fill(), k_per_fold in 1..20usize, lanes in 1..6usize, seed: u64,
+    ) {
+        check_bf16_blocks(geometry, [a, w], ReductionOrder { lanes, ..order(k_per_fold) }, seed);
+    }
+
+    #[test]
+    fn bf16_blocks_equal_the_definition_on_products_of_odd_sizes(
+        k in 1..200usize, n in 1..20usize, m in 1..20usize, k_per_fold in 1..300usize, lanes in 1..6usize,
+        seed: u64,
+    ) {
+        let order = ReductionOrder { lanes, ..order(k_per_fold) };
+        check_bf16_blocks(dense(k, n, m), [Fill::Random, Fill::Random], order, seed);
     }
 
     #[test]

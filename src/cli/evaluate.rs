@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::explore::{self, DesignPoint, Evaluation, Outcome, Point, Regime};
+use crate::explore::{self, DesignPoint, Engine, Evaluation, Execution, Outcome, Point, Regime};
 use crate::report::{self, Rows, Table};
 
 use super::output_folder::{self, Replace};
@@ -73,8 +73,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Format::Csv => report.csv,
         Format::Json => report.json,
     })?;
+    evaluation.executions.iter().filter_map(slow_layers).for_each(|slow| note(&slow));
     note(&format!("report written to {}", arguments.out.display()));
     Ok(())
+}
+
+/// What took long: layers without a fast kernel.
+fn slow_layers(execution: &Execution) -> Option<String> {
+    let slow: Vec<String> = execution
+        .layers
+        .iter()
+        .filter(|layer| layer.engine != Engine::Avx2)
+        .map(|layer| format!("{} ({})", layer.name, layer.engine.name()))
+        .collect();
+    let (network, designs) = (&execution.network, execution.designs.join(", "));
+    let layers = slow.join(", ");
+    (!slow.is_empty())
+        .then(|| format!("no fast kernel for {network} on {designs}: {layers}; bits are the same"))
 }
 
 struct Report {

@@ -418,9 +418,9 @@ mod tests {
     #[test]
     fn an_action_without_an_energy_is_an_error_naming_the_key() {
         let mut counters = counters();
-        counters.macs.insert(pair("int8", "uint8"), Macs(1));
+        counters.macs.insert(pair("int3", "int8"), Macs(1));
         let error = energy(&counters, &memories(), &seven_nm(), 0.0).unwrap_err();
-        assert!(error.to_string().contains("`energy.multiplier.\"int8,uint8\"`"), "{error}");
+        assert!(error.to_string().contains("`energy.multiplier.\"int3,int8\"`"), "{error}");
         let part = Memories { dram_part: "HBM9".to_owned(), ..memories() };
         let error = energy(&self::counters(), &part, &seven_nm(), 0.0).unwrap_err();
         assert!(error.to_string().contains("`energy.dram.HBM9`"), "{error}");

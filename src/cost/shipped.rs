@@ -65,6 +65,16 @@ mod tests {
             ("multiplier.uint4,int4", [0.01239, 0.01491, 0.0175]),
             ("multiplier.int8,int4", [0.0245, 0.0294, 0.035]),
             ("multiplier.uint8,int4", [0.0245, 0.0294, 0.035]),
+            ("multiplier.uint8,uint8", [0.07, 0.07, 0.07 * 81.0 / 64.0]),
+            ("multiplier.int8,uint8", [0.07, 0.07, 0.07 * 81.0 / 64.0]),
+            ("multiplier.uint4,uint4", [0.01239, 0.01491, 0.07 * 25.0 / 64.0]),
+            ("multiplier.int4,uint4", [0.01239, 0.01491, 0.07 * 25.0 / 64.0]),
+            ("multiplier.uint8,uint4", [0.0245, 0.0294, 0.07 * 45.0 / 64.0]),
+            ("multiplier.int8,uint4", [0.0245, 0.0294, 0.07 * 45.0 / 64.0]),
+            ("multiplier.uint4,int8", [0.0245, 0.0294, 0.07 * 45.0 / 64.0]),
+            ("multiplier.int4,int8", [0.0245, 0.0294, 0.07 * 45.0 / 64.0]),
+            ("multiplier.uint4,uint8", [0.0245, 0.0294, 0.07 * 45.0 / 64.0]),
+            ("multiplier.int4,uint8", [0.0245, 0.0294, 0.07 * 45.0 / 64.0]),
             ("multiplier.bf16,bf16", [0.21; 3]),
             ("adder.int8", [0.007; 3]),
             ("adder.int32", [0.03; 3]),
@@ -102,6 +112,16 @@ mod tests {
             ("multiplier.uint4,int4", [0.0354, 0.0426, 0.05]),
             ("multiplier.int8,int4", [0.07, 0.084, 0.1]),
             ("multiplier.uint8,int4", [0.07, 0.084, 0.1]),
+            ("multiplier.uint8,uint8", [0.2, 0.2, 0.2 * 81.0 / 64.0]),
+            ("multiplier.int8,uint8", [0.2, 0.2, 0.2 * 81.0 / 64.0]),
+            ("multiplier.uint4,uint4", [0.0354, 0.0426, 0.2 * 25.0 / 64.0]),
+            ("multiplier.int4,uint4", [0.0354, 0.0426, 0.2 * 25.0 / 64.0]),
+            ("multiplier.uint8,uint4", [0.07, 0.084, 0.2 * 45.0 / 64.0]),
+            ("multiplier.int8,uint4", [0.07, 0.084, 0.2 * 45.0 / 64.0]),
+            ("multiplier.uint4,int8", [0.07, 0.084, 0.2 * 45.0 / 64.0]),
+            ("multiplier.int4,int8", [0.07, 0.084, 0.2 * 45.0 / 64.0]),
+            ("multiplier.uint4,uint8", [0.07, 0.084, 0.2 * 45.0 / 64.0]),
+            ("multiplier.int4,uint8", [0.07, 0.084, 0.2 * 45.0 / 64.0]),
             ("multiplier.bf16,bf16", [1.1 * 0.21 / 0.34, 1.1 * 0.21 / 0.34, 1.1]),
             ("adder.int8", [0.03; 3]),
             ("adder.int32", [0.1; 3]),
@@ -157,6 +177,9 @@ mod tests {
             ("uint8", "int8", 64.0, 81.0),
             ("uint8", "int4", 32.0, 32.0),
             ("int4", "int4", 16.0, 16.0),
+            ("uint8", "uint8", 64.0, 81.0),
+            ("int4", "uint8", 32.0, 45.0),
+            ("int4", "uint4", 16.0, 25.0),
         ] {
             let at_40_nm = |product: f64| 6350.0 * product / 1024.0 + 278.0;
             let library = 986.0 / at_40_nm(64.0);
@@ -210,8 +233,15 @@ mod tests {
             ("multiplier.uint8,int4", [0.07, 0.105, 0.15]),
             ("multiplier.int4,int4", [0.06; 3]),
             ("dram.MyDRAM", [8.0, 9.0, 10.0]),
+            ("multiplier.uint8,uint8", [0.2, 0.25, 0.3 * 81.0 / 64.0]),
+            ("multiplier.int8,uint8", [0.2, 0.25, 0.3 * 81.0 / 64.0]),
+            ("multiplier.uint4,uint4", [0.2 * 0.177, 0.25 * 0.213, 0.3 * 25.0 / 64.0]),
+            ("multiplier.int4,uint4", [0.2 * 0.177, 0.25 * 0.213, 0.3 * 25.0 / 64.0]),
         ]
         .into();
+        let mixed = ["uint8,uint4", "int8,uint4", "uint4,int8", "int4,int8", "uint4,uint8", "int4,uint8"]
+            .map(|pair| format!("multiplier.{pair}"));
+        expected.extend(mixed.iter().map(|path| (path.as_str(), [0.07, 0.105, 0.3 * 45.0 / 64.0])));
         assert_energies(&mine, expected.clone());
         let base = shipped("45nm");
         expected.retain(|(path, _)| !path.contains("MyDRAM"));

@@ -1,22 +1,26 @@
-//! The portable kernels' bits on AVX2: weights in panels of 16 output channels, register tiles of 4
-//! (integer) or 6 (bf16) rows. The only unsafe code.
+//! The portable kernels' bits on AVX2: weights in panels of 16 output channels (8 for blocks of lanes),
+//! register tiles of 4 (integer) or 6 (bf16) rows. The only unsafe code.
 //!
 //! Integers only where sums cannot overflow: then no order can matter. bf16: one f32 multiplication and
-//! one addition per product in strict k order, never fused, so each lane does what the definition does.
+//! one addition per product in strict k order, never fused, so each lane does what the definition does;
+//! blocks of lanes in f64 where that rounds nothing.
 #![allow(unsafe_code)]
 
 mod bf16;
+mod bf16_blocks;
 mod bytes;
 mod words;
 
 pub(super) use bf16::Bf16Panels;
+pub(super) use bf16_blocks::{Bf16BlockPanels, RowSpreads};
 pub(super) use bytes::BytePanels;
 pub(super) use words::WordPanels;
 
 /// Output channels per panel.
 pub(super) const PANEL: usize = 16;
 
-/// Proof that this processor has AVX2 and FMA. FMA serves what is defined as fused; nothing else is.
+/// Proof that this processor has AVX2 and FMA. FMA serves what is defined as fused, and sums that are exact
+/// fused or not; nothing else.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Avx2(());

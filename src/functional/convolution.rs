@@ -7,7 +7,7 @@ use half::bf16;
 use crate::mapping::ReductionOrder;
 use crate::numerics::{Bf16Mac, IntegerFormat, IntegerMac, StaticBound};
 
-use super::avx2::{Avx2, Bf16Panels, BytePanels, WordPanels};
+use super::avx2::{Avx2, Bf16BlockPanels, Bf16Panels, BytePanels, RowSpreads, WordPanels};
 use super::geometry::Geometry;
 use super::portable;
 
@@ -38,6 +38,17 @@ pub enum Engine {
     Portable,
     /// AVX2 tiles.
     Avx2,
+}
+
+impl Engine {
+    /// As printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ordered => "ordered",
+            Self::Portable => "portable",
+            Self::Avx2 => "AVX2",
+        }
+    }
 }
 
 impl Kernels {
@@ -90,6 +101,9 @@ pub(super) struct Scratch {
     bf16_rows: Vec<bf16>,
     f32_input: Vec<f32>,
     f32_rows: Vec<f32>,
+    f64_input: Vec<f64>,
+    f64_rows: Vec<f64>,
+    spreads: RowSpreads,
     f32_sums: Vec<f32>,
 }
 
@@ -250,7 +264,8 @@ fn scatter<T: Copy>(output: &mut [T], channels: usize, pixels: Range<usize>, fir
 #[derive(Clone, Debug)]
 enum Bf16Kernel {
     Portable { weights: Vec<bf16> },
-    Avx2 { groups: Vec<Bf16Panels> },
+    Serial { groups: Vec<Bf16Panels> },
+    Blocks { groups: Vec<Bf16BlockPanels> },
 }
 
 /// A bf16 convolution ready to run.
@@ -264,7 +279,8 @@ pub struct Bf16Convolution {
 
 impl Bf16Convolution {
     /// Prepares weights [cout, kh, kw, cin/groups]. None when their number is not the geometry's or a
-    /// fold is empty. Only [native](Bf16Mac::is_native) MACs have a fast kernel.
+    /// fold is empty. Only [native](Bf16Mac::is_native) MACs, and those that differ from them in adding lanes as
+    /// blocks, have a fast kernel.
     pub fn new(
         geometry: Geometry,
         weights: &[bf16],
@@ -276,15 +292,16 @@ impl Bf16Convolution {
         if weights.len() != k * geometry.output().channels || order.k_per_fold == 0 || order.lanes == 0 {
             return None;
         }
-        let kernel = match kernels.panels(&geometry).filter(|_| mac.is_native()) {
-            Some(avx2) => {
-                let group = k * geometry.out_channels_per_group();
-                let groups =
-                    weights.chunks_exact(group).map(|group| Bf16Panels::new(avx2, group, k)).collect();
-                Bf16Kernel::Avx2 { groups }
+        let groups = weights.chunks_exact(k * geometry.out_channels_per_group());
+        let fast = kernels.panels(&geometry).and_then(|avx2| {
+            if mac.is_native() {
+                let groups = groups.map(|group| Bf16Panels::new(avx2, group, k)).collect();
+                return Some(Bf16Kernel::Serial { groups });
             }
-            None => Bf16Kernel::Portable { weights: weights.to_vec() },
-        };
+            let groups = groups.map(|group| Bf16BlockPanels::new(avx2, group, k, mac, order));
+            Some(Bf16Kernel::Blocks { groups: groups.collect::<Option<_>>()? })
+        });
+        let kernel = fast.unwrap_or_else(|| Bf16Kernel::Portable { weights: weights.to_vec() });
         Some(Self { geometry, mac, order, kernel })
     }
 
@@ -292,7 +309,7 @@ impl Bf16Convolution {
     pub fn engine(&self) -> Engine {
         match self.kernel {
             Bf16Kernel::Portable { .. } => Engine::Portable,
-            Bf16Kernel::Avx2 { .. } => Engine::Avx2,
+            Bf16Kernel::Serial { .. } | Bf16Kernel::Blocks { .. } => Engine::Avx2,
         }
     }
 
@@ -315,12 +332,21 @@ impl Bf16Convolution {
         scratch: &mut Scratch,
         mut emit: impl FnMut(Range<usize>, usize, &[f32]),
     ) {
-        let Scratch { bf16_rows, f32_input, f32_rows, f32_sums: sums, .. } = scratch;
+        let Scratch { bf16_rows, f32_input, f32_rows, f64_input, f64_rows, spreads, f32_sums: sums, .. } =
+            scratch;
         let (k, n) = (self.geometry.k(), self.geometry.out_channels_per_group());
-        if let Bf16Kernel::Avx2 { .. } = &self.kernel {
-            f32_input.clear();
-            // A bf16 is the upper half of an f32.
-            f32_input.extend(input.iter().map(|value| f32::from_bits(u32::from(value.to_bits()) << 16)));
+        // A bf16 is the upper half of an f32.
+        let singles = input.iter().map(|value| f32::from_bits(u32::from(value.to_bits()) << 16));
+        match &self.kernel {
+            Bf16Kernel::Portable { .. } => {}
+            Bf16Kernel::Serial { .. } => {
+                f32_input.clear();
+                f32_input.extend(singles);
+            }
+            Bf16Kernel::Blocks { .. } => {
+                f64_input.clear();
+                f64_input.extend(singles.map(f64::from));
+            }
         }
         for (group, pixels) in blocks(&self.geometry) {
             sums.clear();
@@ -333,13 +359,17 @@ impl Bf16Convolution {
                         portable::bf16_dot(row, channel, self.mac, self.order)
                     });
                 }
-                Bf16Kernel::Avx2 { groups } => {
+                Bf16Kernel::Serial { groups } => {
                     let rows = self.geometry.rows(f32_input, group, &pixels, k, 0.0, f32_rows);
                     groups[group].multiply(rows, self.order.k_per_fold, sums);
-                    for sum in sums.iter_mut() {
-                        *sum = self.mac.canonical(*sum);
-                    }
                 }
+                Bf16Kernel::Blocks { groups } => {
+                    let rows = self.geometry.rows(f64_input, group, &pixels, k, 0.0, f64_rows);
+                    groups[group].multiply(rows, spreads, sums);
+                }
+            }
+            for sum in sums.iter_mut() {
+                *sum = self.mac.canonical(*sum);
             }
             emit(pixels, group * n, sums);
         }

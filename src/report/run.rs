@@ -60,12 +60,7 @@ pub fn run_table(run: &Run) -> Table {
 }
 
 fn engine(array: Option<&ExecutedLayer>) -> &'static str {
-    match array.map(|array| array.engine) {
-        None => "vector unit",
-        Some(Engine::Ordered) => "ordered",
-        Some(Engine::Portable) => "portable",
-        Some(Engine::Avx2) => "AVX2",
-    }
+    array.map_or("vector unit", |array| array.engine.name())
 }
 
 fn notes(run: &Run) -> Vec<String> {
