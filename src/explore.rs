@@ -10,6 +10,8 @@ mod evaluate;
 mod execute;
 mod execution;
 mod findings;
+mod golden_fold;
+mod layer_weights;
 mod pareto;
 mod point;
 mod pricing;
@@ -19,8 +21,10 @@ mod simulate;
 mod stepping;
 mod sweep;
 mod what_would_help;
+mod zero_operands;
 
 pub use crate::functional::Engine;
+pub use crate::mapping::{Dataflow, Join};
 pub use accuracy::{Interval95, newcombe, wilson};
 pub use cost_table::{
     AreaCosts, CostRow, CostTable, DesignCosts, LeftOut, MemoryCosts, PairCosts, SramFitRow, TechnologyCosts,
@@ -31,6 +35,7 @@ pub use evaluate::{Design, EvaluateError, Evaluation, Subject, evaluate};
 pub use execute::{ExecuteError, Keep, Origin, Request, Run, RunLayer, execute};
 pub use execution::{ExecutedLayer, Execution, Trained, plans};
 pub use findings::findings;
+pub use golden_fold::{GoldenArray, GoldenFold, GoldenFoldError, GoldenLines, golden_fold};
 pub use pareto::pareto_front;
 pub use point::{
     Accuracy, Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, PartialArea, Point, Range,
@@ -51,3 +56,4 @@ pub use sweep::{
     Sweep, SweepError, Workbench, front_of,
 };
 pub use what_would_help::{RequestCycles, WhatWouldHelp, what_would_help};
+pub use zero_operands::ZeroOperandMacs;

@@ -19,5 +19,7 @@ pub use convolution::{Bf16Convolution, Engine, IntegerConvolution, Kernels};
 pub use direct::{direct_bf16, direct_integer};
 pub use error::ExecutionError;
 pub use geometry::Geometry;
-pub use network::{Classification, Executable, LayerReport, LayerStatistics, Outputs, Workspace};
+pub use network::{
+    Activations, Classification, Executable, LayerReport, LayerStatistics, Outputs, Workspace,
+};
 pub use portable::{IntegerSum, bf16_dot, integer_dot};

@@ -9,7 +9,7 @@
 //!
 //! Beside the flow, `stepped` is the array as registers, PE by PE: the judge of timing's cycles and of
 //! functional's order; `rtl` is the same array in Verilog, which other people's simulators run. `validate`
-//! compares tensors with somebody else's. `inputs` finds what a user names. `scalesim` has another tool's numbers, for comparison. `source`
+//! compares tensors with somebody else's; `calibrate` quantizes float networks. `inputs` finds what a user names. `scalesim` has another tool's numbers, for comparison. `source`
 //! reads configuration files and points errors into them. The allowed edges are the table in
 //! `tests/architecture.rs`.
 //!
@@ -36,6 +36,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod calibrate;
 pub mod cli;
 pub mod cost;
 pub mod explore;

@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mapping", &["source", "numerics", "workload", "hardware"]),
     ("timing", &["source", "numerics", "workload", "hardware", "mapping"]),
     ("functional", &["numerics", "tensor", "workload", "mapping"]),
+    ("calibrate", &["source", "numerics", "tensor", "workload", "functional"]),
     ("stepped", &["numerics", "mapping"]),
     ("rtl", &["numerics", "hardware", "mapping", "timing", "stepped"]),
     ("cost", &["source", "numerics", "timing"]),
@@ -25,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "source",
             "scalesim",
+            "numerics",
             "tensor",
             "workload",
             "hardware",
@@ -41,7 +43,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "source", "scalesim", "tensor", "workload", "hardware", "rtl", "explore", "validate", "inputs",
+            "calibrate",
+            "source",
+            "scalesim",
+            "tensor",
+            "workload",
+            "hardware",
+            "rtl",
+            "explore",
+            "validate",
+            "inputs",
             "report",
         ],
     ),

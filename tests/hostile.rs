@@ -2,27 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod model_builder;
+
 use std::path::Path;
 
 use rten_onnx::onnx::{
-    AttributeProto, DataLocation, DataType, Dimension, GraphProto, ModelProto, NodeProto,
-    StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
+    AttributeProto, DataLocation, DataType, GraphProto, ModelProto, StringStringEntryProto, TensorProto,
 };
 use systolab::workload::{ImportedModel, Semantics};
 
-fn text(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
-fn floats(name: &str, values: &[f32]) -> TensorProto {
-    TensorProto {
-        dims: if values.len() == 1 { vec![] } else { vec![values.len() as i64] },
-        data_type: Some(DataType::FLOAT),
-        float_data: values.to_vec(),
-        name: text(name),
-        ..TensorProto::default()
-    }
-}
+use model_builder::{floats, ints, node, text, value};
 
 fn bytes(name: &str, dims: &[i64], values: &[i32]) -> TensorProto {
     TensorProto {
@@ -34,40 +23,15 @@ fn bytes(name: &str, dims: &[i64], values: &[i32]) -> TensorProto {
     }
 }
 
-fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto { name: text(name), ints: values.to_vec(), ..AttributeProto::default() }
-}
-
-fn node(operator: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> NodeProto {
-    NodeProto {
-        domain: None,
-        name: text("n"),
-        input: inputs.iter().map(|&name| name.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        op_type: text(operator),
-        attribute: attributes,
-    }
-}
-
-fn value(name: &str, elements: DataType, dims: &[i64]) -> ValueInfoProto {
-    let dim = |&size: &i64| Dimension { dim_value: Some(size), dim_param: None };
-    let shape = TensorShapeProto { dim: dims.iter().map(dim).collect() };
-    let tensor = TypeProtoTensor { elem_type: Some(elements), shape: Some(shape) };
-    ValueInfoProto {
-        name: text(name),
-        r#type: Some(TypeProto { tensor_type: Some(tensor), ..TypeProto::default() }),
-    }
-}
-
 /// A convolution on int8, all that it needs.
 fn model() -> ModelProto {
     let inputs = ["x", "xs", "z", "w", "ws", "wz", "ys", "z"];
     let graph = GraphProto {
         node: vec![node("QLinearConv", &inputs, "y", vec![ints("pads", &[1, 1, 1, 1])])],
         initializer: vec![
-            floats("xs", &[0.5]),
-            floats("ws", &[0.5, 0.25]),
-            floats("ys", &[1.0]),
+            floats("xs", &[], &[0.5]),
+            floats("ws", &[2], &[0.5, 0.25]),
+            floats("ys", &[], &[1.0]),
             bytes("z", &[], &[3]),
             bytes("wz", &[2], &[0, 0]),
             bytes("w", &[2, 1, 3, 3], &[1; 18]),
@@ -110,17 +74,17 @@ fn wrong_models_are_refused_by_node_operator_and_reason() {
             graph.node[0].attribute = vec![ints("fused_activation", &[1])];
         }),
         ("scale `xs` is NaN; a scale is finite and greater than 0", |graph| {
-            graph.initializer[0] = floats("xs", &[f32::NAN]);
+            graph.initializer[0] = floats("xs", &[], &[f32::NAN]);
         }),
         ("scale `ys` is 0; a scale is finite and greater than 0", |graph| {
-            graph.initializer[2] = floats("ys", &[0.0]);
+            graph.initializer[2] = floats("ys", &[], &[0.0]);
         }),
         ("the ratio of its scales leaves f32's range", |graph| {
-            graph.initializer[0] = floats("xs", &[1e30]);
-            graph.initializer[2] = floats("ys", &[1e-30]);
+            graph.initializer[0] = floats("xs", &[], &[1e30]);
+            graph.initializer[2] = floats("ys", &[], &[1e-30]);
         }),
         ("3 weight scales; expected one, or one per output channel (2)", |graph| {
-            graph.initializer[1] = floats("ws", &[1.0, 1.0, 1.0]);
+            graph.initializer[1] = floats("ws", &[3], &[1.0, 1.0, 1.0]);
         }),
         ("initializer `w`: shape [4294967296, 4294967296]; at most", |graph| {
             graph.initializer[5].dims = vec![1 << 32, 1 << 32];

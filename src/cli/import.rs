@@ -1,11 +1,15 @@
 //! `systolab import`: networks from other tools' files.
 
-use std::path::PathBuf;
+mod quantize;
+
+use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
 
 use crate::report::Table;
 use crate::workload::{ImportedModel, Semantics};
+
+use quantize::Bits;
 
 use super::output_folder::{self, Replace};
 use super::{Failure, note, print};
@@ -37,6 +41,12 @@ struct Onnx {
     /// How operators between DequantizeLinear and QuantizeLinear are read
     #[arg(long, value_enum, default_value_t)]
     semantics: SemanticsName,
+    /// Quantize a float model with AQT's legacy quantizers: a network file and its trace
+    #[arg(long, value_enum, value_name = "BITS", requires = "calibration")]
+    quantize: Option<Bits>,
+    /// Inputs of the model that scales are taken from: .safetensors, .npz or .npy with the input's name
+    #[arg(long, value_name = "FILE", requires = "quantize")]
+    calibration: Option<PathBuf>,
     /// Replace the folder even if it was not written by systolab
     #[arg(long)]
     force: bool,
@@ -75,23 +85,30 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let bytes = ImportedModel::file(&arguments.model)?;
     let model = ImportedModel::parse(&arguments.model, &bytes, semantics)?;
-    let table = table(arguments, &model);
+    let (files, table) = match (arguments.quantize, &arguments.calibration) {
+        (Some(bits), Some(samples)) => {
+            quantize::quantize(&arguments.model, &model, (bits, samples), &stem(&arguments.model))?
+        }
+        _ => (files(arguments, &model, bytes)?, table(arguments, &model)),
+    };
     let text = match arguments.format {
         TableFormat::Table => table.to_text(),
         TableFormat::Markdown => table.to_markdown(),
         TableFormat::Csv => table.to_csv()?,
     };
-    let files = files(arguments, &model, bytes)?;
     output_folder::write(&arguments.out, &files, replace)?;
     note(&format!("{}: {}", arguments.out.display(), files[0].0));
     print(&text)
 }
 
+fn stem(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
 /// The network file first, then the model and what lies beside it.
 fn files(arguments: &Onnx, model: &ImportedModel, bytes: Vec<u8>) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let path = &arguments.model;
-    let stem =
-        path.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let stem = stem(path);
     let semantics = match arguments.semantics {
         SemanticsName::Fused => "fused",
         SemanticsName::Float => "float",
@@ -105,7 +122,7 @@ fn files(arguments: &Onnx, model: &ImportedModel, bytes: Vec<u8>) -> Result<Vec<
     keys.insert("model".to_owned(), of_model.into());
     let mut files = vec![(format!("{stem}.toml"), toml::to_string(&keys)?.into_bytes())];
     files.push((format!("{stem}.onnx"), bytes));
-    let folder = path.parent().unwrap_or(std::path::Path::new(""));
+    let folder = path.parent().unwrap_or(Path::new(""));
     for name in model.external_files() {
         let file = folder.join(name);
         let content =

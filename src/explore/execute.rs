@@ -10,6 +10,7 @@ use crate::workload::{FeatureMap, Layer, Operation, Params, Samples, Workload};
 
 use super::evaluate::Design;
 use super::execution::{ExecutedLayer, executed_layers, plans};
+use super::zero_operands::{ZeroOperandMacs, ZeroOperands};
 
 /// More bytes of kept tensors are refused before anything is executed.
 const MAX_KEPT_BYTES: u64 = 2 << 30;
@@ -47,6 +48,16 @@ pub struct Request<'a> {
     pub origin: Origin,
     /// The images.
     pub samples: &'a Samples,
+}
+
+impl Request<'_> {
+    pub(super) fn cannot_be_mapped(&self, source: MappingError) -> ExecuteError {
+        ExecuteError::Mapping {
+            network: self.workload.name().to_owned(),
+            design: self.design.accelerator.name().to_owned(),
+            source: Box::new(source),
+        }
+    }
 }
 
 /// What executing images gave.
@@ -93,6 +104,8 @@ pub struct RunLayer {
     pub stored: String,
     /// What ran on the array and what its accumulators saw; None off the array.
     pub array: Option<ExecutedLayer>,
+    /// MACs with a zero operand over all images; None off the array and for synthetic values.
+    pub zero_operand_macs: Option<ZeroOperandMacs>,
 }
 
 /// Why a network cannot be executed on a design.
@@ -137,16 +150,14 @@ pub fn execute(
     let Request { design, workload, params, origin, samples } = request;
     let network = workload.network();
     let failed = |source| ExecuteError::Execution { network: workload.name().to_owned(), source };
-    let mapped = map_network(network, &design.accelerator, 1).map_err(|source| ExecuteError::Mapping {
-        network: workload.name().to_owned(),
-        design: design.accelerator.name().to_owned(),
-        source: Box::new(source),
-    })?;
+    let mapped =
+        map_network(network, &design.accelerator, 1).map_err(|source| request.cannot_be_mapped(source))?;
     let plans = plans(&mapped);
     check_kept(workload, keep, samples.len())?;
     let executable = Executable::new(network, params, &plans).map_err(failed)?;
     let done = AtomicUsize::new(0);
     let kept = Kept { workload };
+    let zero_operands = (origin == Origin::Trace).then(|| ZeroOperands::new(network, params));
     let executed = executable
         .run_many(
             samples.len(),
@@ -160,17 +171,22 @@ pub fn execute(
                     }
                 };
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-                Ok((outputs.top1(), outputs.statistics, tensors))
+                let zero = zero_operands.as_ref().map(|zero| zero.count(&executable, workspace));
+                Ok((outputs.top1(), outputs.statistics, zero, tensors))
             },
         )
         .map_err(failed)?;
     let mut statistics = vec![LayerStatistics::default(); network.layers().len()];
     let mut predictions = Vec::with_capacity(samples.len());
     let mut tensors_of_images: Vec<Vec<Tensor>> = vec![];
-    for (class, of_image, tensors) in executed {
+    let mut zero_macs: Vec<Option<ZeroOperandMacs>> = vec![None; network.layers().len()];
+    for (class, of_image, zero, tensors) in executed {
         predictions.push(class);
         for (total, layer) in statistics.iter_mut().zip(of_image) {
             *total = total.merge(layer);
+        }
+        for (total, layer) in zero_macs.iter_mut().zip(zero.into_iter().flatten()) {
+            *total = layer.map(|layer| total.unwrap_or_default().plus(layer));
         }
         tensors_of_images.resize_with(tensors.len(), Vec::new);
         for (all, tensor) in tensors_of_images.iter_mut().zip(tensors) {
@@ -198,7 +214,11 @@ pub fn execute(
             .layers()
             .iter()
             .zip(layers)
-            .map(|(layer, array)| run_layer(workload, layer, array))
+            .zip(zero_macs)
+            .map(|((layer, array), zero_operand_macs)| RunLayer {
+                zero_operand_macs,
+                ..run_layer(workload, layer, array)
+            })
             .collect(),
         tensors: kept
             .names()
@@ -277,5 +297,6 @@ fn run_layer(workload: &Workload, layer: &Layer, array: Option<ExecutedLayer>) -
         shape: network.edge(layer.output).shape,
         stored: network.stored_format(layer.output).to_string(),
         array,
+        zero_operand_macs: None,
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::functional::{Classification, Engine, Executable, ExecutionError, LayerReport, LayerStatistics};
 use crate::mapping::{LayerMapping, LayerPlan};
+use crate::numerics::MacSpec;
 use crate::workload::{EvaluationSet, Normalization, Params, Workload};
 
 use super::point::{FrameworkAgreement, MeasuredAccuracy};
@@ -49,6 +50,8 @@ pub struct ExecutedLayer {
     pub static_bound: Option<u64>,
     /// Accumulator bits these weights need, sign included; None for bf16.
     pub bits_needed: Option<u32>,
+    /// Accumulator bits of the MAC unit; None for bf16.
+    pub accumulator_bits: Option<u32>,
     /// Largest magnitude of a finished accumulator; None for bf16.
     pub largest_accumulator: Option<u64>,
     /// Additions whose exact result left its register.
@@ -95,6 +98,10 @@ pub(super) fn executed_layers(
         k_per_fold: plan.as_ref().and_then(|plan| plan.reduction).map(|order| order.k_per_fold),
         static_bound: report.static_bound.map(|bound| bound.accumulator),
         bits_needed: report.bits_needed,
+        accumulator_bits: plan.as_ref().and_then(|plan| match plan.mac {
+            MacSpec::Integer(mac) => Some(mac.accumulator.bits().into()),
+            MacSpec::Bf16(_) => None,
+        }),
         largest_accumulator: report.static_bound.map(|_| statistics.largest_accumulator),
         overflows: statistics.overflows,
         engine: report.engine,

@@ -180,6 +180,11 @@ impl IntegerConvolution {
         self.bound
     }
 
+    /// Activations of one image as the array takes them, `[group][pixel][k]`.
+    pub(super) fn activations(&self, input: &[i16]) -> Vec<i16> {
+        self.geometry.all_rows(input, self.padding)
+    }
+
     /// Accumulators of one image, NHWC, and the number of overflows.
     ///
     /// # Panics
@@ -311,6 +316,11 @@ impl Bf16Convolution {
             Bf16Kernel::Portable { .. } => Engine::Portable,
             Bf16Kernel::Serial { .. } | Bf16Kernel::Blocks { .. } => Engine::Avx2,
         }
+    }
+
+    /// Activations of one image as the array takes them, `[group][pixel][k]`.
+    pub(super) fn activations(&self, input: &[bf16]) -> Vec<bf16> {
+        self.geometry.all_rows(input, bf16::ZERO)
     }
 
     /// Accumulators of one image, NHWC.

@@ -113,6 +113,15 @@ impl Geometry {
         rows
     }
 
+    /// All windows, `[group][pixel][k]`.
+    pub(super) fn all_rows<T: Copy>(&self, input: &[T], zero: T) -> Vec<T> {
+        let of_group = |group| {
+            let mut rows = vec![];
+            self.rows(input, group, &(0..self.pixels()), self.k(), zero, &mut rows).to_vec()
+        };
+        (0..self.groups).flat_map(of_group).collect()
+    }
+
     /// Writes one window to the first K elements of `row`.
     fn gather<T: Copy>(&self, input: &[T], group: usize, pixel: usize, zero: T, row: &mut [T]) {
         let Window { kernel, stride, dilation, padding } = self.window;

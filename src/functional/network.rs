@@ -1,5 +1,7 @@
 //! A network ready to execute, image by image.
 
+mod operands;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use half::bf16;
@@ -9,7 +11,7 @@ use crate::mapping::LayerPlan;
 use crate::numerics::{
     Grid, IntegerMac, MacSpec, OperandFormat, QuantizeLinear, RegisterWidth, StaticBound, Store,
 };
-use crate::tensor::{Data, Tensor};
+use crate::tensor::Tensor;
 use crate::workload::{
     AffineConvolution, Convolution, EdgeId, EvaluationSet, FeatureMap, FloatOperator, ImportedParams, Layer,
     Network, Normalization, Operands, Operation, Params, QuantizerId, Stored as StoredAs, Weights,
@@ -21,7 +23,9 @@ use super::error::ExecutionError;
 use super::float::{Block, LargestMagnitude, MaxPool, PostProcess, Quantize, Stored, global_average_pool};
 use super::float_operators::{FloatStep, quantize};
 use super::geometry::Geometry;
-use super::imported::{AffineStep, ImportedStep, integers, integers_mut};
+use super::imported::{AffineStep, ImportedStep, integers_mut};
+
+pub use operands::Activations;
 
 /// How one convolution or linear layer is executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -251,38 +255,6 @@ impl Executable {
     pub fn edges(&self, workspace: &Workspace) -> Vec<Tensor> {
         let stored = workspace.edges.iter().zip(&self.edges);
         stored.filter_map(|(stored, edge)| stored.tensor(edge.store, edge.shape)).collect()
-    }
-
-    /// The accumulators, after the last fold, of the image that was executed last: I32 or F32, [1, height,
-    /// width, channels]; one per layer of the network, None for pools. Computed once more from the stored
-    /// inputs.
-    ///
-    /// # Panics
-    /// When the workspace is another executable's.
-    pub fn accumulators(&self, workspace: &Workspace) -> Vec<Option<Tensor>> {
-        let of_layer = |layer: &Prepared| {
-            let input = &workspace.edges[layer.input];
-            let data = match &layer.step {
-                Step::Integer { convolution, read: Read::Stored, .. } => {
-                    Data::I32(convolution.accumulators(grid_values(input)).0)
-                }
-                Step::Integer { convolution, read: Read::Quantized(grid, scale), .. } => {
-                    let values = bf16_values(input).iter().map(|value| value.to_f32());
-                    let mut quantized = vec![0; values.len()];
-                    let (grid, scale) = (*grid, *scale);
-                    self.run_loops(Quantize { grid, scale, values, quantized: &mut quantized });
-                    Data::I32(convolution.accumulators(&quantized).0)
-                }
-                Step::Bf16 { convolution, .. } => Data::F32(convolution.accumulators(bf16_values(input))),
-                Step::Imported(ImportedStep::Convolution(step)) => {
-                    Data::I32(step.accumulators(integers(input)))
-                }
-                Step::MaxPool(_) | Step::GlobalAveragePool { .. } | Step::Imported(_) => return None,
-            };
-            let FeatureMap { height, width, channels } = self.edges[layer.output].shape;
-            Tensor::new(vec![1, height, width, channels], data)
-        };
-        self.layers.iter().map(of_layer).collect()
     }
 
     /// Executes one normalized image, NHWC, in memory made by [`workspace`](Self::workspace).

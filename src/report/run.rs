@@ -26,6 +26,7 @@ pub fn run_table(run: &Run) -> Table {
         "bits needed",
         "largest accumulator",
         "overflows",
+        "MACs with a zero operand (%)",
     ];
     let rows = run.layers.iter().map(|layer| {
         let optional = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
@@ -42,6 +43,9 @@ pub fn run_table(run: &Run) -> Table {
             optional(seen.and_then(|array| array.bits_needed).map(u64::from)),
             optional(seen.and_then(|array| array.largest_accumulator)),
             optional(seen.filter(|array| array.static_bound.is_some()).map(|array| array.overflows)),
+            layer.zero_operand_macs.map_or_else(String::new, |macs| {
+                significant(100.0 * macs.zero as f64 / macs.all.max(1) as f64, 3)
+            }),
         ]
     });
     let images = run.predictions.len();
@@ -87,6 +91,13 @@ fn notes(run: &Run) -> Vec<String> {
     }
     if run.origin != Origin::Trace {
         return notes;
+    }
+    let arrays = || run.layers.iter().filter_map(|layer| layer.array.as_ref());
+    let needed = arrays().filter_map(|array| array.bits_needed).max();
+    if let (Some(needed), Some(have)) = (needed, arrays().filter_map(|array| array.accumulator_bits).min()) {
+        notes.push(format!(
+            "accumulators of {needed} bits hold every sum of these weights, whatever the activations; the design has {have}"
+        ));
     }
     if let Some((correct, interval)) = accuracy(run) {
         notes.push(format!(
@@ -167,6 +178,9 @@ fn layer_json(layer: &RunLayer, trained: bool) -> Value {
         "bits_needed": seen.and_then(|array| array.bits_needed),
         "largest_accumulator": seen.and_then(|array| array.largest_accumulator),
         "overflows": seen.filter(|array| array.static_bound.is_some()).map(|array| array.overflows),
+        "accumulator_bits": array.and_then(|array| array.accumulator_bits),
+        "macs": layer.zero_operand_macs.map(|macs| macs.all),
+        "zero_operand_macs": layer.zero_operand_macs.map(|macs| macs.zero),
     })
 }
 
