@@ -5,7 +5,7 @@
 
 Every round times each contender once, one after the other; printed are medians of the rounds, and of their ratios with
 quartiles. Times of one thread are CPU seconds, so that other processes disturb little; those of two threads are wall
-seconds. ONNX Runtime: all optimizations, one thread, random weights of He scale. systolab: networks of `workloads/` with
+seconds. ONNX Runtime: all optimizations, one thread, random weights of He scale. systolab (AVX2): networks of `workloads/` with
 seeded synthetic weights, where no sum can overflow 32 bits; `imported` is the very model that ONNX Runtime runs.
 """
 
@@ -31,10 +31,10 @@ ROOT = os.path.join(HERE, "..", "..", "..")
 class Ours:
     """The bench executable: a line in, seconds out."""
 
-    def __init__(self, networks):
+    def __init__(self, networks, executable):
         names = [f"{name}={path}" for name, path in networks.items()]
-        self.process = subprocess.Popen(["cargo", "bench", "--quiet", "--bench", "side_by_side", "--", *names], cwd=ROOT,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = [executable] if executable else ["cargo", "bench", "--quiet", "--bench", "side_by_side", "--"]
+        self.process = subprocess.Popen([*command, *names], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def seconds(self, request):
         print(request, file=self.process.stdin, flush=True)
@@ -58,9 +58,23 @@ def theirs(run, image):
     return time.thread_time() - start
 
 
+def processor():
+    """Its name and the vector instructions that decide: ONNX Runtime uses all of them, systolab AVX2."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            lines = dict(line.split(":", 1) for line in file.read().split("\n\n")[0].splitlines())
+    except OSError:
+        return platform.machine()
+    about = {key.strip(): value.strip() for key, value in lines.items()}
+    flags = about.get("flags", "").split()
+    vectors = [flag for flag in ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16") if flag in flags]
+    return f"{about.get('model name', platform.machine())} ({', '.join(vectors)})"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--executable", help="of the bench side_by_side, instead of building it")
     arguments = parser.parse_args()
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +85,7 @@ def main():
         onnx.save(make.quantized(folder, model, rng, "qoperator", "u8", 224, False, calibration=1), path("u8u8"))
         image = rng.standard_normal((1, 3, 224, 224)).astype(np.float32)
         sessions = {name: session(path(name)) for name in ("fp32", "s8s8", "u8u8")}
-        ours = Ours({**{name: f"workloads/resnet50-{name}.toml" for name in ("w8a8", "w4a4", "bf16")}, "imported": path("s8s8")})
+        ours = Ours({**{name: f"workloads/resnet50-{name}.toml" for name in ("w8a8", "w4a4", "bf16")}, "imported": path("s8s8")}, arguments.executable)
         requests = {
             "w8a8": "w8a8 1 1", "w4a4": "w4a4 1 1", "bf16": "bf16 1 1", "imported": "imported 1 1",
             "w8a8 products": "w8a8 products", "w4a4 products": "w4a4 products",
@@ -82,7 +96,7 @@ def main():
             times |= {name: ours.seconds(request) for name, request in requests.items()}
             if index > 0:  # the first warms up
                 rounds.append(times)
-    print(f"{platform.machine()}, {os.cpu_count()} cores, onnxruntime {ort.__version__}, {len(rounds)} rounds\n")
+    print(f"{processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, onnxruntime {ort.__version__}, {len(rounds)} rounds\n")
     print("| | median (ms) |\n| --- | ---: |")
     labels = {"fp32": "ONNX Runtime, fp32", "s8s8": "ONNX Runtime, S8S8 QDQ fused", "u8u8": "ONNX Runtime, U8U8 QOperator"}
     for name in rounds[0]:
