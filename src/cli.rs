@@ -8,6 +8,7 @@ mod execute;
 mod execution_inputs;
 mod html_report;
 mod import;
+mod mapping;
 mod output_file;
 mod output_folder;
 mod pareto;

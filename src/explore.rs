@@ -12,6 +12,7 @@ mod execution;
 mod findings;
 mod golden_fold;
 mod layer_weights;
+mod mapper;
 mod pareto;
 mod point;
 mod pricing;
@@ -31,11 +32,12 @@ pub use cost_table::{
     cost_table,
 };
 pub use design_point::{Axes, Best, Budget, CostAxis, DesignPoint};
-pub use evaluate::{Design, EvaluateError, Evaluation, Subject, evaluate};
+pub use evaluate::{Design, EvaluateError, Evaluation, Subject, evaluate, evaluate_by};
 pub use execute::{ExecuteError, Keep, Origin, Request, Run, RunLayer, execute};
 pub use execution::{ExecutedLayer, Execution, Trained, plans};
 pub use findings::findings;
 pub use golden_fold::{GoldenArray, GoldenFold, GoldenFoldError, GoldenLines, golden_fold};
+pub use mapper::{Mapper, MappingObjective, MappingPolicy, map};
 pub use pareto::pareto_front;
 pub use point::{
     Accuracy, Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, PartialArea, Point, Range,
@@ -48,7 +50,7 @@ pub use scalesim::{
 };
 pub use simulate::{
     CYCLE_CAUSES, Roofline, SimulatedLayer, SimulatedTotals, Simulation, SimulationError, TimingModel,
-    simulate, simulate_stepped,
+    simulate, simulate_by, simulate_stepped, simulate_stepped_by,
 };
 pub use stepping::SteppingError;
 pub use sweep::{

@@ -4,22 +4,29 @@
 //! know values, cycles or costs.
 
 mod candidates;
+mod estimate;
 mod footprint;
 mod gemm;
 mod mapper;
+mod nested;
 mod plan;
 mod reduction;
 mod residency;
 mod schedule;
+mod search;
 mod tiling;
 mod transport;
 
 pub use crate::hardware::{Dataflow, LaneAxis, OutputDrain};
 pub use footprint::Footprint;
 pub use gemm::Gemm;
-pub use mapper::{LayerMapping, MappedLayer, MappingError, accumulator_bits, map_network, map_workload};
+pub use mapper::{
+    LayerMapping, MappedLayer, MappingError, accumulator_bits, map_network, map_network_by, map_workload,
+    map_workload_by,
+};
 pub use plan::LayerPlan;
 pub use reduction::{Join, ReductionOrder};
 pub use schedule::{Fold, Lanes, OutputTile, Schedule, Split, View};
+pub use search::{Candidate, Judge, Search};
 pub use tiling::{Buffer, FoldRun, InputSupply, Room, Step, Tiling, Transfer, WeightSupply};
 pub use transport::{Place, Results, Transport};

@@ -18,6 +18,8 @@ pub use causes::{ArrayCauses, LayerCauses};
 pub use counters::{
     Accesses, Adder, Additions, Bits, Bytes, Counters, Cycles, Macs, Operations, VectorOperation, Words,
 };
-pub use network::{LayerTiming, NetworkTiming, Regime, stages, time_network, time_network_by_cause};
+pub use network::{
+    LayerTiming, NetworkTiming, Regime, stages, time_layer, time_network, time_network_by_cause,
+};
 pub use pace::array_cycles;
 pub use pipeline::{Machine, Stage, completions};

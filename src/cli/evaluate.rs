@@ -10,7 +10,7 @@ use crate::report::{self, Rows, Table};
 
 use super::output_folder::{self, Replace};
 use super::plot_files::plot_files;
-use super::{Failure, Format, html_report, inputs, note, print};
+use super::{Failure, Format, html_report, inputs, mapping, note, print};
 
 /// Evaluate every design on every network: accuracy, latency, energy, Pareto plots
 ///
@@ -37,6 +37,8 @@ pub(super) struct Arguments {
     /// Write report.html too: one page to explore offline, layer by layer
     #[arg(long)]
     html: bool,
+    #[command(flatten)]
+    mapping: mapping::MappingFlags,
     /// How the table is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -44,6 +46,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let replace = if arguments.force { Replace::Anything } else { Replace::OnlyOurs };
+    let policy = arguments.mapping.policy();
     let designs = inputs::designs(&arguments.hw, note)?;
     let subjects = inputs::subjects(&arguments.workload)?;
     output_folder::check(&arguments.out, replace)?;
@@ -55,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             ProgressStyle::with_template("{spinner} {pos} images executed, {per_sec}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
-        let evaluation = explore::evaluate(&designs, &subjects, |_| bar.inc(1));
+        let evaluation = explore::evaluate_by(&designs, &subjects, policy, |_| bar.inc(1));
         bar.finish_and_clear();
         evaluation?
     };
@@ -63,7 +66,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Report::new(&evaluation, if arguments.all { Rows::All } else { Rows::ColdBatch1 }, &designs)?;
     if arguments.html {
         let excluded = exclusions(&evaluation.points);
-        let page = html_report::evaluation(&designs, &subjects, &evaluation, &report.findings, &excluded)?;
+        let page =
+            html_report::evaluation(&designs, &subjects, policy, &evaluation, &report.findings, &excluded)?;
         report.files.push(("report.html".to_owned(), page));
     }
     output_folder::write(&arguments.out, &report.files, replace)?;

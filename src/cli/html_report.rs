@@ -1,6 +1,6 @@
 //! The HTML page of an evaluation or a simulation.
 
-use crate::explore::{self, Design, Evaluation, PricingError, Regime, Simulation, Subject};
+use crate::explore::{self, Design, Evaluation, MappingPolicy, PricingError, Regime, Simulation, Subject};
 use crate::report::{self, MOST_POINTS, Page, ReportError};
 use crate::workload::Workload;
 
@@ -24,6 +24,7 @@ pub(super) fn check(designs: &[Design], subjects: &[Subject]) -> Result<(), Repo
 pub(super) fn evaluation(
     designs: &[Design],
     subjects: &[Subject],
+    policy: MappingPolicy,
     evaluation: &Evaluation,
     findings: &[String],
     energy_excluded: &[String],
@@ -34,7 +35,7 @@ pub(super) fn evaluation(
         if simulations.len() == MOST_SIMULATIONS {
             break;
         }
-        match explore::simulate(design, &subject.workload, 1, Regime::Cold) {
+        match explore::simulate_by(design, &subject.workload, 1, Regime::Cold, policy) {
             Ok(simulation) => simulations.push(simulation),
             Err(PricingError::Mapping { .. }) => {}
             Err(error) => return Err(error.into()),

@@ -10,7 +10,7 @@ use crate::report::{self, SimulationColumns, Table};
 use crate::workload::FloatLayers;
 
 use super::output_folder::{self, Replace};
-use super::{Failure, Format, html_report, inputs, note, print};
+use super::{Failure, Format, html_report, inputs, mapping, note, print};
 
 /// What says how long the array takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -43,6 +43,8 @@ pub(super) struct Arguments {
     /// What says how long the array takes
     #[arg(long, value_enum, default_value_t)]
     timing: Timing,
+    #[command(flatten)]
+    mapping: mapping::MappingFlags,
     /// Folder for simulation.json, layers.csv, help.csv, report.md, cycles.svg, energy.svg and roofline.svg;
     /// an old one there is replaced
     #[arg(long, value_name = "DIR")]
@@ -71,18 +73,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let workload =
         if arguments.skip_float { workload.with_float_layers(FloatLayers::Skipped) } else { workload };
     let regime = if arguments.cold { Regime::Cold } else { Regime::Steady };
+    let policy = arguments.mapping.policy();
     let simulation = match arguments.timing {
-        Timing::Pipelined => explore::simulate(&design, &workload, arguments.batch, regime)?,
+        Timing::Pipelined => explore::simulate_by(&design, &workload, arguments.batch, regime, policy)?,
         Timing::Stepped => {
             let bar = ProgressBar::new(workload.network().layers().len() as u64);
             let simulation =
-                explore::simulate_stepped(&design, &workload, arguments.batch, regime, || bar.inc(1));
+                explore::simulate_stepped_by(&design, &workload, arguments.batch, regime, policy, || {
+                    bar.inc(1)
+                });
             bar.finish_and_clear();
             simulation?
         }
         Timing::ScaleSim => {
             if arguments.out.is_some() {
                 return Err("--out beside --timing scalesim: not in this version; `systolab scalesim --out` writes SCALE-Sim's reports".into());
+            }
+            if policy != explore::MappingPolicy::default() {
+                return Err("--objective or --mapper beside --timing scalesim: SCALE-Sim has no such choice; leave them out".into());
             }
             let comparison = explore::compare_with_scalesim(&design, &workload, arguments.batch, regime)?;
             let table = report::scalesim_table(&comparison);
@@ -96,7 +104,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let table = report::simulation_table(&simulation, SimulationColumns::Main);
     if let Some(folder) = &arguments.out {
-        let help = explore::what_would_help(&design, &workload, arguments.batch, regime)?;
+        let help = explore::what_would_help(&design, &workload, arguments.batch, regime, policy)?;
         let mut files = files(&simulation, &table, &report::help_table(&help))?;
         if arguments.html {
             files.push(("report.html".to_owned(), html_report::simulation(&design, &workload, &simulation)?));

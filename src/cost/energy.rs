@@ -101,9 +101,16 @@ pub fn energies<'a>(
     idle_fraction: f64,
 ) -> Result<Vec<EnergyBreakdown>, CostError> {
     let mut lookups = SramLookups::default();
-    counters
-        .map(|counters| energy_with(counters, memories, technology, idle_fraction, &mut lookups))
-        .collect()
+    let mut priced: Vec<(&Counters, EnergyBreakdown)> = Vec::new();
+    for counters in counters {
+        let known = priced.iter().rev().find(|(known, _)| *known == counters);
+        let breakdown = match known {
+            Some((_, breakdown)) => breakdown.clone(),
+            None => energy_with(counters, memories, technology, idle_fraction, &mut lookups)?,
+        };
+        priced.push((counters, breakdown));
+    }
+    Ok(priced.into_iter().map(|(_, breakdown)| breakdown).collect())
 }
 
 /// Scratchpad accesses that were looked up already, each with its note.

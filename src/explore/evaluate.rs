@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use crate::cost::Technology;
 use crate::functional::ExecutionError;
 use crate::hardware::Accelerator;
-use crate::mapping::{LayerPlan, map_workload};
+use crate::mapping::LayerPlan;
 use crate::timing::{Regime, time_network};
 use crate::workload::Workload;
 
 use super::execution::{Execution, Trained, measure, plans};
+use super::mapper::{MappingPolicy, map};
 use super::point::{Accuracy, Outcome, Point};
 use super::pricing::{Pricing, PricingError};
 use super::published::{PublishedAccuracy, published};
@@ -74,11 +75,21 @@ pub fn evaluate(
     subjects: &[Subject],
     progress: impl Fn(usize) + Sync,
 ) -> Result<Evaluation, EvaluateError> {
+    evaluate_by(designs, subjects, MappingPolicy::default(), progress)
+}
+
+/// [`evaluate`] with every network mapped by `policy`, which its points note if it is not the default.
+pub fn evaluate_by(
+    designs: &[Design],
+    subjects: &[Subject],
+    policy: MappingPolicy,
+    progress: impl Fn(usize) + Sync,
+) -> Result<Evaluation, EvaluateError> {
     // Costs first: what cannot be priced is known before anything is executed.
     let rows: Vec<Row> = designs
         .iter()
         .flat_map(|design| (0..subjects.len()).map(move |index| (design, index)))
-        .map(|(design, index)| Row::new(design, index, &subjects[index]))
+        .map(|(design, index)| Row::new(design, index, &subjects[index], policy))
         .collect::<Result<_, _>>()?;
     let mut evaluation = Evaluation::default();
     let mut executed: BTreeMap<(usize, Vec<Option<LayerPlan>>), usize> = BTreeMap::new();
@@ -155,15 +166,21 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(design: &'a Design, index: usize, subject: &'a Subject) -> Result<Self, EvaluateError> {
-        let pricing = Pricing { design, subject };
+    fn new(
+        design: &'a Design,
+        index: usize,
+        subject: &'a Subject,
+        policy: MappingPolicy,
+    ) -> Result<Self, EvaluateError> {
+        let pricing = Pricing { design, subject, policy };
         let row = |points, plans| Ok(Self { design, index, subject, points, plans });
-        let mapped = match map_workload(&subject.workload, &design.accelerator, 1) {
+        let mapped = match map(design, &subject.workload, 1, policy) {
             Ok(mapped) => mapped,
-            Err(error) => {
-                let outcome = Outcome::NotSupported(format!("not supported: {error}"));
+            Err(PricingError::Mapping { source, .. }) => {
+                let outcome = Outcome::NotSupported(format!("not supported: {source}"));
                 return row(vec![pricing.point(Regime::Cold, 1, outcome)?], vec![]);
             }
+            Err(error) => return Err(error.into()),
         };
         let mut points = Vec::new();
         for (regime, batch) in REQUESTS {
@@ -178,6 +195,11 @@ impl<'a> Row<'a> {
         }
         let timing =
             time_network(subject.workload.costed_network(), &mapped, &design.accelerator, Regime::Cold);
+        if policy != MappingPolicy::default() {
+            for point in &mut points {
+                point.notes.push(format!("mapped for {policy}"));
+            }
+        }
         if timing.mapping_utilization() < TOO_LARGE_BELOW {
             for point in &mut points {
                 point.notes.push("array too large for this network".to_owned());

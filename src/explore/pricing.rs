@@ -2,11 +2,12 @@
 
 use crate::cost::{self, AreaBreakdown, CostError, EnergyBreakdown, EnergyRange, Floorplan, Macro, Memories};
 use crate::hardware::{Accelerator, Scratchpad};
-use crate::mapping::{Gemm, MappingError, map_workload};
+use crate::mapping::{Gemm, MappingError};
 use crate::timing::{NetworkTiming, Regime, time_network};
 use crate::workload::{Network, Operation, Workload};
 
 use super::evaluate::{Design, Subject};
+use super::mapper::{MappingPolicy, map};
 use super::point::{Checksums, Cost, Outcome, PartialArea, Point, Range};
 
 /// Modelled energy of a request in pJ, layer by layer and in total.
@@ -65,6 +66,7 @@ impl PricingError {
 pub(super) struct Pricing<'a> {
     pub(super) design: &'a Design,
     pub(super) subject: &'a Subject,
+    pub(super) policy: MappingPolicy,
 }
 
 impl Pricing<'_> {
@@ -115,8 +117,7 @@ impl Pricing<'_> {
     pub(super) fn cost(&self, regime: Regime, batch: u64) -> Result<Cost, PricingError> {
         let network = self.subject.workload.costed_network();
         let accelerator = &self.design.accelerator;
-        let mapped = map_workload(&self.subject.workload, accelerator, batch)
-            .map_err(|error| PricingError::mapping(self.design, &self.subject.workload, error))?;
+        let mapped = map(self.design, &self.subject.workload, batch, self.policy)?;
         let timing = time_network(network, &mapped, accelerator, regime);
         let (_, energy) = energy(&timing, self.design)
             .map_err(|error| PricingError::cost(self.design, &self.subject.workload, error))?;
@@ -171,7 +172,7 @@ fn sram(scratchpad: &Scratchpad) -> Macro {
     Macro { bytes_per_bank: scratchpad.bytes_per_bank(), width_bits: scratchpad.width_bits() }
 }
 
-fn memories(accelerator: &Accelerator) -> Memories {
+pub(super) fn memories(accelerator: &Accelerator) -> Memories {
     Memories {
         activation: sram(accelerator.activation()),
         weight: sram(accelerator.weight()),

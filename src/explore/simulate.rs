@@ -4,11 +4,12 @@ use std::fmt;
 
 use crate::cost::{EnergyBreakdown, EnergyRange, action_counts};
 use crate::hardware::Accelerator;
-use crate::mapping::{LayerMapping, map_workload};
+use crate::mapping::LayerMapping;
 use crate::timing::{LayerCauses, LayerTiming, Regime, time_network_by_cause};
 use crate::workload::Workload;
 
 use super::evaluate::Design;
+use super::mapper::{MappingPolicy, map};
 use super::point::Range;
 use super::pricing::{PricingError, energy};
 use super::scalesim::NotForScaleSim;
@@ -56,6 +57,8 @@ pub struct Simulation {
     pub workload: String,
     /// What says how long the array takes.
     pub timing: TimingModel,
+    /// How it was mapped.
+    pub policy: MappingPolicy,
     /// Images in the request.
     pub batch: u64,
     /// Where the weights are when it starts.
@@ -201,8 +204,19 @@ pub fn simulate(
     batch: u64,
     regime: Regime,
 ) -> Result<Simulation, PricingError> {
-    let mapped = mapped(design, workload, batch)?;
-    simulate_mapped(design, workload, batch, regime, &mapped)
+    simulate_by(design, workload, batch, regime, MappingPolicy::default())
+}
+
+/// Simulates one request mapped by `policy`; needs no trained values.
+pub fn simulate_by(
+    design: &Design,
+    workload: &Workload,
+    batch: u64,
+    regime: Regime,
+    policy: MappingPolicy,
+) -> Result<Simulation, PricingError> {
+    let mapped = map(design, workload, batch, policy)?;
+    simulate_mapped(design, workload, batch, regime, policy, &mapped)
 }
 
 /// Simulates one request with the array stepped register by register. `progress` is called after every
@@ -218,8 +232,20 @@ pub fn simulate_stepped(
     regime: Regime,
     progress: impl Fn() + Sync,
 ) -> Result<Simulation, SimulationError> {
-    let mapped = mapped(design, workload, batch)?;
-    let mut simulation = simulate_mapped(design, workload, batch, regime, &mapped)?;
+    simulate_stepped_by(design, workload, batch, regime, MappingPolicy::default(), progress)
+}
+
+/// [`simulate_stepped`] of a request mapped by `policy`.
+pub fn simulate_stepped_by(
+    design: &Design,
+    workload: &Workload,
+    batch: u64,
+    regime: Regime,
+    policy: MappingPolicy,
+    progress: impl Fn() + Sync,
+) -> Result<Simulation, SimulationError> {
+    let mapped = map(design, workload, batch, policy)?;
+    let mut simulation = simulate_mapped(design, workload, batch, regime, policy, &mapped)?;
     let stepped = array_cycles(workload.costed_network(), &mapped, &design.accelerator, progress)?;
     for (layer, stepped) in simulation.layers.iter().zip(stepped) {
         let closed_form = layer.compute_cycles;
@@ -232,16 +258,12 @@ pub fn simulate_stepped(
     Ok(simulation)
 }
 
-fn mapped(design: &Design, workload: &Workload, batch: u64) -> Result<Vec<LayerMapping>, PricingError> {
-    map_workload(workload, &design.accelerator, batch)
-        .map_err(|error| PricingError::mapping(design, workload, error))
-}
-
 fn simulate_mapped(
     design: &Design,
     workload: &Workload,
     batch: u64,
     regime: Regime,
+    policy: MappingPolicy,
     mapped: &[LayerMapping],
 ) -> Result<Simulation, PricingError> {
     let accelerator = &design.accelerator;
@@ -273,6 +295,7 @@ fn simulate_mapped(
         hardware: accelerator.name().to_owned(),
         workload: workload.name().to_owned(),
         timing: TimingModel::Pipelined,
+        policy,
         batch,
         regime,
         dram_bytes_per_s: bytes_per_s(accelerator),

@@ -16,4 +16,4 @@ pub use sweep_file::{Sweep, SweepError};
 pub use workbench::{Resolved, Workbench};
 
 /// Part of every point's id: raised when the same inputs would give other numbers.
-pub const MODEL_VERSION: u32 = 1;
+pub const MODEL_VERSION: u32 = 2;

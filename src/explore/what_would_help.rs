@@ -1,11 +1,11 @@
 //! What more of one resource would save, by simulating the request again.
 
 use crate::hardware::{Accelerator, Change};
-use crate::mapping::{MappingError, map_workload};
 use crate::timing::{NetworkTiming, Regime, time_network};
 use crate::workload::Workload;
 
 use super::evaluate::Design;
+use super::mapper::{MappingPolicy, map};
 use super::pricing::PricingError;
 
 /// The cycles of a request on a design, and with more of each resource.
@@ -34,15 +34,17 @@ pub fn what_would_help(
     workload: &Workload,
     batch: u64,
     regime: Regime,
+    policy: MappingPolicy,
 ) -> Result<WhatWouldHelp, PricingError> {
-    let timed = |accelerator: &Accelerator| -> Result<NetworkTiming, MappingError> {
-        let mapped = map_workload(workload, accelerator, batch)?;
-        Ok(time_network(workload.costed_network(), &mapped, accelerator, regime))
+    let timed = |accelerator: Accelerator| -> Result<NetworkTiming, PricingError> {
+        let design = Design { accelerator, ..design.clone() };
+        let mapped = map(&design, workload, batch, policy)?;
+        Ok(time_network(workload.costed_network(), &mapped, &design.accelerator, regime))
     };
-    let now = timed(&design.accelerator).map_err(|error| PricingError::mapping(design, workload, error))?;
+    let now = timed(design.accelerator.clone())?;
     let changes = Change::ALL.map(|change| {
         let changed = design.accelerator.changed(change);
-        let timing = changed.and_then(|accelerator| timed(&accelerator).ok());
+        let timing = changed.and_then(|accelerator| timed(accelerator).ok());
         (change.to_string(), timing.as_ref().map(RequestCycles::of))
     });
     Ok(WhatWouldHelp {

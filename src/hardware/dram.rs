@@ -82,6 +82,12 @@ impl Dram {
         self.bytes_per_cycle
     }
 
+    /// Cycles in which the channel is occupied by `bits` at the least, before rounding to bursts.
+    pub fn least_cycles(&self, bits: u128) -> u64 {
+        let (numerator, denominator) = (self.bytes_per_cycle.numerator(), self.bytes_per_cycle.denominator());
+        u64::try_from((bits.div_ceil(8) * denominator).div_ceil(numerator)).unwrap_or(u64::MAX)
+    }
+
     /// Cycles of the array's clock from a transfer's end on the channel to its data being usable.
     pub fn latency_cycles(&self) -> u64 {
         self.latency_cycles

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::hardware::{Accelerator, Array, Dataflow, OutputDrain};
+use crate::hardware::{Accelerator, Dataflow};
 
 use super::gemm::Gemm;
 use super::reduction::Join;
@@ -15,11 +15,10 @@ use super::schedule::{Lanes, Schedule, Split};
 use super::tiling::{InputSupply, Room, Tiling, WeightSupply};
 use super::transport::{Transport, largest};
 
-/// Tiles of half, a quarter, … of the largest are tried so many times.
-const HALVINGS: u32 = 4;
-
-/// Vector operations per output, for the estimate: multiply, add, compare, store.
-const OPERATIONS_PER_OUTPUT: u128 = 4;
+/// Eighths of the least number of tiles that are tried.
+const COUNTS: [u64; 8] = [8, 10, 12, 16, 24, 32, 64, 128];
+/// Steps of half, a quarter, … of a block of outputs are tried so many times.
+const CUTS: u32 = 4;
 
 /// Why nothing fits: the scratchpad, what the least work needs and what it offers, in bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,40 +52,66 @@ pub(super) struct Candidates<'a> {
 
 impl Candidates<'_> {
     /// The tiling with the least estimated cycles; among equals the first considered.
-    pub(super) fn best(&self) -> Result<Tiling, TooSmall> {
-        let array = self.space.accelerator.array();
-        let splits: &[Split] =
-            if array.count() > 1 { &[Split::Channels, Split::Pixels] } else { &[Split::Channels] };
-        let mut best: Option<(u128, Tiling)> = None;
-        let mut too_small = None;
+    pub(super) fn best_estimated(&self) -> Result<Tiling, TooSmall> {
+        let mut best: Option<(f64, Tiling)> = None;
+        self.for_each_likely(|tiling| {
+            let cycles = self.estimate(&tiling);
+            if best.is_none_or(|(least, _)| cycles < least) {
+                best = Some((cycles, tiling));
+            }
+        })?;
+        Ok(best.expect("at least one tiling is likely").1)
+    }
+
+    /// Calls `visit` with the tilings that the default mapper considers, at least one.
+    pub(super) fn for_each_likely(&self, mut visit: impl FnMut(Tiling)) -> Result<(), TooSmall> {
+        let count = self.space.accelerator.array().count();
+        let splits: &[Split] = if count > 1 { &[Split::Channels, Split::Pixels] } else { &[Split::Channels] };
+        let (mut found, mut too_small) = (false, None);
         for &dataflow in self.space.dataflows {
             for &split in splits {
-                match self.tilings(dataflow, split) {
+                match self.tilings(&self.schedule(dataflow, split, count)) {
                     Ok(tilings) => {
-                        for tiling in tilings {
-                            let cycles = self.estimate(&tiling);
-                            if best.is_none_or(|(least, _)| cycles < least) {
-                                best = Some((cycles, tiling));
-                            }
-                        }
+                        found = true;
+                        tilings.into_iter().for_each(&mut visit);
                     }
                     Err(error) => too_small = too_small.or(Some(error)),
                 }
             }
         }
-        best.map(|(_, tiling)| tiling).ok_or_else(|| too_small.expect("a design lists at least one dataflow"))
+        match too_small {
+            Some(error) if !found => Err(error),
+            _ => Ok(()),
+        }
     }
 
-    fn weight_room(&self) -> u64 {
+    /// The layer in one tile.
+    pub(super) fn schedule(&self, dataflow: Dataflow, split: Split, arrays: u64) -> Schedule {
+        let array = self.space.accelerator.array();
+        Schedule {
+            gemm: self.gemm,
+            dataflow,
+            rows: array.rows(),
+            columns: array.cols(),
+            lanes: self.lanes,
+            arrays,
+            split,
+            m_tile: self.gemm.m,
+            n_tile: self.gemm.n,
+            join: self.join,
+        }
+    }
+
+    pub(super) fn weight_room(&self) -> u64 {
         self.space.accelerator.weight().tile_bytes() * 8
     }
 
-    fn accumulator_room(&self) -> u64 {
+    pub(super) fn accumulator_room(&self) -> u64 {
         self.space.accelerator.accumulator().tile_bytes() * 8
     }
 
     /// Results, in elements, that a tile of `m_tile` pixels stages at once.
-    fn staged(&self, schedule: &Schedule, m_tile: u64) -> u64 {
+    pub(super) fn staged(&self, schedule: &Schedule, m_tile: u64) -> u64 {
         let pixels = match schedule.dataflow {
             Dataflow::Ws => m_tile,
             Dataflow::Is | Dataflow::Os => schedule.pixels_per_fold().min(m_tile),
@@ -94,26 +119,13 @@ impl Candidates<'_> {
         pixels * Tiling::staged_channels(schedule, self.space.transport)
     }
 
-    fn tilings(&self, dataflow: Dataflow, split: Split) -> Result<Vec<Tiling>, TooSmall> {
-        let array = self.space.accelerator.array();
+    fn tilings(&self, schedule: &Schedule) -> Result<Vec<Tiling>, TooSmall> {
         let Gemm { m, n, k, .. } = self.gemm;
-        let schedule = Schedule {
-            gemm: self.gemm,
-            dataflow,
-            rows: array.rows(),
-            columns: array.cols(),
-            lanes: self.lanes,
-            arrays: array.count(),
-            split,
-            m_tile: m,
-            n_tile: n,
-            join: self.join,
-        };
         let accumulators = self.accumulator_room() / self.accumulator_bits;
         let depth = schedule.k_per_fold().min(k);
         let (pixels, channels) = (schedule.pixels_per_fold().min(m), schedule.channels_per_fold().min(n));
         // Results that the accumulators must take at the least: a vector of a fold; all of a fold (os).
-        let least = match dataflow {
+        let least = match schedule.dataflow {
             Dataflow::Ws => channels,
             Dataflow::Is => pixels,
             Dataflow::Os => pixels * channels,
@@ -125,15 +137,57 @@ impl Candidates<'_> {
                 available_bits: self.accumulator_room(),
             });
         }
-        let (m_tiles, input) = self.pixel_tiles(&schedule, accumulators / least)?;
-        let n_tiles = self.channel_tiles(&schedule, accumulators / least, depth)?;
+        let m_tiles = self.pixel_tiles(schedule, accumulators / least)?;
+        let n_tiles = self.channel_tiles(schedule, accumulators / least, depth)?;
         let mut tilings = Vec::new();
-        for &m_tile in &m_tiles {
+        for &(m_tile, input) in &m_tiles {
             for &n_tile in &n_tiles {
-                tilings.push(self.tiling(Schedule { m_tile, n_tile, ..schedule }, input));
+                let tiling = self.tiling(Schedule { m_tile, n_tile, ..*schedule }, input);
+                tilings.extend(self.steps_of(tiling));
             }
         }
         Ok(tilings)
+    }
+
+    /// The same tiles in steps of equal size: several blocks of outputs, one, or parts of one.
+    fn steps_of(&self, tiling: Tiling) -> Vec<Tiling> {
+        let schedule = &tiling.schedule;
+        let Gemm { n, k, groups, .. } = self.gemm;
+        let channels = schedule.channels_per_fold().min(n);
+        let block = schedule.m_tile * channels * self.accumulator_bits;
+        if schedule.dataflow != Dataflow::Ws || block > tiling.room.accumulator_bits {
+            return vec![tiling];
+        }
+        let with = |weight_bits: u64, blocks: u64| Tiling {
+            room: Room { weight_bits, accumulator_bits: block * blocks, ..tiling.room },
+            ..tiling
+        };
+        if tiling.input == InputSupply::PerFold {
+            return vec![with(tiling.room.weight_bits, 1)];
+        }
+        let fold = channels * schedule.k_per_fold().min(k) * self.weight_bits;
+        let k_folds = k.div_ceil(schedule.k_per_fold());
+        let fitting = tiling.room.weight_bits / fold;
+        let mut steps = Vec::new();
+        if tiling.weights == WeightSupply::PerStep {
+            let all = n.div_ceil(channels) * groups;
+            let most = (fitting / k_folds).min(tiling.room.accumulator_bits / block.max(1)).min(all);
+            if most > 1 {
+                let equal = all.div_ceil(all.div_ceil(most));
+                steps.push(with(equal * k_folds * fold, equal));
+            }
+        }
+        let least = k_folds.div_ceil(fitting.max(1));
+        let counts = (0..CUTS).map(|cut| least << cut).take_while(|count| *count <= k_folds);
+        steps.extend(counts.map(|count| with(k_folds.div_ceil(count) * fold, 1)));
+        if tiling.weights == WeightSupply::PerLayer && schedule.m_tile < self.gemm.m {
+            // Tiles that fetch no weights are one step, if there is room for their sums.
+            steps.push(with(
+                k_folds.div_ceil(least) * fold,
+                (tiling.room.accumulator_bits / block.max(1)).max(1),
+            ));
+        }
+        steps
     }
 
     fn tiling(&self, schedule: Schedule, input: InputSupply) -> Tiling {
@@ -150,6 +204,17 @@ impl Candidates<'_> {
         } else {
             WeightSupply::PerStep
         };
+        self.tiling_with(schedule, weights, input, room)
+    }
+
+    /// A tiling of this layer.
+    pub(super) fn tiling_with(
+        &self,
+        schedule: Schedule,
+        weights: WeightSupply,
+        input: InputSupply,
+        room: Room,
+    ) -> Tiling {
         Tiling {
             schedule,
             weights,
@@ -161,58 +226,64 @@ impl Candidates<'_> {
         }
     }
 
+    /// Whether the windows of such tiles fit: tiles that follow each other share rows, together they hold
+    /// the window of both.
+    pub(super) fn window_fits(&self, schedule: &Schedule, tile: u64) -> bool {
+        self.fits(schedule, tile, |buffers| self.space.transport.footprint.window(buffers * tile))
+    }
+
+    /// Whether what a fold needs of such tiles fits.
+    pub(super) fn fold_fits(&self, schedule: &Schedule, tile: u64) -> bool {
+        self.fits(schedule, tile, |buffers| buffers * tile * schedule.k_per_fold().min(self.gemm.k))
+    }
+
+    fn fits(&self, schedule: &Schedule, tile: u64, held: impl Fn(u64) -> u64) -> bool {
+        let buffers = self.space.accelerator.activation().buffers() as u64;
+        let staged = buffers * self.staged(schedule, tile);
+        self.space.transport.working_bytes(held(buffers), staged) <= self.space.free_bytes
+    }
+
     /// Tile extents along m, and how the input gets in. `vectors` is what the accumulators hold.
-    fn pixel_tiles(&self, schedule: &Schedule, vectors: u64) -> Result<(Vec<u64>, InputSupply), TooSmall> {
-        let (transport, activation) = (self.space.transport, self.space.accelerator.activation());
+    fn pixel_tiles(&self, schedule: &Schedule, vectors: u64) -> Result<Vec<(u64, InputSupply)>, TooSmall> {
+        let transport = self.space.transport;
         let m = self.gemm.m;
-        let buffers = activation.buffers() as u64;
-        let fits = |tile: u64, held: u64| {
-            transport.working_bytes(held, buffers * self.staged(schedule, tile)) <= self.space.free_bytes
-        };
-        // Tiles that follow each other share rows: together they hold the window of both.
-        let window_fits = |tile: u64| fits(tile, transport.footprint.window(buffers * tile));
+        let window_fits = |tile: u64| self.window_fits(schedule, tile);
         // Whole rows of pixels touch fewer rows of the input than as many pixels elsewhere.
         let width = transport.footprint.width();
         let rows = largest(m / width, |rows| window_fits(rows * width)).map_or(0, |rows| rows * width);
         let by_window = largest(m, window_fits).max((rows > 0).then_some(rows));
-        let depth = schedule.k_per_fold().min(self.gemm.k);
-        let by_fold = || {
-            largest(m, |tile| fits(tile, buffers * tile * depth))
-                .filter(|_| schedule.dataflow == Dataflow::Ws)
-        };
-        let (fits, input) = match by_window {
-            Some(tile) => (tile, InputSupply::PerTile),
-            None => match by_fold() {
-                Some(tile) => (tile, InputSupply::PerFold),
-                None => {
-                    let held = transport.footprint.window(1).min(depth);
-                    let least = transport.working_bytes(buffers * held, buffers * self.staged(schedule, 1));
-                    return Err(TooSmall {
-                        scratchpad: "activation",
-                        needed_bits: least * 8,
-                        available_bits: self.space.free_bytes * 8,
-                    });
-                }
-            },
+        // Operands that come fold by fold come again for every fold along n, but allow larger tiles.
+        let by_fold = if schedule.dataflow == Dataflow::Ws && by_window < Some(m.min(vectors)) {
+            largest(m, |tile| self.fold_fits(schedule, tile))
+        } else {
+            None
         };
         let mut tiles = BTreeSet::new();
-        let mut add = |limit: u64| {
-            for halving in 0..=HALVINGS {
-                let count = m.div_ceil(limit) << halving;
-                tiles.insert(self.balanced(count.min(m), limit, schedule));
+        for (fits, input) in [(by_window, InputSupply::PerTile), (by_fold, InputSupply::PerFold)] {
+            let Some(fits) = fits else { continue };
+            let limit = if schedule.dataflow == Dataflow::Ws { fits.min(vectors) } else { fits };
+            let least = m.div_ceil(limit);
+            for eighths in COUNTS {
+                let count = (least * eighths).div_ceil(8);
+                tiles.insert((self.balanced(count.min(m), limit, schedule), input));
             }
-        };
-        if schedule.dataflow == Dataflow::Ws {
-            add(fits.min(vectors));
-            if fits > vectors && self.gemm.k > schedule.k_per_fold() {
+            if schedule.dataflow == Dataflow::Ws && fits > vectors && self.gemm.k > schedule.k_per_fold() {
                 // Fewer passes over the weights at the price of spilled partial sums.
-                tiles.insert(fits);
+                tiles.insert((fits, input));
             }
-        } else {
-            add(fits);
+        }
+        if tiles.is_empty() {
+            let buffers = self.space.accelerator.activation().buffers() as u64;
+            let held = transport.footprint.window(1).min(schedule.k_per_fold().min(self.gemm.k));
+            let least = transport.working_bytes(buffers * held, buffers * self.staged(schedule, 1));
+            return Err(TooSmall {
+                scratchpad: "activation",
+                needed_bits: least * 8,
+                available_bits: self.space.free_bytes * 8,
+            });
         }
         // The largest first: among equals, fewer tiles.
-        Ok((tiles.into_iter().rev().collect(), input))
+        Ok(tiles.into_iter().rev().collect())
     }
 
     /// `count` tiles of about equal size, in whole rows of pixels or whole folds where that is close.
@@ -253,64 +324,4 @@ impl Candidates<'_> {
             }
         })
     }
-
-    /// Cycles by rule of thumb; see the top of the file.
-    fn estimate(&self, tiling: &Tiling) -> u128 {
-        let schedule = &tiling.schedule;
-        let m_tiles = u128::from(schedule.m_tiles());
-        let array = array_estimate(schedule, self.space.accelerator.array());
-        let weights = u128::from(self.gemm.weights() * self.weight_bits);
-        let pixel_folds = u128::from(self.gemm.m.div_ceil(schedule.pixels_per_fold().min(schedule.m_tile)));
-        let fetches = match (tiling.weights, schedule.dataflow) {
-            (WeightSupply::PerLayer, _) => 1,
-            (WeightSupply::PerTile, _) | (WeightSupply::PerStep, Dataflow::Ws) => m_tiles,
-            (WeightSupply::PerStep, _) => pixel_folds,
-        };
-        let k_folds = self.gemm.k.div_ceil(schedule.k_per_fold());
-        let outputs = u128::from(self.gemm.outputs());
-        let spilled = match schedule.dataflow {
-            Dataflow::Ws => {
-                let channels = schedule.channels_per_fold().min(self.gemm.n);
-                let vectors = self.accumulator_room() / (channels * self.accumulator_bits);
-                let beyond = u128::from(schedule.m_tile.saturating_sub(vectors));
-                outputs * beyond / u128::from(schedule.m_tile)
-            }
-            Dataflow::Is | Dataflow::Os => 0,
-        };
-        let spills = 2 * u128::from(k_folds - 1) * spilled * u128::from(self.accumulator_bits);
-        let crossing = match tiling.input {
-            InputSupply::PerTile => u128::from(self.space.transport.dram_bits()),
-            InputSupply::PerFold => {
-                let n_folds = self.gemm.n.div_ceil(schedule.channels_per_fold());
-                let fetched = u128::from(self.gemm.m * self.gemm.k * self.gemm.groups) * u128::from(n_folds);
-                u128::from(self.space.transport.dram_bits())
-                    + fetched * u128::from(self.space.transport.input_bits)
-            }
-        };
-        let rate = self.space.accelerator.dram().bytes_per_cycle();
-        let cycles = |bits: u128| (bits.div_ceil(8) * rate.denominator()).div_ceil(rate.numerator());
-        let vector_unit = self.space.accelerator.vector();
-        let vector =
-            outputs * OPERATIONS_PER_OUTPUT / u128::from(vector_unit.lanes() * vector_unit.ops_per_cycle());
-        let channel = cycles(crossing + weights * fetches + spills);
-        array.max(channel).max(vector) + (cycles(crossing) + vector) / m_tiles
-    }
-}
-
-/// Cycles of the array, as if all folds were as large as the first.
-fn array_estimate(schedule: &Schedule, array: &Array) -> u128 {
-    let Some(fold) = schedule.folds().next() else { return 0 };
-    let view = schedule.widest(fold);
-    let Gemm { m, n, k, groups } = schedule.gemm;
-    let count = |extent: u64, piece: u64| u128::from(extent.div_ceil(piece));
-    let folds = count(m, fold.pixels) * count(n, fold.channels) * count(k, fold.depth) * u128::from(groups);
-    let pace = match (schedule.dataflow, array.double_buffer(), array.output_drain()) {
-        (Dataflow::Os, _, OutputDrain::Overlapped) | (Dataflow::Ws | Dataflow::Is, true, _) => {
-            view.vectors.max(view.rows)
-        }
-        (Dataflow::Os, _, OutputDrain::Blocking) | (Dataflow::Ws | Dataflow::Is, false, _) => {
-            view.vectors + view.rows + view.columns + schedule.rows
-        }
-    };
-    folds * u128::from(pace)
 }

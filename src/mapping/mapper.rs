@@ -2,14 +2,16 @@
 
 use crate::hardware::{Accelerator, Dataflow, LaneAxis, MacUnit};
 use crate::numerics::{LaneSum, MacSpec, OperandPair, StaticBound};
-use crate::workload::{Layer, Network, Operation, Workload};
+use crate::workload::{Convolution, Layer, Network, Operands, Operation, Workload};
 
-use super::candidates::{Candidates, Space};
+use super::candidates::{Candidates, Space, TooSmall};
 use super::gemm::Gemm;
+use super::nested::lengths;
 use super::plan::LayerPlan;
 use super::reduction::{Join, ReductionOrder};
 use super::residency::{Residency, Wanted};
 use super::schedule::{Lanes, Schedule};
+use super::search::{Candidate, Judge, Search};
 use super::tiling::Tiling;
 use super::transport::{Transport, largest};
 
@@ -100,11 +102,21 @@ pub fn map_workload(
     accelerator: &Accelerator,
     batch: u64,
 ) -> Result<Vec<LayerMapping>, MappingError> {
+    map_workload_by(workload, accelerator, batch, &mut Search::Estimated)
+}
+
+/// Maps what a design is asked to run of a workload, as `search` says; see [`map_workload`].
+pub fn map_workload_by(
+    workload: &Workload,
+    accelerator: &Accelerator,
+    batch: u64,
+    search: &mut Search<'_>,
+) -> Result<Vec<LayerMapping>, MappingError> {
     match workload.unmapped() {
         Some(layer) => {
             Err(MappingError::NotMapped { layer: layer.name.clone(), operator: layer.operation.name() })
         }
-        None => map_network(workload.costed_network(), accelerator, batch),
+        None => map_network_by(workload.costed_network(), accelerator, batch, search),
     }
 }
 
@@ -117,12 +129,22 @@ pub fn map_network(
     accelerator: &Accelerator,
     batch: u64,
 ) -> Result<Vec<LayerMapping>, MappingError> {
+    map_network_by(network, accelerator, batch, &mut Search::Estimated)
+}
+
+/// Maps every layer of a network as `search` says; see [`map_network`].
+pub fn map_network_by(
+    network: &Network,
+    accelerator: &Accelerator,
+    batch: u64,
+    search: &mut Search<'_>,
+) -> Result<Vec<LayerMapping>, MappingError> {
     let any = accelerator.array().dataflows();
     let free = vec![any; network.layers().len()];
     if batch == 1 || any.len() == 1 {
-        return map_with(network, accelerator, batch, &free);
+        return map_with(network, accelerator, batch, &free, search);
     }
-    let single = map_with(network, accelerator, 1, &free)?;
+    let single = map_with(network, accelerator, 1, &free, search)?;
     let chosen: Vec<&[Dataflow]> = single
         .iter()
         .map(|layer| match &layer.array {
@@ -130,7 +152,7 @@ pub fn map_network(
             None => any,
         })
         .collect();
-    map_with(network, accelerator, batch, &chosen)
+    map_with(network, accelerator, batch, &chosen, search)
 }
 
 fn map_with(
@@ -138,6 +160,7 @@ fn map_with(
     accelerator: &Accelerator,
     batch: u64,
     dataflows: &[&[Dataflow]],
+    search: &mut Search<'_>,
 ) -> Result<Vec<LayerMapping>, MappingError> {
     let layers = network.layers();
     let mut work = Work { batch, ..Work::default() };
@@ -154,31 +177,58 @@ fn map_with(
     }
     let wanted: Vec<Wanted> = units.iter().map(|unit| wanted(*unit, accelerator)).collect();
     let residency = Residency::decide(network, accelerator, batch, &wanted);
-    layers
-        .iter()
-        .zip(units)
-        .enumerate()
-        .map(|(index, (layer, unit))| {
-            let transport = Transport::of(layer, network, accelerator, batch, |edge| residency.place(edge));
-            let free_bytes = residency.free_bytes(index, accelerator);
-            let (array, tile) = match unit {
-                None => (None, off_array_tile(layer, &transport, free_bytes, accelerator)?),
-                Some(unit) => {
-                    let Some(gemm) = Gemm::of(layer, network, batch) else {
-                        unreachable!("a layer with a MAC unit has a GEMM")
-                    };
-                    let space =
-                        Space { dataflows: dataflows[index], transport: &transport, free_bytes, accelerator };
-                    let mapped = map_layer(layer, gemm, unit, &space)?;
-                    let latency = accelerator.array().accumulator_latency_cycles();
-                    work.add_tiling(&layer.name, &mapped.tiling, latency)?;
-                    (Some(mapped), mapped.tiling.schedule.m_tile)
-                }
-            };
-            work.add_steps(&layer.name, transport.pixels.div_ceil(tile))?;
-            Ok(LayerMapping { array, transport, tile })
-        })
-        .collect()
+    let mut done: Vec<(LayerMapping, u64)> = Vec::with_capacity(layers.len());
+    for (index, (layer, unit)) in layers.iter().zip(units).enumerate() {
+        let transport = Transport::of(layer, network, accelerator, batch, |edge| residency.place(edge));
+        let free_bytes = residency.free_bytes(index, accelerator);
+        // A layer like an earlier one is mapped as that was.
+        let like = |other: usize| {
+            let (mapping, free) = &done[other];
+            (*free, dataflows[other]) == (free_bytes, dataflows[index])
+                && mapping.transport == transport
+                && alike(&layers[other], layer, network)
+        };
+        let known = (0..index).rev().find(|other| like(*other));
+        let mapping = match (known, unit) {
+            (Some(known), _) => done[known].0.clone(),
+            (None, None) => off_array(index, layer, transport, free_bytes, accelerator, search)?,
+            (None, Some(unit)) => {
+                let Some(gemm) = Gemm::of(layer, network, batch) else {
+                    unreachable!("a layer with a MAC unit has a GEMM")
+                };
+                let space =
+                    Space { dataflows: dataflows[index], transport: &transport, free_bytes, accelerator };
+                let array = Some(map_layer(index, layer, gemm, unit, &space, search)?);
+                let tile = array.map_or(0, |mapped| mapped.tiling.schedule.m_tile);
+                LayerMapping { array, transport, tile }
+            }
+        };
+        if let Some(mapped) = &mapping.array {
+            let latency = accelerator.array().accumulator_latency_cycles();
+            work.add_tiling(&layer.name, &mapped.tiling, latency)?;
+        }
+        work.add_steps(&layer.name, mapping.transport.pixels.div_ceil(mapping.tile))?;
+        done.push((mapping, free_bytes));
+    }
+    Ok(done.into_iter().map(|(mapping, _)| mapping).collect())
+}
+
+/// Whether two layers do the same work on tensors of the same sizes and formats, if not with the same scales.
+fn alike(one: &Layer, other: &Layer, network: &Network) -> bool {
+    let (Operation::Convolution(a), Operation::Convolution(b)) = (&one.operation, &other.operation) else {
+        return false;
+    };
+    let kind = |convolution: &Convolution| {
+        let affine = match convolution.operands {
+            Operands::Affine { weight_zero_point, .. } => Some(weight_zero_point),
+            Operands::Integer { .. } | Operands::Bf16 => None,
+        };
+        (affine, convolution.shortcut.is_some(), convolution.activation, convolution.operand_pair(network))
+    };
+    let stored = |layer: &Layer| std::mem::discriminant(&network.edge(layer.output).stored);
+    kind(a) == kind(b)
+        && stored(one) == stored(other)
+        && Gemm::of(one, network, 1) == Gemm::of(other, network, 1)
 }
 
 fn unsupported(layer: &Layer, pair: OperandPair, accelerator: &Accelerator) -> MappingError {
@@ -196,34 +246,72 @@ fn wanted(unit: Option<&MacUnit>, accelerator: &Accelerator) -> Wanted {
     Wanted { pixels, channels }
 }
 
-fn off_array_tile(
+fn off_array(
+    index: usize,
     layer: &Layer,
-    transport: &Transport,
+    transport: Transport,
     free_bytes: u64,
     accelerator: &Accelerator,
-) -> Result<u64, MappingError> {
-    let buffers = accelerator.activation().buffers() as u64;
-    let bytes = |tile: u64| {
+    search: &mut Search<'_>,
+) -> Result<LayerMapping, MappingError> {
+    let bytes = |transport: &Transport, tile: u64| {
+        let buffers = accelerator.activation().buffers() as u64;
         let held = transport.footprint.window(buffers * tile);
         transport.working_bytes(held, buffers * transport.most_outputs(tile))
     };
-    let tile = largest(transport.pixels, |tile| bytes(tile) <= free_bytes).ok_or_else(|| {
+    let tile = largest(transport.pixels, |tile| bytes(&transport, tile) <= free_bytes).ok_or_else(|| {
         MappingError::ScratchpadTooSmall {
             layer: layer.name.clone(),
             scratchpad: "activation",
-            needed_bits: bytes(1) * 8,
+            needed_bits: bytes(&transport, 1) * 8,
             available_bits: free_bytes * 8,
         }
     })?;
     // Several tiles, so that loading, working and storing overlap.
-    Ok(tile.min(transport.pixels.div_ceil(OFF_ARRAY_TILES)))
+    let likely = tile.min(transport.pixels.div_ceil(OFF_ARRAY_TILES));
+    let mut mapping = LayerMapping { array: None, transport, tile: likely };
+    if let Search::Nested(judge) = search {
+        let mut best = Best::default();
+        let least_cycles = accelerator.dram().least_cycles(mapping.transport.dram_bits().into());
+        for tile in lengths(mapping.transport.pixels, mapping.transport.footprint.width()) {
+            if bytes(&mapping.transport, tile) <= free_bytes {
+                mapping.tile = tile;
+                best.offer(judge(&Candidate { layer: index, mapping: &mapping, least_cycles }), tile);
+            }
+        }
+        mapping.tile = best.least.map_or(likely, |(_, tile)| tile);
+    }
+    Ok(mapping)
+}
+
+/// The first of the cheapest.
+struct Best<T> {
+    least: Option<(f64, T)>,
+}
+
+impl<T> Default for Best<T> {
+    fn default() -> Self {
+        Self { least: None }
+    }
+}
+
+impl<T> Best<T> {
+    fn offer(&mut self, cost: Option<f64>, what: T) {
+        if let Some(cost) = cost
+            && self.least.as_ref().is_none_or(|(least, _)| cost < *least)
+        {
+            self.least = Some((cost, what));
+        }
+    }
 }
 
 fn map_layer(
+    index: usize,
     layer: &Layer,
     gemm: Gemm,
     unit: &MacUnit,
     space: &Space<'_>,
+    search: &mut Search<'_>,
 ) -> Result<MappedLayer, MappingError> {
     let pair = unit.pair();
     let safe = safe_dataflows(gemm, unit, space);
@@ -237,13 +325,33 @@ fn map_layer(
         weight_bits: u64::from(pair.weight().bits()),
         accumulator_bits: u64::from(accumulator_bits(unit)),
     };
-    let tiling = candidates.best().map_err(|too_small| MappingError::ScratchpadTooSmall {
+    let too_small = |too_small: TooSmall| MappingError::ScratchpadTooSmall {
         layer: layer.name.clone(),
         scratchpad: too_small.scratchpad,
         needed_bits: too_small.needed_bits,
         available_bits: too_small.available_bits,
-    })?;
-    Ok(MappedLayer { tiling, pair, plan: plan(&tiling.schedule, unit) })
+    };
+    let mapped = |tiling: Tiling| MappedLayer { tiling, pair, plan: plan(&tiling.schedule, unit) };
+    let estimated = || candidates.best_estimated().map_err(too_small);
+    if let Search::Estimated = search {
+        return Ok(mapped(estimated()?));
+    }
+    let mut mapping = LayerMapping { array: None, transport: space.transport.clone(), tile: 0 };
+    let mut best = Best::default();
+    let mut ask = |judge: &mut Judge<'_>, tiling: Tiling| {
+        (mapping.array, mapping.tile) = (Some(mapped(tiling)), tiling.schedule.m_tile);
+        let least_cycles = candidates.least_cycles(&tiling);
+        best.offer(judge(&Candidate { layer: index, mapping: &mapping, least_cycles }), tiling);
+    };
+    match search {
+        Search::Estimated => {}
+        Search::Likely(judge) => {
+            candidates.for_each_likely(|tiling| ask(judge, tiling)).map_err(too_small)?;
+        }
+        Search::Nested(judge) => candidates.for_each_nested(|tiling| ask(judge, tiling)),
+    }
+    // A layer that no nested tile fits may fit all the same, or why not is said.
+    best.least.map_or_else(estimated, |(_, tiling)| Ok(tiling)).map(mapped)
 }
 
 /// What a request amounts to so far.

@@ -22,7 +22,7 @@ pub enum WeightSupply {
 }
 
 /// How a layer gets its input when that is in DRAM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InputSupply {
     /// A tile's window of the input fits: every element is fetched once.
     PerTile,

@@ -124,10 +124,16 @@ impl Transport {
 
     /// Bits that cross DRAM at least: input, shortcut and output, each once.
     pub fn dram_bits(&self) -> u64 {
+        let input = match self.input {
+            Place::Dram => self.footprint.until(self.pixels) * self.input_bits,
+            Place::OnChip => 0,
+        };
+        input + self.result_bits()
+    }
+
+    /// Bits of shortcut and output that cross DRAM.
+    pub(super) fn result_bits(&self) -> u64 {
         let mut bits = 0;
-        if self.input == Place::Dram {
-            bits += self.footprint.until(self.pixels) * self.input_bits;
-        }
         let results = self.outputs(0, self.pixels);
         if let Some((Place::Dram, shortcut_bits)) = self.shortcut {
             bits += results * shortcut_bits;

@@ -148,6 +148,8 @@ pub fn simulation_json(simulation: &Simulation, tool_version: &str) -> Result<St
         "hardware": simulation.hardware,
         "workload": simulation.workload,
         "timing": simulation.timing.to_string(),
+        "objective": simulation.policy.objective.to_string(),
+        "mapper": simulation.policy.mapper.to_string(),
         "batch": simulation.batch,
         "regime": simulation.regime.to_string(),
         "totals": {

@@ -1,6 +1,7 @@
 //! A whole network: cycles and action counts per layer, and their totals.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::hardware::{Accelerator, Dataflow};
 use crate::mapping::{Fold, Gemm, LayerMapping, MappedLayer, Step, Transfer, Transport};
@@ -192,27 +193,50 @@ fn layers_in_stages(
     regime: Regime,
 ) -> (Vec<LayerTiming>, Vec<Stage>) {
     let resident = weights_are_resident(network, accelerator, regime);
-    let mut stages = Vec::new();
-    let layers = network
-        .layers()
-        .iter()
-        .zip(mapped)
-        .enumerate()
-        .map(|(index, (layer, mapping))| {
-            let mut stager = Stager {
-                index,
-                accelerator,
-                weights: if resident { WeightPlace::OnChip } else { WeightPlace::Dram },
-                work: Work::of(layer, network),
-                transport: &mapping.transport,
-                post_processing: post_processing(layer, network, accelerator.dram()),
-                counters: Counters::default(),
-                stages: &mut stages,
-            };
-            stager.layer(layer, mapping)
-        })
-        .collect();
-    (layers, stages)
+    let weights = if resident { WeightPlace::OnChip } else { WeightPlace::Dram };
+    let mut stages: Vec<Stage> = Vec::new();
+    let mut done: Vec<Staged> = Vec::with_capacity(mapped.len());
+    for (index, (layer, mapping)) in network.layers().iter().zip(mapped).enumerate() {
+        let work = Work::of(layer, network);
+        let begin = stages.len();
+        // A layer that does the same as an earlier one, with the same mapping, has its stages and counts.
+        let same = |(other, staged): &(usize, &Staged)| mapped[*other] == *mapping && staged.work == work;
+        let known = done.iter().enumerate().rev().find(same).map(|(_, staged)| staged);
+        let timing = match known {
+            Some(known) => {
+                stages.extend_from_within(known.stages.clone());
+                for stage in &mut stages[begin..] {
+                    stage.layer = index;
+                }
+                LayerTiming { name: layer.name.clone(), ..known.timing.clone() }
+            }
+            None => Stager::of(index, layer, network, mapping, accelerator, weights, &mut stages)
+                .layer(layer, mapping),
+        };
+        done.push(Staged { timing, stages: begin..stages.len(), work });
+    }
+    (done.into_iter().map(|staged| staged.timing).collect(), stages)
+}
+
+/// A layer in stages.
+struct Staged {
+    timing: LayerTiming,
+    stages: Range<usize>,
+    work: Work,
+}
+
+/// Times one layer alone: its weights and what is not on chip start in DRAM, nothing came before.
+pub fn time_layer(
+    network: &Network,
+    layer: usize,
+    mapping: &LayerMapping,
+    accelerator: &Accelerator,
+) -> LayerTiming {
+    let (layer, mut stages) = (&network.layers()[layer], Vec::new());
+    let mut timing = Stager::of(0, layer, network, mapping, accelerator, WeightPlace::Dram, &mut stages)
+        .layer(layer, mapping);
+    timing.cycles = Cycles(completions(&stages, 1, Machine::of(accelerator))[0]);
+    timing
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -233,7 +257,28 @@ struct Stager<'a> {
     stages: &'a mut Vec<Stage>,
 }
 
-impl Stager<'_> {
+impl<'a> Stager<'a> {
+    fn of(
+        index: usize,
+        layer: &Layer,
+        network: &Network,
+        mapping: &'a LayerMapping,
+        accelerator: &'a Accelerator,
+        weights: WeightPlace,
+        stages: &'a mut Vec<Stage>,
+    ) -> Self {
+        Self {
+            index,
+            accelerator,
+            weights,
+            work: Work::of(layer, network),
+            transport: &mapping.transport,
+            post_processing: post_processing(layer, network, accelerator.dram()),
+            counters: Counters::default(),
+            stages,
+        }
+    }
+
     fn layer(&mut self, layer: &Layer, mapping: &LayerMapping) -> LayerTiming {
         let accelerator = self.accelerator;
         let array = mapping.array.as_ref();

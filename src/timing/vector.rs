@@ -10,6 +10,7 @@ use crate::workload::{Convolution, Layer, Network, Operands, Operation, Stored, 
 use super::counters::{Operations, VectorOperation};
 
 /// Operations per element of a layer, besides quantizing on read.
+#[derive(PartialEq)]
 pub(super) struct Work {
     per_input: BTreeMap<VectorOperation, u64>,
     per_output: BTreeMap<VectorOperation, u64>,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::explore::evaluate::{Design, Subject};
 use crate::explore::pricing::Pricing;
-use crate::explore::{Outcome, PricingError, Regime, published};
+use crate::explore::{MappingPolicy, Outcome, PricingError, Regime, published};
 use crate::source::{SourceFile, sha256_hex};
 use crate::workload::{ParameterSource, Workload};
 
@@ -249,7 +249,7 @@ impl Resolved {
         let accelerator = &design.accelerator;
         let scratchpads = [accelerator.activation(), accelerator.weight(), accelerator.accumulator()];
         result.buffer_bytes = Some(scratchpads.iter().map(|scratchpad| scratchpad.bytes()).sum());
-        let pricing = Pricing { design, subject };
+        let pricing = Pricing { design, subject, policy: MappingPolicy::default() };
         let computed = self.compute(&pricing, &mut result);
         match computed {
             Ok(None) => result.status = Status::Ok,
