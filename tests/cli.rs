@@ -585,6 +585,33 @@ const REFUSALS: &[Refusal] = &[
     ),
     refusal("truncated images", EVALUATE, Edit::Truncate(IMAGES, 700)),
     refusal("one prediction too few", EVALUATE, Edit::Truncate(PREDICTIONS, 15)),
+    // Golden vectors of a fold.
+    refusal(
+        "a fold without a format",
+        "execute --hw edge-32x32 --workload networks/tiny-4-bit.toml --out fold --dump-fold body:0",
+        Edit::Nothing,
+    ),
+    refusal(
+        "a fold of a pool",
+        "execute --hw edge-32x32 --workload networks/tiny-4-bit.toml --out fold --dump-fold pool:0 --format memh",
+        Edit::Nothing,
+    ),
+    refusal(
+        "a fold that is not there",
+        "execute --hw edge-32x32 --workload networks/tiny-4-bit.toml --out fold --dump-fold body:9 --format memh",
+        Edit::Nothing,
+    ),
+    refusal(
+        "a fold without a layer",
+        "execute --hw edge-32x32 --workload networks/tiny-4-bit.toml --out fold --dump-fold 7 --format memh",
+        Edit::Nothing,
+    ),
+    refusal(
+        "memh without a fold",
+        "execute --hw edge-32x32 --workload networks/tiny-4-bit.toml --format memh",
+        Edit::Nothing,
+    ),
+    refusal("quantized without samples", "import onnx none.onnx --out q --quantize w8a8", Edit::Nothing),
     // Tables of points.
     refusal("missing table of points", "pareto points.csv", Edit::Nothing),
     refusal(
