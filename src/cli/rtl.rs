@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use crate::rtl::{FAULTS, Generated, Simulator, check, count_caught};
+use crate::hardware::{Accelerator, Dataflow};
+use crate::rtl::{Compiled, Consistency, Folders, Generated, Simulator, count_caught};
 
 use super::output_folder::{self, Replace};
 use super::{Answer, Failure, inputs, note, print};
@@ -28,6 +29,9 @@ struct Emit {
     /// A design: shipped name or file
     #[arg(long, value_name = "DESIGN")]
     hw: String,
+    /// Which of its dataflows (default: the first)
+    #[arg(long, value_parser = dataflow)]
+    dataflow: Option<Dataflow>,
     /// Folder for the files
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -42,7 +46,10 @@ struct Check {
     /// A design: shipped name or file
     #[arg(long, value_name = "DESIGN")]
     hw: String,
-    /// Random layers, over all operand pairs in turn
+    /// Which of its dataflows (default: all)
+    #[arg(long, value_parser = dataflow)]
+    dataflow: Option<Dataflow>,
+    /// Random layers per dataflow, over all operand pairs in turn
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     cases: u64,
     /// What the layers are drawn from
@@ -54,7 +61,7 @@ struct Check {
 }
 
 /// Random layers that look for each seeded fault.
-const FAULT_LAYERS: u64 = 20;
+const FAULT_LAYERS: u64 = 96;
 
 /// A folder that is removed in the end.
 struct Scratch(PathBuf);
@@ -76,23 +83,37 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
 fn emit(arguments: &Emit) -> Result<(), Failure> {
     let replace = if arguments.force { Replace::Anything } else { Replace::OnlyOurs };
     output_folder::check(&arguments.out, replace)?;
-    let generated = generated(&arguments.hw)?.0;
+    let design = design(&arguments.hw)?;
+    let dataflow = arguments.dataflow.unwrap_or(design.array().dataflows()[0]);
+    let generated = generated(&design, dataflow)?;
     let files = generated.files();
     output_folder::write(&arguments.out, &files, replace)?;
-    note(&format!("{}: {} files", arguments.out.display(), files.len()));
+    note(&format!("{}: {} files, dataflow {dataflow}", arguments.out.display(), files.len()));
     note(&format!("not generated: {}", generated.left_out().join(", ")));
     Ok(())
 }
 
-fn generated(name: &str) -> Result<(Generated, crate::hardware::Accelerator), Failure> {
-    let design = inputs::design_named(name, note)?;
-    let generated = Generated::new(&design.accelerator)
-        .map_err(|error| format!("{}: {error}", design.accelerator.name()))?;
-    Ok((generated, design.accelerator))
+fn design(name: &str) -> Result<Accelerator, Failure> {
+    Ok(inputs::design_named(name, note)?.accelerator)
+}
+
+fn generated(design: &Accelerator, dataflow: Dataflow) -> Result<Generated, Failure> {
+    Ok(Generated::new(design, dataflow).map_err(|error| format!("{}: {error}", design.name()))?)
+}
+
+/// A dataflow by its name in designs.
+fn dataflow(name: &str) -> Result<Dataflow, String> {
+    [Dataflow::Ws, Dataflow::Os, Dataflow::Is]
+        .into_iter()
+        .find(|dataflow| dataflow.to_string() == name)
+        .ok_or_else(|| "expected `ws`, `os` or `is`".to_owned())
 }
 
 fn consistency(arguments: &Check) -> Result<Answer, Failure> {
-    let (generated, design) = generated(&arguments.hw)?;
+    let design = design(&arguments.hw)?;
+    let dataflows = arguments.dataflow.map_or(design.array().dataflows().to_vec(), |dataflow| vec![dataflow]);
+    let arrays = dataflows.iter().map(|&dataflow| generated(&design, dataflow));
+    let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
     let version = Simulator::Verilator.version()?;
     Simulator::Icarus.version()?;
     let scratch;
@@ -105,41 +126,44 @@ fn consistency(arguments: &Check) -> Result<Answer, Failure> {
         scratch = Scratch(std::env::temp_dir().join(format!("systolab-rtl-{}", std::process::id())));
         &scratch.0
     };
-    note(&format!("{version}; compiling…"));
-    let found = check(
-        &generated,
-        design.array(),
-        Simulator::Verilator,
-        &folder.join("verilator"),
-        arguments.cases,
-        arguments.seed,
-    )?;
+    let (builds, plays) = (folder.join("builds"), folder.join("layer"));
+    let folders = Folders { builds: &builds, plays: &plays };
+    let mut found = Consistency::default();
+    for array in &arrays {
+        note(&format!("{version}: compiling {}…", array.dataflow()));
+        let compiled = Compiled::new(array, design.array(), Simulator::Verilator, folders)?;
+        found += compiled.check_all(array.random_layers(arguments.cases, arguments.seed))?;
+    }
     note("seeded faults under Icarus Verilog…");
-    let (caught, missed) =
-        count_caught(Simulator::Icarus, &folder.join("faults"), FAULT_LAYERS, arguments.seed)?;
+    let caught = count_caught(Simulator::Icarus, folders, FAULT_LAYERS, arguments.seed)?;
+    let dataflows: Vec<_> = dataflows.iter().map(ToString::to_string).collect();
     print(&format!(
-        "consistency of the array of {} ({version})\n\
+        "consistency of the array of {}, {} ({version})\n\
          layers                  {}\n\
          sums compared           {}\n\
          bits compared           {}\n\
+         requantized compared    {}\n\
          cycles compared         {}\n\
-         sums that differ        {}\n\
+         differences             {}\n\
          totals that differ      {}\n\
-         seeded faults caught    {caught} of {}\n\
+         seeded faults caught    {} of {}\n\
          not in the Verilog      {}\n",
         design.name(),
+        dataflows.join(", "),
         found.cases,
         found.outputs,
         found.bits,
+        found.stored,
         found.cycles,
         found.differences,
         found.total_differences,
-        FAULTS.len(),
-        generated.left_out().join(", "),
+        caught.caught,
+        caught.total(),
+        arrays[0].left_out().join(", "),
     ))?;
-    for name in &missed {
+    for name in &caught.missed {
         note(&format!("not caught: {name}"));
     }
-    let equal = found.differences == 0 && found.total_differences == 0 && missed.is_empty();
+    let equal = found.differences == 0 && found.total_differences == 0 && caught.missed.is_empty();
     Ok(if equal { Answer::Yes } else { Answer::No })
 }
