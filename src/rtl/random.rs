@@ -78,7 +78,7 @@ impl Random {
         let shift = self.within(0, u64::from(bits)) as u8;
         let q31 = 1 << 30 | if self.within(0, 2) == 0 { 0 } else { (self.next() >> 34) as i32 };
         let multiplier = FixedPointMultiplier::from_parts(q31, 2 - shift as i8);
-        let scaling = match multiplier.filter(|_| self.within(0, 2) > 0) {
+        let scaling = match multiplier.filter(|_| self.within(0, 2) == 0) {
             Some(multiplier) => {
                 let rounding = self.pick(&[FixedPointRounding::Double, FixedPointRounding::Single]);
                 Scaling::FixedPoint(multiplier, rounding)
