@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use crate::explore::{self, ArrayOperands};
 use crate::hardware::{Accelerator, Dataflow};
-use crate::rtl::{Compiled, Consistency, Folders, Generated, Simulator, count_caught};
+use crate::rtl::{
+    CheckError, Compiled, Consistency, Folders, Generated, Layer, Simulator, Words, count_caught,
+};
 
+use super::execution_inputs::Inputs;
 use super::output_folder::{self, Replace};
 use super::{Answer, Failure, inputs, note, print};
 
@@ -52,7 +56,10 @@ struct Check {
     /// Random layers per dataflow, over all operand pairs in turn
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     cases: u64,
-    /// What the layers are drawn from
+    /// Also a network's layers: first image, real operands, tiles of the mapper; sums must be the engine's
+    #[arg(long, value_name = "NETWORK")]
+    workload: Vec<String>,
+    /// What the random layers are drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Keep the Verilog, the builds and the last layer's files in this folder, which must not exist
@@ -101,6 +108,44 @@ fn generated(design: &Accelerator, dataflow: Dataflow) -> Result<Generated, Fail
     Ok(Generated::new(design, dataflow).map_err(|error| format!("{}: {error}", design.name()))?)
 }
 
+/// The layers of a network's first image, as the design's mapper cuts them.
+fn layers_of(workload: &str, arguments: &Check, compiled: &[Compiled<'_>]) -> Result<Consistency, Failure> {
+    let inputs = Inputs::of(&arguments.hw, workload)?;
+    let layers = explore::array_layers(inputs.request())?;
+    let mut found = Consistency::default();
+    for (index, layer) in layers.into_iter().enumerate() {
+        let schedule = layer.mapped.tiling.schedule;
+        let words = match layer.operands {
+            ArrayOperands::Integer(activations, weights) => Words::Integer { activations, weights },
+            ArrayOperands::Bf16(activations, weights) => Words::Bf16 { activations, weights },
+        };
+        let compiled = compiled.iter().find(|compiled| compiled.dataflow() == schedule.dataflow);
+        let play = Layer::new(layer.mapped.pair, schedule, words, layer.sums, arguments.seed + index as u64);
+        let checked = match compiled.map(|compiled| compiled.check(&play)) {
+            None => Err(format!("dataflow {} is not checked", schedule.dataflow)),
+            Some(Err(CheckError::Play(error))) if error.is_limit() => Err(error.to_string()),
+            Some(checked) => Ok(checked?),
+        };
+        match checked {
+            Ok(checked) => {
+                note(&format!(
+                    "{workload}, {}: {} sums in {} cycles, {} differences",
+                    layer.name,
+                    checked.outputs,
+                    checked.cycles,
+                    checked.differences + checked.total_differences
+                ));
+                found += checked;
+            }
+            Err(reason) => note(&format!("{workload}, {}: left out: {reason}", layer.name)),
+        }
+    }
+    if found.cases == 0 {
+        return Err(format!("{workload}: no layer can be checked").into());
+    }
+    Ok(found)
+}
+
 /// A dataflow by its name in designs.
 fn dataflow(name: &str) -> Result<Dataflow, String> {
     [Dataflow::Ws, Dataflow::Os, Dataflow::Is]
@@ -129,10 +174,16 @@ fn consistency(arguments: &Check) -> Result<Answer, Failure> {
     let (builds, plays) = (folder.join("builds"), folder.join("layer"));
     let folders = Folders { builds: &builds, plays: &plays };
     let mut found = Consistency::default();
+    let mut compiled = Vec::new();
     for array in &arrays {
         note(&format!("{version}: compiling {}…", array.dataflow()));
-        let compiled = Compiled::new(array, design.array(), Simulator::Verilator, folders)?;
+        compiled.push(Compiled::new(array, design.array(), Simulator::Verilator, folders)?);
+    }
+    for (array, compiled) in arrays.iter().zip(&compiled) {
         found += compiled.check_all(array.random_layers(arguments.cases, arguments.seed))?;
+    }
+    for workload in &arguments.workload {
+        found += layers_of(workload, arguments, &compiled)?;
     }
     note("seeded faults under Icarus Verilog…");
     let caught = count_caught(Simulator::Icarus, folders, FAULT_LAYERS, arguments.seed)?;

@@ -87,6 +87,11 @@ impl<'a> Compiled<'a> {
         Ok(Self { generated, array, simulation, folders })
     }
 
+    /// What stays in its PEs.
+    pub fn dataflow(&self) -> Dataflow {
+        self.generated.dataflow()
+    }
+
     /// Runs a layer.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use crate::mapping::{Gemm, Schedule};
 use crate::numerics::OperandPair;
 use crate::stepped::Loading;
 
+use super::random::Random;
 use super::requantization::Requantization;
 
 /// Operands, k contiguous: activations `[group][m][k]` and weights `[group][n][k]`.
@@ -59,6 +60,18 @@ impl Words {
 }
 
 impl Layer {
+    /// A layer that loads just in time, with a random requantization.
+    pub fn new(
+        pair: OperandPair,
+        schedule: Schedule,
+        words: Words,
+        sums: Option<Vec<u32>>,
+        seed: u64,
+    ) -> Self {
+        let requantization = Random(seed).requantization(16);
+        Self { pair, schedule, loading: Loading::Latest, words, sums, requantization }
+    }
+
     /// An activation's bits.
     pub(super) fn activation(&self, group: u64, m: u64, k: u64) -> u16 {
         let Gemm { m: pixels, k: depth, .. } = self.schedule.gemm;

@@ -10,6 +10,9 @@ use super::generated::Generated;
 use super::layer::{Layer, Words};
 use super::stimulus::Stimulus;
 
+/// Cycles of a layer that are simulated: their ports are held in memory.
+const MAX_CYCLES: u64 = 60_000;
+
 /// What the testbench reads, and what it must count.
 pub(super) struct Play {
     pub(super) stimulus: String,
@@ -41,12 +44,25 @@ pub enum PlayError {
         /// Accumulators of a column.
         most: u64,
     },
+    /// More than is simulated.
+    #[error("it takes {cycles} cycles; at most {MAX_CYCLES} are simulated")]
+    Cycles {
+        /// Of the layer.
+        cycles: u64,
+    },
     /// Operands of another pair, or numbers that are not part of the formats.
     #[error("its operands are not those of its pair")]
     Operands,
     /// The stepped array.
     #[error("the stepped array is driven wrongly ({0}); this is a bug of systolab")]
     Violation(#[from] Violation),
+}
+
+impl PlayError {
+    /// Whether the layer is sound but not for this array.
+    pub fn is_limit(&self) -> bool {
+        !matches!(self, Self::Operands | Self::Violation(_))
+    }
 }
 
 /// A sum that becomes readable.
@@ -72,6 +88,10 @@ impl Generated {
             return Err(PlayError::Vectors { vectors, most: self.depth() });
         }
         let starts = self.control.starts(&schedule, layer.loading);
+        let cycles = starts.last().map_or(0, |start| start.vector) + vectors;
+        if cycles > MAX_CYCLES {
+            return Err(PlayError::Cycles { cycles });
+        }
         let (mut sums, cycles) = match (&layer.words, path.mac) {
             (Words::Integer { activations, weights }, MacSpec::Integer(mac)) => {
                 self.integers(&schedule, &starts, (activations, weights), mac)?
