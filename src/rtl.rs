@@ -14,7 +14,9 @@ mod play;
 mod random;
 mod requantization;
 mod stimulus;
+mod synthesis;
 mod tool;
+mod wave;
 
 pub use check::{Caught, CheckError, Compiled, Consistency, Folders, count_caught};
 pub use datapath::NotGenerated;
@@ -23,7 +25,9 @@ pub use generated::Generated;
 pub use layer::{Layer, Words};
 pub use play::PlayError;
 pub use requantization::{Requantization, Scaling};
+pub use synthesis::{Part, Synthesized, yosys_version};
 pub use tool::{Simulator, ToolError};
+pub use wave::Wave;
 
 /// Hand-written modules: name and text.
 pub const MODULES: [(&str, &str); 17] = [

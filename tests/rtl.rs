@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![allow(clippy::print_stderr, reason = "what was skipped")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use half::bf16;
 use rustc_apfloat::Float;
@@ -17,7 +17,9 @@ use systolab::explore::{ArrayOperands, Design, Origin, Request, array_layers};
 use systolab::hardware::{Accelerator, SHIPPED};
 use systolab::mapping::{Dataflow, Gemm, Join, Lanes, Schedule, Split};
 use systolab::numerics::OperandPair;
-use systolab::rtl::{Compiled, FAULTS, Folders, Generated, Layer, MODULES, Simulator, Words, count_caught};
+use systolab::rtl::{
+    Compiled, FAULTS, Folders, Generated, Layer, MODULES, Part, Simulator, Words, count_caught, yosys_version,
+};
 use systolab::source::SourceFile;
 use systolab::tensor::{Data, TensorFile};
 use systolab::workload::{ParameterSource, Params, Samples, Workload};
@@ -258,6 +260,69 @@ fn layers_of_a_trained_network_agree() {
     }
     assert!(count >= 8, "only {count} layers");
     assert_same(&design.accelerator, Dataflow::Ws, layers, count);
+}
+
+/// An independent reader finds in the waveform what the skew says: PE(r,c) holds vector 0 r + c cycles after PE(0,0).
+#[test]
+fn waveforms_are_read_by_others() {
+    let generated = Generated::new(&design("edge-16x16", &SMALL), Dataflow::Ws).unwrap();
+    let wave = generated.wave(&generated.layer(6, 5, 4, 1), 0..12).unwrap();
+    assert_eq!(wave.recorded(), 12);
+    let mut bytes = Vec::new();
+    wave.write_vcd(&mut bytes).unwrap();
+    let mut read = wellen::simple::read_from_reader(std::io::Cursor::new(bytes)).unwrap();
+    let first_time = |read: &mut wellen::simple::Waveform, row: usize, column: usize| {
+        let scope = format!("pe_{row}_{column}");
+        let variable = read.hierarchy().lookup_var(&["array", &scope], "vector").unwrap();
+        let signal = read.hierarchy()[variable].signal_ref();
+        read.load_signals(&[signal]);
+        let changes = read.get_signal(signal).unwrap().iter_changes();
+        let mut zeros = changes.filter(|(_, value)| value.to_bit_string().unwrap() == "0".repeat(32));
+        read.time_table()[zeros.next().unwrap().0 as usize]
+    };
+    let start = first_time(&mut read, 0, 0);
+    for row in 0..4 {
+        for column in 0..4 {
+            assert_eq!(first_time(&mut read, row, column), start + (row + column) as u64);
+        }
+    }
+    let picture = wave.to_svg();
+    assert_eq!(picture.matches("<text").count(), 12);
+    // The paper, a square of the grid, a frame per cycle, and the PEs that hold a vector: from cycle 4 on.
+    let moving: usize = (0..8)
+        .map(|after| (0..20).filter(|pe| (pe / 5 + pe % 5..pe / 5 + pe % 5 + 6).contains(&after)).count())
+        .sum();
+    assert_eq!(picture.matches("<rect").count(), 2 + 12 + moving);
+}
+
+#[test]
+fn areas_are_those_of_yosys() {
+    let library = Path::new("/usr/share/qflow/tech/osu018/osu018_stdcells.lib");
+    let missing = yosys_version().err().map(|error| error.to_string());
+    let missing =
+        missing.or_else(|| (!library.exists()).then(|| "qflow-tech-osu018 is not installed".to_owned()));
+    if let Some(missing) = missing {
+        let required = std::env::var("SYSTOLAB_REQUIRED_TOOLS").unwrap_or_default();
+        assert!(!required.contains("yosys"), "{missing}");
+        eprintln!("skipped: {missing}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let generated = Generated::new(&design("edge-16x16", &SMALLER), Dataflow::Ws).unwrap();
+    let pair = |format: &str| OperandPair::new(format.parse().unwrap(), format.parse().unwrap()).unwrap();
+    let area = |format, bits, part| {
+        let one = generated.with_pair(pair(format)).with_sum_bits(bits).unwrap();
+        one.synthesize(part, library, folder.path()).unwrap().area
+    };
+    let pe = area("int8", 24, Part::Pe);
+    // Yosys by hand gave 29,455 µm² for a PE without shadow and link registers.
+    assert!((29_455.0..45_000.0).contains(&pe), "{pe}");
+    assert!(area("int8", 32, Part::Pe) > pe);
+    // Two lanes of 4 bits.
+    assert!(area("int4", 16, Part::Pe) < pe);
+    assert!(area("int8", 24, Part::Macs) < pe);
+    // Nine PEs and the skew registers.
+    assert!(area("int8", 24, Part::Array) > 9.0 * pe);
 }
 
 #[test]

@@ -1,18 +1,21 @@
 //! `systolab rtl`: the array as Verilog, and its consistency with the stepped array and the closed form.
 
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
 use crate::explore::{self, ArrayOperands};
 use crate::hardware::{Accelerator, Dataflow};
+use crate::report::Table;
 use crate::rtl::{
-    CheckError, Compiled, Consistency, Folders, Generated, Layer, Simulator, Words, count_caught,
+    CheckError, Compiled, Consistency, Folders, Generated, Layer, Part, Simulator, Words, count_caught,
+    yosys_version,
 };
 
 use super::execution_inputs::Inputs;
 use super::output_folder::{self, Replace};
-use super::{Answer, Failure, inputs, note, print};
+use super::{Answer, Failure, Format, inputs, note, print};
 
 /// Verilog of a design's array: write it, or check it against the stepped array and the closed form
 #[derive(Debug, clap::Args)]
@@ -25,6 +28,58 @@ pub(super) struct Arguments {
 enum Command {
     Emit(Emit),
     Check(Check),
+    Synth(Synth),
+    Wave(Wave),
+}
+
+/// Registers of the stepped array over some cycles of a random layer: a waveform, a picture
+#[derive(Debug, clap::Args)]
+#[group(id = "output", required = true, multiple = true, args = ["wave", "picture"])]
+struct Wave {
+    /// A design: shipped name or file
+    #[arg(long, value_name = "DESIGN")]
+    hw: String,
+    /// Which of its dataflows (default: the first)
+    #[arg(long, value_parser = dataflow)]
+    dataflow: Option<Dataflow>,
+    /// Extents of the layer, m,n,k
+    #[arg(long, value_name = "M,N,K", value_parser = gemm)]
+    gemm: [u64; 3],
+    /// Cycles A to B − 1
+    #[arg(long, value_name = "A..B", value_parser = cycles)]
+    cycles: Range<u64>,
+    /// Write a VCD file
+    #[arg(long, value_name = "FILE")]
+    wave: Option<PathBuf>,
+    /// Write an SVG file that shows which PEs hold a moving operand, cycle by cycle
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+}
+
+/// Cells and area of the MACs, of a PE and of the array, one operand pair at a time, by Yosys
+///
+/// Area only: nothing is timed, and a bf16 MAC has no pipeline register. Accumulators and scratchpads are memories and
+/// are left out.
+#[derive(Debug, clap::Args)]
+struct Synth {
+    /// A design: shipped name or file
+    #[arg(long, value_name = "DESIGN")]
+    hw: String,
+    /// Which of its dataflows (default: the first)
+    #[arg(long, value_parser = dataflow)]
+    dataflow: Option<Dataflow>,
+    /// A library of cells with areas
+    #[arg(long, value_name = "FILE")]
+    liberty: PathBuf,
+    /// Widths of integer partial sums instead of the design's, 16 to 32
+    #[arg(long, value_name = "BITS", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(16..=32))]
+    sum_bits: Vec<u8>,
+    /// Also the whole array, which takes minutes for large ones
+    #[arg(long)]
+    array: bool,
+    /// How the table is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// Write parameterized Verilog-2005 of the array, with a self-checking testbench
@@ -84,6 +139,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.command {
         Command::Emit(arguments) => emit(arguments).map(|()| Answer::Yes),
         Command::Check(arguments) => consistency(arguments),
+        Command::Synth(arguments) => synthesis(arguments).map(|()| Answer::Yes),
+        Command::Wave(arguments) => wave(arguments).map(|()| Answer::Yes),
     }
 }
 
@@ -106,6 +163,104 @@ fn design(name: &str) -> Result<Accelerator, Failure> {
 
 fn generated(design: &Accelerator, dataflow: Dataflow) -> Result<Generated, Failure> {
     Ok(Generated::new(design, dataflow).map_err(|error| format!("{}: {error}", design.name()))?)
+}
+
+/// Values of all PEs that are recorded at most.
+const MAX_STATES: u64 = 1 << 22;
+
+fn gemm(text: &str) -> Result<[u64; 3], String> {
+    let extents: Vec<u64> = text.split(',').filter_map(|extent| extent.parse().ok()).collect();
+    extents
+        .try_into()
+        .ok()
+        .filter(|extents: &[u64; 3]| extents.iter().all(|extent| (1..=4096).contains(extent)))
+        .ok_or_else(|| "expected M,N,K, each 1 to 4096".to_owned())
+}
+
+fn cycles(text: &str) -> Result<Range<u64>, String> {
+    let range = text.split_once("..").and_then(|(start, end)| Some(start.parse().ok()?..end.parse().ok()?));
+    range
+        .filter(|range: &Range<u64>| !range.is_empty())
+        .ok_or_else(|| "expected A..B with A below B, as in 0..40".to_owned())
+}
+
+fn wave(arguments: &Wave) -> Result<(), Failure> {
+    let design = design(&arguments.hw)?;
+    let generated = generated(&design, arguments.dataflow.unwrap_or(design.array().dataflows()[0]))?;
+    let [m, n, k] = arguments.gemm;
+    let cycles = arguments.cycles.clone();
+    let most = MAX_STATES / (design.array().rows() * design.array().cols());
+    if cycles.end - cycles.start > most {
+        return Err(
+            format!("--cycles: {} cycles; at most {most} of this array", cycles.end - cycles.start).into()
+        );
+    }
+    let wave = generated.wave(&generated.layer(m, n, k, 1), cycles)?;
+    if wave.recorded() == 0 {
+        return Err(format!("--cycles: the layer ends before cycle {}", arguments.cycles.start).into());
+    }
+    if let Some(path) = &arguments.wave {
+        let mut bytes = Vec::new();
+        wave.write_vcd(&mut bytes)?;
+        write(path, &bytes)?;
+    }
+    if let Some(path) = &arguments.picture {
+        write(path, wave.to_svg().as_bytes())?;
+    }
+    note(&format!("{} cycles", wave.recorded()));
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    Ok(std::fs::write(path, bytes).map_err(|error| format!("{}: cannot write: {error}", path.display()))?)
+}
+
+fn synthesis(arguments: &Synth) -> Result<(), Failure> {
+    let design = design(&arguments.hw)?;
+    let generated = generated(&design, arguments.dataflow.unwrap_or(design.array().dataflows()[0]))?;
+    let version = yosys_version()?;
+    let scratch = Scratch(std::env::temp_dir().join(format!("systolab-synth-{}", std::process::id())));
+    let parts = [("MACs", Part::Macs), ("PE", Part::Pe), ("array", Part::Array)];
+    let parts = &parts[..if arguments.array { 3 } else { 2 }];
+    let mut headers = vec!["pair".to_owned(), "partial sum (bit)".to_owned()];
+    headers.extend(parts.iter().flat_map(|(name, _)| [format!("{name}: cells"), format!("{name}: area")]));
+    let mut rows = Vec::new();
+    for pair in generated.pairs() {
+        let one = generated.with_pair(pair);
+        let widths = arguments.sum_bits.iter().filter_map(|&bits| one.clone().with_sum_bits(bits));
+        let mut arrays: Vec<_> = widths.collect();
+        arrays.dedup();
+        if arrays.is_empty() {
+            arrays.push(one);
+        }
+        for array in arrays {
+            let mut row = vec![pair.to_string(), array.sum_bits().to_string()];
+            for (name, part) in parts {
+                note(&format!("{pair}, {} bit: {name}…", array.sum_bits()));
+                let found = array.synthesize(*part, &arguments.liberty, &scratch.0)?;
+                row.extend([found.cells.to_string(), format!("{:.0}", found.area)]);
+            }
+            rows.push(row);
+        }
+    }
+    let table = Table {
+        title: format!("{}, dataflow {}: {version}", design.name(), generated.dataflow()),
+        headers,
+        rows,
+        notes: vec![
+            format!("area in the unit of {}", arguments.liberty.display()),
+            "area-driven, no timing constraint; accumulators, scratchpads and control are left out"
+                .to_owned(),
+        ],
+    };
+    print(&match arguments.format {
+        Format::Table => table.to_text(),
+        Format::Markdown => table.to_markdown(),
+        Format::Csv => table.to_csv()?,
+        Format::Json => {
+            return Err("--format json: not in this version; expected table, markdown or csv".into());
+        }
+    })
 }
 
 /// The layers of a network's first image, as the design's mapper cuts them.

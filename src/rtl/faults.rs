@@ -59,7 +59,7 @@ pub const FAULTS: [Fault; 30] = [
         "weight[W_BITS*(n*LANES_K + k) +: W_BITS]",
         "weight[W_BITS*((LANES_N-1-n)*LANES_K + k) +: W_BITS]",
     ),
-    stationary("sign of the weight ignored", "product.v", "(W_SIGNED != 0) & w[W_BITS-1]", "1'b0"),
+    stationary("sign of the weight ignored", "product.v", "[W_BITS-(W_SIGNED != 0):0] y", "[W_BITS:0] y"),
     stationary(
         "activations not skewed",
         "stationary_array.v",

@@ -1,14 +1,19 @@
 //! A layer played on the stepped array: what the Verilog is fed, and the sums that must appear.
 
+use std::ops::Range;
+
 use crate::mapping::{Dataflow, Schedule};
 use crate::numerics::{Bf16Mac, IntegerMac, MacSpec};
 use crate::stepped::{
-    Arrival, Bf16Payload, IntegerPayload, Operands, Payload, Start, Violation, run_observed,
+    Arrival, Bf16Payload, IntegerPayload, Operands, Payload, PeState, Start, Violation, Watch, run_observed,
+    run_watched,
 };
 
+use super::datapath::Datapath;
 use super::generated::Generated;
 use super::layer::{Layer, Words};
 use super::stimulus::Stimulus;
+use super::wave::Wave;
 
 /// Cycles of a layer that are simulated: their ports are held in memory.
 const MAX_CYCLES: u64 = 60_000;
@@ -92,15 +97,7 @@ impl Generated {
         if cycles > MAX_CYCLES {
             return Err(PlayError::Cycles { cycles });
         }
-        let (mut sums, cycles) = match (&layer.words, path.mac) {
-            (Words::Integer { activations, weights }, MacSpec::Integer(mac)) => {
-                self.integers(&schedule, &starts, (activations, weights), mac)?
-            }
-            (Words::Bf16 { activations, weights }, MacSpec::Bf16(mac)) => {
-                self.floats(&schedule, &starts, (activations, weights), mac)?
-            }
-            _ => return Err(PlayError::Operands),
-        };
+        let (mut sums, cycles) = self.sums(layer, path, &starts, None)?;
         if let Some(finished) = &layer.sums {
             replace_finished(&mut sums, finished)?;
         }
@@ -127,20 +124,54 @@ impl Generated {
         Ok(play)
     }
 
+    /// Registers of the stepped array in some cycles of a layer.
+    ///
+    /// # Errors
+    /// When the layer is not one of this array.
+    pub fn wave(&self, layer: &Layer, cycles: Range<u64>) -> Result<Wave, PlayError> {
+        let path = self.datapaths.iter().find(|path| path.pair == layer.pair);
+        let path = path.ok_or_else(|| PlayError::Pair(layer.pair.to_string()))?;
+        let starts = self.control.starts(&layer.schedule, layer.loading);
+        let mut wave = Wave::new(self.rows, self.columns, cycles);
+        self.sums(layer, path, &starts, Some(&mut |state| wave.record(state)))?;
+        Ok(wave)
+    }
+
+    /// Every sum that becomes readable, and the cycles of the layer.
+    fn sums(
+        &self,
+        layer: &Layer,
+        path: &Datapath,
+        starts: &[Start],
+        watch: Option<&mut Watch<'_, u32>>,
+    ) -> Result<(Vec<Sum>, u64), PlayError> {
+        let schedule = &layer.schedule;
+        match (&layer.words, path.mac) {
+            (Words::Integer { activations, weights }, MacSpec::Integer(mac)) => {
+                Ok(self.integers(schedule, starts, (activations, weights), mac, watch)?)
+            }
+            (Words::Bf16 { activations, weights }, MacSpec::Bf16(mac)) => {
+                Ok(self.floats(schedule, starts, (activations, weights), mac, watch)?)
+            }
+            _ => Err(PlayError::Operands),
+        }
+    }
+
     fn integers(
         &self,
         schedule: &Schedule,
         starts: &[Start],
         (activations, weights): (&[i16], &[i16]),
         mac: IntegerMac,
+        watch: Option<&mut Watch<'_, u32>>,
     ) -> Result<(Vec<Sum>, u64), Violation> {
         let (m, n, k) = (schedule.gemm.m, schedule.gemm.n, schedule.gemm.k);
         let operands = Operands { activations, weights, m, n, k };
         let bits = |sum: i64| sum as u32;
         match schedule.lanes.along_n() {
-            1 => self.step(schedule, starts, &IntegerPayload::<1> { operands, mac }, bits),
-            2..=4 => self.step(schedule, starts, &IntegerPayload::<4> { operands, mac }, bits),
-            _ => self.step(schedule, starts, &IntegerPayload::<64> { operands, mac }, bits),
+            1 => self.step(schedule, starts, &IntegerPayload::<1> { operands, mac }, bits, watch),
+            2..=4 => self.step(schedule, starts, &IntegerPayload::<4> { operands, mac }, bits, watch),
+            _ => self.step(schedule, starts, &IntegerPayload::<64> { operands, mac }, bits, watch),
         }
     }
 
@@ -150,13 +181,14 @@ impl Generated {
         starts: &[Start],
         (activations, weights): (&[half::bf16], &[half::bf16]),
         mac: Bf16Mac,
+        watch: Option<&mut Watch<'_, u32>>,
     ) -> Result<(Vec<Sum>, u64), Violation> {
         let (m, n, k) = (schedule.gemm.m, schedule.gemm.n, schedule.gemm.k);
         let operands = Operands { activations, weights, m, n, k };
         match schedule.lanes.along_n() {
-            1 => self.step(schedule, starts, &Bf16Payload::<1> { operands, mac }, f32::to_bits),
-            2..=4 => self.step(schedule, starts, &Bf16Payload::<4> { operands, mac }, f32::to_bits),
-            _ => self.step(schedule, starts, &Bf16Payload::<64> { operands, mac }, f32::to_bits),
+            1 => self.step(schedule, starts, &Bf16Payload::<1> { operands, mac }, f32::to_bits, watch),
+            2..=4 => self.step(schedule, starts, &Bf16Payload::<4> { operands, mac }, f32::to_bits, watch),
+            _ => self.step(schedule, starts, &Bf16Payload::<64> { operands, mac }, f32::to_bits, watch),
         }
     }
 
@@ -166,10 +198,22 @@ impl Generated {
         starts: &[Start],
         payload: &P,
         bits: impl Fn(P::Output) -> u32,
+        watch: Option<&mut Watch<'_, u32>>,
     ) -> Result<(Vec<Sum>, u64), Violation> {
         let mut sums = Vec::new();
         let observe = &mut |Arrival { cycle, output, sum }| sums.push(Sum { cycle, output, bits: bits(sum) });
-        let cycles = run_observed(schedule, &self.control, starts, payload, observe)?.cycles;
+        let run = match watch {
+            None => run_observed(schedule, &self.control, starts, payload, observe),
+            Some(watch) => {
+                let watch = &mut |state: PeState<P::Output>| {
+                    let PeState { cycle, row, column, moving, held, shadow, sum, out } = state;
+                    let (sum, out) = (sum.map(&bits), out.map(&bits));
+                    watch(PeState { cycle, row, column, moving, held, shadow, sum, out });
+                };
+                run_watched(schedule, &self.control, starts, payload, observe, Some(watch))
+            }
+        };
+        let cycles = run?.cycles;
         Ok((sums, cycles))
     }
 

@@ -9,6 +9,7 @@ use crate::numerics::{
 };
 use crate::stepped::Loading;
 
+use super::datapath::Datapath;
 use super::generated::Generated;
 use super::layer::{Layer, Words};
 use super::requantization::{Requantization, Scaling};
@@ -115,6 +116,23 @@ impl Generated {
         let gemm = Gemm { m, n, k, groups: random.within(1, 2) };
         let mut tile = |extent| if random.within(0, 1) == 0 { extent } else { random.within(1, extent) };
         let (m_tile, n_tile) = (tile(m), tile(n));
+        let layer = self.layer_of(path, gemm, (m_tile, n_tile), random);
+        Layer { loading: random.pick(&[Loading::Earliest, Loading::Latest]), ..layer }
+    }
+
+    /// A layer in one piece, with random operands of the first pair.
+    pub fn layer(&self, m: u64, n: u64, k: u64, seed: u64) -> Layer {
+        self.layer_of(&self.datapaths[0], Gemm { m, n, k, groups: 1 }, (m, n), &mut Random(seed))
+    }
+
+    fn layer_of(
+        &self,
+        path: &Datapath,
+        gemm: Gemm,
+        (m_tile, n_tile): (u64, u64),
+        random: &mut Random,
+    ) -> Layer {
+        let Gemm { m, n, k, .. } = gemm;
         let schedule = Schedule {
             gemm,
             dataflow: self.dataflow,
@@ -141,13 +159,6 @@ impl Generated {
                 Words::Bf16 { activations: words(counts.0), weights: words(counts.1) }
             }
         };
-        Layer {
-            pair: path.pair,
-            schedule,
-            loading: random.pick(&[Loading::Earliest, Loading::Latest]),
-            words,
-            sums: None,
-            requantization,
-        }
+        Layer { pair: path.pair, schedule, loading: Loading::Latest, words, sums: None, requantization }
     }
 }

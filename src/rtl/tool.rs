@@ -49,9 +49,22 @@ pub enum ToolError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The testbench said something else than its result.
-    #[error("the testbench printed no result but: {0}")]
-    NoResult(String),
+    /// A file cannot be read.
+    #[error("{}: cannot read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// It said something else than its result.
+    #[error("{of} printed no result but: {text}")]
+    NoResult {
+        /// Which tool.
+        of: &'static str,
+        /// What it printed.
+        text: String,
+    },
 }
 
 /// What the testbench counted.
@@ -87,7 +100,7 @@ impl Verdict {
     }
 }
 
-fn run(command: &mut Command, package: &'static str) -> Result<Output, ToolError> {
+pub(super) fn run(command: &mut Command, package: &'static str) -> Result<Output, ToolError> {
     let tool = command.get_program().to_string_lossy().into_owned();
     let output = match command.output() {
         Ok(output) => output,
@@ -101,6 +114,20 @@ fn run(command: &mut Command, package: &'static str) -> Result<Output, ToolError
     let lines: Vec<_> = said.lines().collect();
     let lines = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
     Err(ToolError::Failed { tool, lines })
+}
+
+/// The first line that a tool prints when it is asked for its version.
+pub(super) fn version(tool: &str, option: &str, package: &'static str) -> Result<String, ToolError> {
+    let output = run(Command::new(tool).arg(option), package)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// Writes files to a folder, which is made.
+pub(super) fn write_files(folder: &Path, files: &[(String, String)]) -> Result<(), ToolError> {
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| files.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text)));
+    written.map_err(|source| ToolError::Write { path: folder.to_owned(), source })
 }
 
 impl Simulator {
@@ -120,9 +147,7 @@ impl Simulator {
             Self::Verilator => ("verilator", "--version"),
             Self::Icarus => ("iverilog", "-V"),
         };
-        let output = run(Command::new(tool).arg(option), self.package())?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+        version(tool, option, self.package())
     }
 
     /// Compiles Verilog below `builds`, unless the same files were compiled there by the same version.
@@ -154,9 +179,7 @@ impl Simulator {
     }
 
     fn compile(self, folder: &Path, files: &[(String, String)]) -> Result<(), ToolError> {
-        let written = std::fs::create_dir_all(folder)
-            .and_then(|()| files.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text)));
-        written.map_err(|source| ToolError::Write { path: folder.to_owned(), source })?;
+        write_files(folder, files)?;
         let mut command = match self {
             Self::Verilator => {
                 let mut command = Command::new("verilator");
@@ -208,6 +231,6 @@ impl Simulation {
         let output = run(&mut command, self.simulator.package())?;
         let text = String::from_utf8_lossy(&output.stdout);
         let verdict = text.lines().find_map(Verdict::parse);
-        verdict.ok_or_else(|| ToolError::NoResult(text.into_owned()))
+        verdict.ok_or_else(|| ToolError::NoResult { of: "the testbench", text: text.into_owned() })
     }
 }
