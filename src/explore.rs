@@ -4,6 +4,7 @@
 //! terminals or plots.
 
 mod accuracy;
+mod array_layers;
 mod cost_table;
 mod design_point;
 mod evaluate;
@@ -27,6 +28,7 @@ mod zero_operands;
 pub use crate::functional::Engine;
 pub use crate::mapping::{Dataflow, Join};
 pub use accuracy::{Interval95, newcombe, wilson};
+pub use array_layers::{ArrayLayer, ArrayOperands, array_layers};
 pub use cost_table::{
     AreaCosts, CostRow, CostTable, DesignCosts, LeftOut, MemoryCosts, PairCosts, SramFitRow, TechnologyCosts,
     cost_table,

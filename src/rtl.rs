@@ -1,27 +1,51 @@
 //! The array as Verilog that other people's simulators run, and its consistency with the stepped array
 //! and the closed form in bits and cycles. Not a validation against silicon.
 //!
-//! The modules in `rtl/sv` are written by hand; a [`Generated`] array adds parameters and a top level.
-//! Knows designs, schedules and the stepped array. Must not know networks or terminals.
+//! The modules in `rtl/sv` are written by hand; a [`Generated`] array adds its parameters.
+//! Knows designs, schedules, numerics and the stepped array. Must not know networks or terminals.
 
 mod check;
+mod datapath;
 mod faults;
+mod formula;
 mod generated;
+mod layer;
+mod play;
+mod random;
+mod requantization;
 mod stimulus;
+mod synthesis;
 mod tool;
+mod wave;
 
-pub use check::{CheckError, Consistency, check, count_caught};
+pub use check::{Caught, CheckError, Compiled, Consistency, Folders, count_caught};
+pub use datapath::NotGenerated;
 pub use faults::{FAULTS, Fault};
-pub use generated::{Generated, NotGenerated};
+pub use generated::Generated;
+pub use layer::{Layer, Words};
+pub use play::PlayError;
+pub use requantization::{Requantization, Scaling};
+pub use synthesis::{Part, Synthesized, yosys_version};
 pub use tool::{Simulator, ToolError};
+pub use wave::Wave;
 
 /// Hand-written modules: name and text.
-pub const MODULES: [(&str, &str); 7] = [
+pub const MODULES: [(&str, &str); 17] = [
     ("delay.v", include_str!("rtl/sv/delay.v")),
+    ("clip.v", include_str!("rtl/sv/clip.v")),
     ("product.v", include_str!("rtl/sv/product.v")),
     ("integer_mac.v", include_str!("rtl/sv/integer_mac.v")),
+    ("bf16_product.v", include_str!("rtl/sv/bf16_product.v")),
+    ("float_add.v", include_str!("rtl/sv/float_add.v")),
+    ("bf16_mac.v", include_str!("rtl/sv/bf16_mac.v")),
+    ("macs.v", include_str!("rtl/sv/macs.v")),
     ("stationary_pe.v", include_str!("rtl/sv/stationary_pe.v")),
-    ("accumulator.v", include_str!("rtl/sv/accumulator.v")),
     ("stationary_array.v", include_str!("rtl/sv/stationary_array.v")),
-    ("stationary_testbench.v", include_str!("rtl/sv/stationary_testbench.v")),
+    ("output_pe.v", include_str!("rtl/sv/output_pe.v")),
+    ("output_array.v", include_str!("rtl/sv/output_array.v")),
+    ("accumulator.v", include_str!("rtl/sv/accumulator.v")),
+    ("requantize.v", include_str!("rtl/sv/requantize.v")),
+    ("output_stage.v", include_str!("rtl/sv/output_stage.v")),
+    ("top.v", include_str!("rtl/sv/top.v")),
+    ("testbench.v", include_str!("rtl/sv/testbench.v")),
 ];

@@ -12,6 +12,7 @@ mod output_stationary;
 mod part;
 mod payload;
 mod violation;
+mod watch;
 mod weight_stationary;
 
 use crate::mapping::{Dataflow, Schedule};
@@ -20,6 +21,7 @@ pub use accumulator::Arrival;
 pub use control::{Control, Loading, Start};
 pub use payload::{Bf16Payload, IntegerPayload, Operands, Payload};
 pub use violation::{Conflict, Violation};
+pub use watch::{PeState, Watch};
 pub use weight_stationary::WeightWrites;
 
 use output_stationary::output_stationary;
@@ -78,6 +80,24 @@ pub fn run_observed<P: Payload>(
     payload: &P,
     observe: &mut dyn FnMut(Arrival<P::Output>),
 ) -> Result<Run<P::Output>, Violation> {
+    run_watched(schedule, control, starts, payload, observe, None)
+}
+
+/// The same, and tells of the registers of every PE after every cycle.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// As [`run`].
+pub fn run_watched<P: Payload>(
+    schedule: &Schedule,
+    control: &Control,
+    starts: &[Start],
+    payload: &P,
+    observe: &mut dyn FnMut(Arrival<P::Output>),
+    mut watch: Option<&mut Watch<'_, P::Output>>,
+) -> Result<Run<P::Output>, Violation> {
     let mut cycles = 0;
     let mut outputs = vec![None; schedule.gemm.outputs() as usize];
     let mut weight_writes = WeightWrites::default();
@@ -85,9 +105,21 @@ pub fn run_observed<P: Payload>(
         let parts = Part::of(schedule, array);
         assert_eq!(starts.len(), parts.len(), "one start per fold");
         let run = match schedule.dataflow {
-            Dataflow::Ws => weight_stationary(schedule, control, starts, &parts, payload, observe)?,
-            Dataflow::Is => weight_stationary(schedule, control, starts, &parts, &Swapped(payload), observe)?,
-            Dataflow::Os => output_stationary(schedule, control, starts, &parts, payload, observe)?,
+            Dataflow::Ws => {
+                weight_stationary(schedule, control, starts, &parts, payload, observe, watch.as_deref_mut())?
+            }
+            Dataflow::Is => weight_stationary(
+                schedule,
+                control,
+                starts,
+                &parts,
+                &Swapped(payload),
+                observe,
+                watch.as_deref_mut(),
+            )?,
+            Dataflow::Os => {
+                output_stationary(schedule, control, starts, &parts, payload, observe, watch.as_deref_mut())?
+            }
         };
         cycles = cycles.max(run.cycles);
         weight_writes += run.weight_writes;

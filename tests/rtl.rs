@@ -7,9 +7,22 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![allow(clippy::print_stderr, reason = "what was skipped")]
 
+use std::path::{Path, PathBuf};
+
+use half::bf16;
+use rustc_apfloat::Float;
+use rustc_apfloat::ieee::Single;
+use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
+use systolab::explore::{ArrayOperands, Design, Origin, Request, array_layers};
 use systolab::hardware::{Accelerator, SHIPPED};
-use systolab::rtl::{FAULTS, Generated, MODULES, Simulator, check, count_caught};
+use systolab::mapping::{Dataflow, Gemm, Join, Lanes, Schedule, Split};
+use systolab::numerics::OperandPair;
+use systolab::rtl::{
+    Compiled, FAULTS, Folders, Generated, Layer, MODULES, Part, Simulator, Words, count_caught, yosys_version,
+};
 use systolab::source::SourceFile;
+use systolab::tensor::{Data, TensorFile};
+use systolab::workload::{ParameterSource, Params, Samples, Workload};
 
 /// The shipped design, with lines of its file replaced.
 fn design(name: &str, changes: &[(&str, &str)]) -> Accelerator {
@@ -34,21 +47,30 @@ fn simulators_are_there() -> bool {
     true
 }
 
+const SMALLER: [(&str, &str); 2] = [("rows = 16", "rows = 3"), ("cols = 16", "cols = 3")];
 const SMALL: [(&str, &str); 2] = [("rows = 16", "rows = 4"), ("cols = 16", "cols = 5")];
 
-fn assert_consistent(design: &Accelerator, simulator: Simulator, cases: u64) {
-    let folder = tempfile::tempdir().unwrap();
-    let generated = Generated::new(design).unwrap();
-    let found = check(&generated, design.array(), simulator, folder.path(), cases, 1).unwrap();
+/// The same Verilog is compiled once, also from one run of the tests to the next.
+fn builds() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("verilog")
+}
+
+fn assert_consistent(design: &Accelerator, dataflow: Dataflow, simulator: Simulator, cases: u64) {
+    let plays = tempfile::tempdir().unwrap();
+    let generated = Generated::new(design, dataflow).unwrap();
+    let folders = Folders { builds: &builds(), plays: plays.path() };
+    let compiled = Compiled::new(&generated, design.array(), simulator, folders).unwrap();
+    let found = compiled.check_all(generated.random_layers(cases, 1)).unwrap();
     assert_eq!((found.differences, found.total_differences), (0, 0), "{found:?}");
     assert_eq!(found.cases, cases);
     assert!(found.outputs > 10 * cases, "{found:?}");
+    eprintln!("{dataflow}: {found:?}");
 }
 
 #[test]
 fn weight_stationary_arrays_agree_under_verilator() {
     if simulators_are_there() {
-        assert_consistent(&design("edge-16x16", &SMALL), Simulator::Verilator, 150);
+        assert_consistent(&design("edge-16x16", &SMALL), Dataflow::Ws, Simulator::Verilator, 160);
     }
 }
 
@@ -59,9 +81,248 @@ fn input_stationary_arrays_agree_with_another_latency() {
             ("dataflows = [\"ws\"]", "dataflows = [\"is\"]"),
             ("accumulator_latency_cycles = 1", "accumulator_latency_cycles = 3"),
         ];
-        let design = design("edge-16x16", &[&SMALL[..], &changes[..]].concat());
-        assert_consistent(&design, Simulator::Verilator, 100);
+        let design = design("edge-16x16", &[&SMALLER[..], &changes[..]].concat());
+        assert_consistent(&design, Dataflow::Is, Simulator::Verilator, 80);
     }
+}
+
+#[test]
+fn output_stationary_arrays_agree() {
+    if simulators_are_there() {
+        let changes = [("dataflows = [\"ws\"]", "dataflows = [\"os\"]")];
+        let design = design("edge-16x16", &[&SMALL[..], &changes[..]].concat());
+        assert_consistent(&design, Dataflow::Os, Simulator::Verilator, 160);
+    }
+}
+
+/// No shadow registers and one register per result; sums that saturate; lanes in a block and along n; bf16 partial
+/// sums with flushed subnormals.
+#[test]
+fn other_registers_and_other_sums_agree() {
+    if simulators_are_there() {
+        let design = design(
+            "edge-16x16",
+            &[
+                &SMALLER[..],
+                &[
+                    ("dataflows = [\"ws\"]", "dataflows = [\"ws\", \"os\"]\nos_drain = \"blocking\""),
+                    ("double_buffer = true", "double_buffer = false"),
+                    ("partial_sum = \"f32\"", "partial_sum = \"bf16\""),
+                    ("subnormals = \"keep\"", "subnormals = \"flush\""),
+                    ("along = \"k\", count = 2 }", "along = \"n\", count = 3 }\noverflow = \"saturate\""),
+                    (
+                        "along = \"k\", count = 2 }",
+                        "along = \"k\", count = 2 }\noverflow = \"saturate\"\nlane_sum = \"block\"",
+                    ),
+                    (
+                        "count = 1 }\npartial_sum_bits",
+                        "count = 4 }\noverflow = \"saturate\"\npartial_sum_bits",
+                    ),
+                    ("partial_sum_bits = 20", "partial_sum_bits = 16"),
+                ],
+            ]
+            .concat(),
+        );
+        assert_consistent(&design, Dataflow::Ws, Simulator::Verilator, 120);
+        assert_consistent(&design, Dataflow::Os, Simulator::Icarus, 40);
+    }
+}
+
+/// Integer sums of ONNX Runtime's MatMulInteger (tests/oracles/onnxruntime/matmulinteger.py) on the ws and the os array.
+#[test]
+fn integer_sums_are_those_of_onnx_runtime() {
+    if !simulators_are_there() {
+        return;
+    }
+    let os = [("dataflows = [\"ws\"]", "dataflows = [\"os\"]")];
+    for (dataflow, changes) in [(Dataflow::Ws, &[][..]), (Dataflow::Os, &os[..])] {
+        let design = design("edge-16x16", &[&SMALL[..], changes].concat());
+        let mut layers = Vec::new();
+        for entry in std::fs::read_dir("tests/oracles/matmulinteger").unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let file = TensorFile::read(&path).unwrap();
+            let integers = |tensor: &str| match file.tensor(tensor).unwrap().data() {
+                Data::I32(values) => values.clone(),
+                _ => panic!("{name}: {tensor} is not I32"),
+            };
+            let operands = |tensor| integers(tensor).iter().map(|&value| value as i16).collect::<Vec<_>>();
+            let (activations, weights) = (operands("activations"), operands("weights"));
+            let extent = |tensor: &str, axis: usize| file.tensor(tensor).unwrap().shape()[axis] as u64;
+            let (m, k, n) = (extent("activations", 0), extent("activations", 1), extent("weights", 0));
+            let (activation, weight) = name[..name.len() - 2].split_once('-').unwrap();
+            let pair = OperandPair::new(activation.parse().unwrap(), weight.parse().unwrap()).unwrap();
+            let schedule = schedule(&design, dataflow, pair, Gemm { m, n, k, groups: 1 });
+            let sums = integers("sums").iter().map(|&sum| sum as u32).collect();
+            layers.push(Layer::new(pair, schedule, Words::Integer { activations, weights }, Some(sums), 1));
+        }
+        let count = layers.len() as u64;
+        assert!(count >= 18);
+        assert_same(&design, dataflow, layers, count);
+    }
+}
+
+/// A layer in one piece.
+fn schedule(design: &Accelerator, dataflow: Dataflow, pair: OperandPair, gemm: Gemm) -> Schedule {
+    let unit = design.macs().iter().find(|unit| unit.pair() == pair).unwrap();
+    Schedule {
+        gemm,
+        dataflow,
+        rows: design.array().rows(),
+        columns: design.array().cols(),
+        lanes: Lanes { axis: unit.lane_axis(), count: unit.lanes() },
+        arrays: 1,
+        split: Split::Channels,
+        m_tile: gemm.m,
+        n_tile: gemm.n,
+        join: Join::PerFold,
+    }
+}
+
+/// Layers with somebody else's sums: every bit of the Verilog's must be theirs.
+fn assert_same(design: &Accelerator, dataflow: Dataflow, layers: Vec<Layer>, count: u64) {
+    let plays = tempfile::tempdir().unwrap();
+    let generated = Generated::new(design, dataflow).unwrap();
+    let folders = Folders { builds: &builds(), plays: plays.path() };
+    let compiled = Compiled::new(&generated, design.array(), Simulator::Verilator, folders).unwrap();
+    assert!(layers.iter().all(|layer| layer.sums.is_some()));
+    let found = compiled.check_all(layers).unwrap();
+    assert_eq!((found.cases, found.differences, found.total_differences), (count, 0, 0), "{found:?}");
+    // Sums that are wrong by one bit must not pass.
+    let mut wrong = generated.random_layers(1, 1).next().unwrap();
+    let outputs = wrong.schedule.gemm.groups * wrong.schedule.gemm.m * wrong.schedule.gemm.n;
+    wrong.sums = Some(vec![0x5555_5555; outputs as usize]);
+    assert!(compiled.check(&wrong).unwrap().differences > 0);
+}
+
+/// bf16 sums in f32 by rustc_apfloat: products and sums one by one, folds joined by one more addition.
+#[test]
+fn bf16_sums_are_those_of_apfloat() {
+    if !simulators_are_there() {
+        return;
+    }
+    let design = design("edge-16x16", &SMALL);
+    let generated = Generated::new(&design, Dataflow::Ws).unwrap();
+    let mut layers: Vec<Layer> =
+        generated.random_layers(200, 2).filter(|layer| layer.pair == OperandPair::Bf16).collect();
+    for layer in &mut layers {
+        let Words::Bf16 { activations, weights } = &layer.words else { panic!("not bf16") };
+        let single = |value: bf16| Single::from_bits(u128::from(value.to_bits()) << 16);
+        let (gemm, fold) = (layer.schedule.gemm, layer.schedule.k_per_fold() as usize);
+        let (m, n, k) = (gemm.m as usize, gemm.n as usize, gemm.k as usize);
+        let mut sums = Vec::new();
+        for output in 0..gemm.groups as usize * m * n {
+            let (row, column) = (output / n, output / (m * n) * n + output % n);
+            let pairs: Vec<_> = activations[row * k..][..k].iter().zip(&weights[column * k..][..k]).collect();
+            let sum_of_fold = |pairs: &[(&bf16, &bf16)]| {
+                let add =
+                    |sum: Single, &(&a, &w): &(&bf16, &bf16)| (sum + (single(a) * single(w)).value).value;
+                pairs.iter().fold(Single::ZERO, add)
+            };
+            let sum = pairs.chunks(fold).map(sum_of_fold).fold(Single::ZERO, |sum, fold| (sum + fold).value);
+            sums.push(if sum.is_nan() { 0x7fc0_0000 } else { sum.to_bits() as u32 });
+        }
+        layer.sums = Some(sums);
+    }
+    let count = layers.len() as u64;
+    assert!(count > 20);
+    assert_same(&design, Dataflow::Ws, layers, count);
+}
+
+/// The layers of a trained network as the mapper cuts them; sums must be those of the engine.
+#[test]
+fn layers_of_a_trained_network_agree() {
+    if !simulators_are_there() {
+        return;
+    }
+    let (name, hw) = ("resnet8-width4-mostly-4-bit", design("edge-16x16", &SMALL));
+    let file = SourceFile::read(&PathBuf::from(format!("workloads/{name}.toml"))).unwrap();
+    let workload = Workload::parse(&file).unwrap();
+    let ParameterSource::Trace(trace) = workload.parameters() else { panic!("no trace") };
+    let params = Params::read(trace, workload.network()).unwrap();
+    let technology = SHIPPED_TECHNOLOGIES.iter().find(|(name, _)| *name == "7nm").unwrap();
+    let technology = Technology::parse(&SourceFile::embedded(technology.0, technology.1)).unwrap();
+    let design = Design { accelerator: hw, technology, technology_sha256: String::new() };
+    let samples = Samples::synthetic(workload.network(), 1);
+    let origin = Origin::Trace;
+    let request =
+        Request { design: &design, workload: &workload, params: &params, origin, samples: &samples };
+    let mut count = 0;
+    let mut layers = Vec::new();
+    for layer in array_layers(request).unwrap() {
+        let schedule = layer.mapped.tiling.schedule;
+        let words = match layer.operands {
+            ArrayOperands::Integer(activations, weights) => Words::Integer { activations, weights },
+            ArrayOperands::Bf16(activations, weights) => Words::Bf16 { activations, weights },
+        };
+        count += 1;
+        layers.push(Layer::new(layer.mapped.pair, schedule, words, layer.sums, count));
+    }
+    assert!(count >= 8, "only {count} layers");
+    assert_same(&design.accelerator, Dataflow::Ws, layers, count);
+}
+
+/// An independent reader finds in the waveform what the skew says: PE(r,c) holds vector 0 r + c cycles after PE(0,0).
+#[test]
+fn waveforms_are_read_by_others() {
+    let generated = Generated::new(&design("edge-16x16", &SMALL), Dataflow::Ws).unwrap();
+    let wave = generated.wave(&generated.layer(6, 5, 4, 1), 0..12).unwrap();
+    assert_eq!(wave.recorded(), 12);
+    let mut bytes = Vec::new();
+    wave.write_vcd(&mut bytes).unwrap();
+    let mut read = wellen::simple::read_from_reader(std::io::Cursor::new(bytes)).unwrap();
+    let first_time = |read: &mut wellen::simple::Waveform, row: usize, column: usize| {
+        let scope = format!("pe_{row}_{column}");
+        let variable = read.hierarchy().lookup_var(&["array", &scope], "vector").unwrap();
+        let signal = read.hierarchy()[variable].signal_ref();
+        read.load_signals(&[signal]);
+        let changes = read.get_signal(signal).unwrap().iter_changes();
+        let mut zeros = changes.filter(|(_, value)| value.to_bit_string().unwrap() == "0".repeat(32));
+        read.time_table()[zeros.next().unwrap().0 as usize]
+    };
+    let start = first_time(&mut read, 0, 0);
+    for row in 0..4 {
+        for column in 0..4 {
+            assert_eq!(first_time(&mut read, row, column), start + (row + column) as u64);
+        }
+    }
+    let picture = wave.to_svg();
+    assert_eq!(picture.matches("<text").count(), 12);
+    // The paper, a square of the grid, a frame per cycle, and the PEs that hold a vector: from cycle 4 on.
+    let moving: usize = (0..8)
+        .map(|after| (0..20).filter(|pe| (pe / 5 + pe % 5..pe / 5 + pe % 5 + 6).contains(&after)).count())
+        .sum();
+    assert_eq!(picture.matches("<rect").count(), 2 + 12 + moving);
+}
+
+#[test]
+fn areas_are_those_of_yosys() {
+    let library = Path::new("/usr/share/qflow/tech/osu018/osu018_stdcells.lib");
+    let missing = yosys_version().err().map(|error| error.to_string());
+    let missing =
+        missing.or_else(|| (!library.exists()).then(|| "qflow-tech-osu018 is not installed".to_owned()));
+    if let Some(missing) = missing {
+        let required = std::env::var("SYSTOLAB_REQUIRED_TOOLS").unwrap_or_default();
+        assert!(!required.contains("yosys"), "{missing}");
+        eprintln!("skipped: {missing}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let generated = Generated::new(&design("edge-16x16", &SMALLER), Dataflow::Ws).unwrap();
+    let pair = |format: &str| OperandPair::new(format.parse().unwrap(), format.parse().unwrap()).unwrap();
+    let area = |format, bits, part| {
+        let one = generated.with_pair(pair(format)).with_sum_bits(bits).unwrap();
+        one.synthesize(part, library, folder.path()).unwrap().area
+    };
+    let pe = area("int8", 24, Part::Pe);
+    // Yosys by hand gave 29,455 µm² for a PE without shadow and link registers.
+    assert!((29_455.0..45_000.0).contains(&pe), "{pe}");
+    assert!(area("int8", 32, Part::Pe) > pe);
+    // Two lanes of 4 bits.
+    assert!(area("int4", 16, Part::Pe) < pe);
+    assert!(area("int8", 24, Part::Macs) < pe);
+    // Nine PEs and the skew registers.
+    assert!(area("int8", 24, Part::Array) > 9.0 * pe);
 }
 
 #[test]
@@ -71,25 +332,34 @@ fn every_seeded_fault_is_noticed() {
         assert_eq!(text.matches(fault.text).count(), 1, "{}", fault.name);
     }
     if simulators_are_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let (caught, missed) = count_caught(Simulator::Icarus, folder.path(), 20, 1).unwrap();
-        assert_eq!((caught, missed), (FAULTS.len() as u64, vec![]));
+        let plays = tempfile::tempdir().unwrap();
+        let folders = Folders { builds: &builds(), plays: plays.path() };
+        let caught = count_caught(Simulator::Icarus, folders, 96, 1).unwrap();
+        assert!(caught.missed.is_empty(), "{caught:?}");
+        assert!(caught.total() > FAULTS.len() as u64);
+        eprintln!("{} of {} seeded faults noticed", caught.caught, caught.total());
     }
 }
 
 #[test]
 fn what_has_no_verilog_is_refused_by_its_key() {
-    let refused = |design: &Accelerator| Generated::new(design).unwrap_err().to_string();
-    assert!(refused(&design("tpuv4i-like", &[])).starts_with("`array.count`"));
-    assert!(refused(&design("tpuv1-like", &[])).starts_with("`array.rows`"));
-    let single = design("edge-16x16", &[("double_buffer = true", "double_buffer = false")]);
-    assert!(refused(&single).starts_with("`array.double_buffer`"));
-    let os = design("edge-16x16", &[("dataflows = [\"ws\"]", "dataflows = [\"os\"]")]);
-    assert!(refused(&os).starts_with("`array.dataflows`"));
-    for (key, value) in [("mac.overflow", "overflow = \"saturate\""), ("mac.join", "join = \"chained\"")] {
-        // Equal widths, so that folds may be chained.
-        let other = format!("partial_sum_bits = 32\naccumulator_bits = 32\n{value}");
-        let changed = design("edge-16x16", &[("partial_sum_bits = 20\naccumulator_bits = 32", &other)]);
-        assert!(refused(&changed).starts_with(&format!("`{key}`")), "{key}");
+    let refused = |design: &Accelerator, dataflow| Generated::new(design, dataflow).unwrap_err().to_string();
+    let assert_refused = |design: &Accelerator, key: &str| {
+        assert!(refused(design, Dataflow::Ws).starts_with(&format!("`{key}`")), "{key}");
+    };
+    assert_refused(&design("tpuv4i-like", &[]), "array.count");
+    assert_refused(&design("tpuv1-like", &[]), "array.rows");
+    assert!(refused(&design("edge-16x16", &[]), Dataflow::Os).starts_with("`array.dataflows`"));
+    // Equal widths, so that folds may be chained.
+    let chained = "partial_sum_bits = 32\naccumulator_bits = 32\njoin = \"chained\"";
+    let widths = "partial_sum_bits = 20\naccumulator_bits = 32";
+    assert_refused(&design("edge-16x16", &[(widths, chained)]), "mac.join");
+    for rounding in ["rto", "rtz"] {
+        let changed = format!("rounding = \"{rounding}\"");
+        assert_refused(&design("edge-16x16", &[("rounding = \"rne\"", &changed)]), "mac.rounding");
     }
+    let block = "lane_sum = \"block\"\nrounding = \"rne\"";
+    assert_refused(&design("edge-16x16", &[("rounding = \"rne\"", block)]), "mac.lane_sum");
+    let first = "lanes = { along = \"k\", count = 2 }\noverflow = \"saturate\"\nlane_sum = \"first\"";
+    assert_refused(&design("edge-16x16", &[("lanes = { along = \"k\", count = 2 }", first)]), "mac.lane_sum");
 }

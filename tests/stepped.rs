@@ -1,6 +1,7 @@
 //! Does the closed form give the cycles and the engines the bits of the array stepped register by register?
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(clippy::print_stdout, reason = "counts are printed with --nocapture")]
 
 use half::bf16;
 use systolab::functional::{bf16_dot, integer_dot};
@@ -251,12 +252,18 @@ fn check_floats(random: &mut Random, schedule: &Schedule, control: &Control, nam
     assert!(run.outputs.iter().map(|sum| sum.to_bits()).eq(expected), "bf16 of {name}");
 }
 
+/// Random layers per dataflow on which closed form and stepped array must give the same cycles.
+const INTEGER_CASES: u32 = 500;
+const BF16_CASES: u32 = 200;
+const _: () = assert!((INTEGER_CASES + BF16_CASES) as usize * DATAFLOWS.len() >= 2000);
+
 #[test]
 fn cycles_and_integers_equal_closed_form_and_engine() {
+    println!("{} random layers", INTEGER_CASES as usize * DATAFLOWS.len());
     for (seed, dataflow) in (1..).zip(DATAFLOWS) {
         let mut random = Random(seed);
         let (mut wrapped, mut along_n) = (0, 0);
-        for case in 0..500 {
+        for case in 0..INTEGER_CASES {
             let (schedule, control) = random_case(&mut random, dataflow);
             let name = format!("case {case}: {schedule:?} {control:?}");
             wrapped += u32::from(check_integers(&mut random, &schedule, &control, &name));
@@ -269,9 +276,10 @@ fn cycles_and_integers_equal_closed_form_and_engine() {
 
 #[test]
 fn bf16_equals_the_engine_bit_for_bit() {
+    println!("{} random layers", BF16_CASES as usize * DATAFLOWS.len());
     for (seed, dataflow) in (4..).zip(DATAFLOWS) {
         let mut random = Random(seed);
-        for case in 0..200 {
+        for case in 0..BF16_CASES {
             let (schedule, control) = random_case(&mut random, dataflow);
             check_floats(&mut random, &schedule, &control, &format!("case {case}: {schedule:?} {control:?}"));
         }
@@ -329,6 +337,111 @@ fn mapped_layers_take_the_cycles_of_the_closed_form() {
         }
     }
     assert!(layers > 20, "only {layers} layers");
+}
+
+/// Without double buffering, layers of full folds take what SCALE-Sim 3.0.0 prints: F·(2R+C+T−2) − 1, and ours one more
+/// and the accumulator's latency. SCALE-Sim counts edge folds as full ones, so its committed reports' layers are rounded
+/// up to whole folds.
+#[test]
+fn single_buffered_full_folds_take_scalesims_cycles() {
+    let (mut rows, mut stepped) = (0, 0);
+    for entry in std::fs::read_dir("tests/goldens/scalesim").unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let sections: std::collections::BTreeMap<_, _> =
+            text.split("--- ").skip(1).filter_map(|part| part.split_once('\n')).collect();
+        let (Some(topology), Some(report)) =
+            (sections.get("topology.csv"), sections.get("COMPUTE_REPORT.csv"))
+        else {
+            continue;
+        };
+        let key = |name: &str| {
+            let line = sections["config.cfg"].lines().find(|line| line.starts_with(name)).unwrap();
+            line.split(':').nth(1).unwrap().trim().to_owned()
+        };
+        let dataflow = match key("Dataflow").as_str() {
+            "ws" => Dataflow::Ws,
+            "is" => Dataflow::Is,
+            _ => continue,
+        };
+        let (array_rows, columns): (u64, u64) =
+            (key("ArrayHeight").parse().unwrap(), key("ArrayWidth").parse().unwrap());
+        let mut reported = report.lines().skip(1);
+        for line in topology.lines().skip(1).filter(|line| !line.trim().is_empty()) {
+            let numbers: Vec<u64> =
+                line.split(',').skip(1).filter_map(|word| word.trim().parse().ok()).collect();
+            let [height, width, kernel_h, kernel_w, channels, n, stride] = numbers[..] else {
+                break; // Ratios of sparsity or a second stride.
+            };
+            if line.contains("DP") {
+                // A depthwise row is as many layers as it has channels.
+                reported.nth(channels as usize - 1).unwrap();
+                continue;
+            }
+            let cells: Vec<f64> = reported
+                .next()
+                .unwrap()
+                .split(", ")
+                .filter_map(|cell| cell.trim_end_matches(',').parse().ok())
+                .collect();
+            let (total, stalls) = (cells[2] as u64, cells[3] as u64);
+            let outputs = |size: u64, kernel: u64| (size - kernel + stride).div_ceil(stride);
+            let (m, k) =
+                (outputs(height, kernel_h) * outputs(width, kernel_w), kernel_h * kernel_w * channels);
+            let full = |extent: u64, size: u64| extent.next_multiple_of(size);
+            let (m, n) = match dataflow {
+                Dataflow::Ws => (m, full(n, columns)),
+                _ => (full(m, columns), n),
+            };
+            let schedule = Schedule {
+                gemm: Gemm { m, n, k: full(k, array_rows), groups: 1 },
+                dataflow,
+                rows: array_rows,
+                columns,
+                lanes: Lanes { axis: LaneAxis::K, count: 1 },
+                arrays: 1,
+                split: Split::Channels,
+                m_tile: m,
+                n_tile: n,
+                join: Join::PerFold,
+            };
+            let control =
+                Control { accumulator_latency: 3, double_buffer: false, drain: OutputDrain::Overlapped };
+            let expected = total - stalls + 1 + control.accumulator_latency;
+            let found = array_cycles(&schedule, &array(&schedule, &control)).0;
+            assert_eq!(found, expected, "{}: {line}", path.display());
+            rows += 1;
+            if found * array_rows * columns < 2_000_000 {
+                assert_eq!(layer_cycles(&schedule, &control), Ok(expected), "{}: {line}", path.display());
+                stepped += 1;
+            }
+        }
+    }
+    println!("{rows} rows of SCALE-Sim's reports, {stepped} of them stepped");
+    assert!(rows >= 500 && stepped >= 500, "only {rows} rows, {stepped} stepped");
+}
+
+/// ResNet-18's conv2_1 on 32×32: 36 folds of 3136 vectors, ZigZag's ideal 112,896 cycles.
+#[test]
+fn resnet_18_conv2_1_streams_zigzags_ideal() {
+    let gemm = Gemm { m: 56 * 56, n: 64, k: 576, groups: 1 };
+    let schedule = Schedule {
+        gemm,
+        dataflow: Dataflow::Ws,
+        rows: 32,
+        columns: 32,
+        lanes: Lanes { axis: LaneAxis::K, count: 1 },
+        arrays: 1,
+        split: Split::Channels,
+        m_tile: gemm.m,
+        n_tile: gemm.n,
+        join: Join::PerFold,
+    };
+    let vectors: u64 = schedule.folds().map(|fold| schedule.widest(fold).vectors).sum();
+    assert_eq!(vectors, 112_896);
+    let control = Control { accumulator_latency: 1, double_buffer: true, drain: OutputDrain::Overlapped };
+    // Filling and draining: the first load, the way to the last column, the accumulator.
+    assert_eq!(array_cycles(&schedule, &array(&schedule, &control)).0, vectors + 32 + 32 + 32 - 2 + 1);
 }
 
 /// Any cycle from the previous fold's first vector on may begin the loading.

@@ -44,6 +44,12 @@ fn range(text: &str) -> Result<Range<usize>, String> {
 }
 
 impl Inputs {
+    /// A design and a network with the images of its evaluation set.
+    pub(super) fn of(hw: &str, workload: &str) -> Result<Self, Failure> {
+        let (hw, workload) = (hw.to_owned(), workload.to_owned());
+        Self::read(&ExecutionArguments { hw, workload, input: None, samples: None })
+    }
+
     pub(super) fn read(arguments: &ExecutionArguments) -> Result<Self, Failure> {
         let design = inputs::design_named(&arguments.hw, note)?;
         let (workload, file) = inputs::workload_with_file(&arguments.workload)?;

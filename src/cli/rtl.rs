@@ -1,13 +1,21 @@
 //! `systolab rtl`: the array as Verilog, and its consistency with the stepped array and the closed form.
 
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use crate::rtl::{FAULTS, Generated, Simulator, check, count_caught};
+use crate::explore::{self, ArrayOperands};
+use crate::hardware::{Accelerator, Dataflow};
+use crate::report::Table;
+use crate::rtl::{
+    CheckError, Compiled, Consistency, Folders, Generated, Layer, Part, Simulator, Words, count_caught,
+    yosys_version,
+};
 
+use super::execution_inputs::Inputs;
 use super::output_folder::{self, Replace};
-use super::{Answer, Failure, inputs, note, print};
+use super::{Answer, Failure, Format, inputs, note, print};
 
 /// Verilog of a design's array: write it, or check it against the stepped array and the closed form
 #[derive(Debug, clap::Args)]
@@ -20,6 +28,58 @@ pub(super) struct Arguments {
 enum Command {
     Emit(Emit),
     Check(Check),
+    Synth(Synth),
+    Wave(Wave),
+}
+
+/// Registers of the stepped array over some cycles of a random layer: a waveform, a picture
+#[derive(Debug, clap::Args)]
+#[group(id = "output", required = true, multiple = true, args = ["wave", "picture"])]
+struct Wave {
+    /// A design: shipped name or file
+    #[arg(long, value_name = "DESIGN")]
+    hw: String,
+    /// Which of its dataflows (default: the first)
+    #[arg(long, value_parser = dataflow)]
+    dataflow: Option<Dataflow>,
+    /// Extents of the layer, m,n,k
+    #[arg(long, value_name = "M,N,K", value_parser = gemm)]
+    gemm: [u64; 3],
+    /// Cycles A to B − 1
+    #[arg(long, value_name = "A..B", value_parser = cycles)]
+    cycles: Range<u64>,
+    /// Write a VCD file
+    #[arg(long, value_name = "FILE")]
+    wave: Option<PathBuf>,
+    /// Write an SVG file that shows which PEs hold a moving operand, cycle by cycle
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+}
+
+/// Cells and area of the MACs, of a PE and of the array, one operand pair at a time, by Yosys
+///
+/// Area only: nothing is timed, and a bf16 MAC has no pipeline register. Accumulators and scratchpads are memories and
+/// are left out.
+#[derive(Debug, clap::Args)]
+struct Synth {
+    /// A design: shipped name or file
+    #[arg(long, value_name = "DESIGN")]
+    hw: String,
+    /// Which of its dataflows (default: the first)
+    #[arg(long, value_parser = dataflow)]
+    dataflow: Option<Dataflow>,
+    /// A library of cells with areas
+    #[arg(long, value_name = "FILE")]
+    liberty: PathBuf,
+    /// Widths of integer partial sums instead of the design's, 16 to 32
+    #[arg(long, value_name = "BITS", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(16..=32))]
+    sum_bits: Vec<u8>,
+    /// Also the whole array, which takes minutes for large ones
+    #[arg(long)]
+    array: bool,
+    /// How the table is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// Write parameterized Verilog-2005 of the array, with a self-checking testbench
@@ -28,6 +88,9 @@ struct Emit {
     /// A design: shipped name or file
     #[arg(long, value_name = "DESIGN")]
     hw: String,
+    /// Which of its dataflows (default: the first)
+    #[arg(long, value_parser = dataflow)]
+    dataflow: Option<Dataflow>,
     /// Folder for the files
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -42,10 +105,16 @@ struct Check {
     /// A design: shipped name or file
     #[arg(long, value_name = "DESIGN")]
     hw: String,
-    /// Random layers, over all operand pairs in turn
+    /// Which of its dataflows (default: all)
+    #[arg(long, value_parser = dataflow)]
+    dataflow: Option<Dataflow>,
+    /// Random layers per dataflow, over all operand pairs in turn
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     cases: u64,
-    /// What the layers are drawn from
+    /// Also a network's layers: first image, real operands, tiles of the mapper; sums must be the engine's
+    #[arg(long, value_name = "NETWORK")]
+    workload: Vec<String>,
+    /// What the random layers are drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Keep the Verilog, the builds and the last layer's files in this folder, which must not exist
@@ -54,7 +123,7 @@ struct Check {
 }
 
 /// Random layers that look for each seeded fault.
-const FAULT_LAYERS: u64 = 20;
+const FAULT_LAYERS: u64 = 96;
 
 /// A folder that is removed in the end.
 struct Scratch(PathBuf);
@@ -70,29 +139,181 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.command {
         Command::Emit(arguments) => emit(arguments).map(|()| Answer::Yes),
         Command::Check(arguments) => consistency(arguments),
+        Command::Synth(arguments) => synthesis(arguments).map(|()| Answer::Yes),
+        Command::Wave(arguments) => wave(arguments).map(|()| Answer::Yes),
     }
 }
 
 fn emit(arguments: &Emit) -> Result<(), Failure> {
     let replace = if arguments.force { Replace::Anything } else { Replace::OnlyOurs };
     output_folder::check(&arguments.out, replace)?;
-    let generated = generated(&arguments.hw)?.0;
+    let design = design(&arguments.hw)?;
+    let dataflow = arguments.dataflow.unwrap_or(design.array().dataflows()[0]);
+    let generated = generated(&design, dataflow)?;
     let files = generated.files();
     output_folder::write(&arguments.out, &files, replace)?;
-    note(&format!("{}: {} files", arguments.out.display(), files.len()));
+    note(&format!("{}: {} files, dataflow {dataflow}", arguments.out.display(), files.len()));
     note(&format!("not generated: {}", generated.left_out().join(", ")));
     Ok(())
 }
 
-fn generated(name: &str) -> Result<(Generated, crate::hardware::Accelerator), Failure> {
-    let design = inputs::design_named(name, note)?;
-    let generated = Generated::new(&design.accelerator)
-        .map_err(|error| format!("{}: {error}", design.accelerator.name()))?;
-    Ok((generated, design.accelerator))
+fn design(name: &str) -> Result<Accelerator, Failure> {
+    Ok(inputs::design_named(name, note)?.accelerator)
+}
+
+fn generated(design: &Accelerator, dataflow: Dataflow) -> Result<Generated, Failure> {
+    Ok(Generated::new(design, dataflow).map_err(|error| format!("{}: {error}", design.name()))?)
+}
+
+/// Values of all PEs that are recorded at most.
+const MAX_STATES: u64 = 1 << 22;
+
+fn gemm(text: &str) -> Result<[u64; 3], String> {
+    let extents: Vec<u64> = text.split(',').filter_map(|extent| extent.parse().ok()).collect();
+    extents
+        .try_into()
+        .ok()
+        .filter(|extents: &[u64; 3]| extents.iter().all(|extent| (1..=4096).contains(extent)))
+        .ok_or_else(|| "expected M,N,K, each 1 to 4096".to_owned())
+}
+
+fn cycles(text: &str) -> Result<Range<u64>, String> {
+    let range = text.split_once("..").and_then(|(start, end)| Some(start.parse().ok()?..end.parse().ok()?));
+    range
+        .filter(|range: &Range<u64>| !range.is_empty())
+        .ok_or_else(|| "expected A..B with A below B, as in 0..40".to_owned())
+}
+
+fn wave(arguments: &Wave) -> Result<(), Failure> {
+    let design = design(&arguments.hw)?;
+    let generated = generated(&design, arguments.dataflow.unwrap_or(design.array().dataflows()[0]))?;
+    let [m, n, k] = arguments.gemm;
+    let cycles = arguments.cycles.clone();
+    let most = MAX_STATES / (design.array().rows() * design.array().cols());
+    if cycles.end - cycles.start > most {
+        return Err(
+            format!("--cycles: {} cycles; at most {most} of this array", cycles.end - cycles.start).into()
+        );
+    }
+    let wave = generated.wave(&generated.layer(m, n, k, 1), cycles)?;
+    if wave.recorded() == 0 {
+        return Err(format!("--cycles: the layer ends before cycle {}", arguments.cycles.start).into());
+    }
+    if let Some(path) = &arguments.wave {
+        let mut bytes = Vec::new();
+        wave.write_vcd(&mut bytes)?;
+        write(path, &bytes)?;
+    }
+    if let Some(path) = &arguments.picture {
+        write(path, wave.to_svg().as_bytes())?;
+    }
+    note(&format!("{} cycles", wave.recorded()));
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    Ok(std::fs::write(path, bytes).map_err(|error| format!("{}: cannot write: {error}", path.display()))?)
+}
+
+fn synthesis(arguments: &Synth) -> Result<(), Failure> {
+    let design = design(&arguments.hw)?;
+    let generated = generated(&design, arguments.dataflow.unwrap_or(design.array().dataflows()[0]))?;
+    let version = yosys_version()?;
+    let scratch = Scratch(std::env::temp_dir().join(format!("systolab-synth-{}", std::process::id())));
+    let parts = [("MACs", Part::Macs), ("PE", Part::Pe), ("array", Part::Array)];
+    let parts = &parts[..if arguments.array { 3 } else { 2 }];
+    let mut headers = vec!["pair".to_owned(), "partial sum (bit)".to_owned()];
+    headers.extend(parts.iter().flat_map(|(name, _)| [format!("{name}: cells"), format!("{name}: area")]));
+    let mut rows = Vec::new();
+    for pair in generated.pairs() {
+        let one = generated.with_pair(pair);
+        let widths = arguments.sum_bits.iter().filter_map(|&bits| one.clone().with_sum_bits(bits));
+        let mut arrays: Vec<_> = widths.collect();
+        arrays.dedup();
+        if arrays.is_empty() {
+            arrays.push(one);
+        }
+        for array in arrays {
+            let mut row = vec![pair.to_string(), array.sum_bits().to_string()];
+            for (name, part) in parts {
+                note(&format!("{pair}, {} bit: {name}…", array.sum_bits()));
+                let found = array.synthesize(*part, &arguments.liberty, &scratch.0)?;
+                row.extend([found.cells.to_string(), format!("{:.0}", found.area)]);
+            }
+            rows.push(row);
+        }
+    }
+    let table = Table {
+        title: format!("{}, dataflow {}: {version}", design.name(), generated.dataflow()),
+        headers,
+        rows,
+        notes: vec![
+            format!("area in the unit of {}", arguments.liberty.display()),
+            "area-driven, no timing constraint; accumulators, scratchpads and control are left out"
+                .to_owned(),
+        ],
+    };
+    print(&match arguments.format {
+        Format::Table => table.to_text(),
+        Format::Markdown => table.to_markdown(),
+        Format::Csv => table.to_csv()?,
+        Format::Json => {
+            return Err("--format json: not in this version; expected table, markdown or csv".into());
+        }
+    })
+}
+
+/// The layers of a network's first image, as the design's mapper cuts them.
+fn layers_of(workload: &str, arguments: &Check, compiled: &[Compiled<'_>]) -> Result<Consistency, Failure> {
+    let inputs = Inputs::of(&arguments.hw, workload)?;
+    let layers = explore::array_layers(inputs.request())?;
+    let mut found = Consistency::default();
+    for (index, layer) in layers.into_iter().enumerate() {
+        let schedule = layer.mapped.tiling.schedule;
+        let words = match layer.operands {
+            ArrayOperands::Integer(activations, weights) => Words::Integer { activations, weights },
+            ArrayOperands::Bf16(activations, weights) => Words::Bf16 { activations, weights },
+        };
+        let compiled = compiled.iter().find(|compiled| compiled.dataflow() == schedule.dataflow);
+        let play = Layer::new(layer.mapped.pair, schedule, words, layer.sums, arguments.seed + index as u64);
+        let checked = match compiled.map(|compiled| compiled.check(&play)) {
+            None => Err(format!("dataflow {} is not checked", schedule.dataflow)),
+            Some(Err(CheckError::Play(error))) if error.is_limit() => Err(error.to_string()),
+            Some(checked) => Ok(checked?),
+        };
+        match checked {
+            Ok(checked) => {
+                note(&format!(
+                    "{workload}, {}: {} sums in {} cycles, {} differences",
+                    layer.name,
+                    checked.outputs,
+                    checked.cycles,
+                    checked.differences + checked.total_differences
+                ));
+                found += checked;
+            }
+            Err(reason) => note(&format!("{workload}, {}: left out: {reason}", layer.name)),
+        }
+    }
+    if found.cases == 0 {
+        return Err(format!("{workload}: no layer can be checked").into());
+    }
+    Ok(found)
+}
+
+/// A dataflow by its name in designs.
+fn dataflow(name: &str) -> Result<Dataflow, String> {
+    [Dataflow::Ws, Dataflow::Os, Dataflow::Is]
+        .into_iter()
+        .find(|dataflow| dataflow.to_string() == name)
+        .ok_or_else(|| "expected `ws`, `os` or `is`".to_owned())
 }
 
 fn consistency(arguments: &Check) -> Result<Answer, Failure> {
-    let (generated, design) = generated(&arguments.hw)?;
+    let design = design(&arguments.hw)?;
+    let dataflows = arguments.dataflow.map_or(design.array().dataflows().to_vec(), |dataflow| vec![dataflow]);
+    let arrays = dataflows.iter().map(|&dataflow| generated(&design, dataflow));
+    let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
     let version = Simulator::Verilator.version()?;
     Simulator::Icarus.version()?;
     let scratch;
@@ -105,41 +326,50 @@ fn consistency(arguments: &Check) -> Result<Answer, Failure> {
         scratch = Scratch(std::env::temp_dir().join(format!("systolab-rtl-{}", std::process::id())));
         &scratch.0
     };
-    note(&format!("{version}; compiling…"));
-    let found = check(
-        &generated,
-        design.array(),
-        Simulator::Verilator,
-        &folder.join("verilator"),
-        arguments.cases,
-        arguments.seed,
-    )?;
+    let (builds, plays) = (folder.join("builds"), folder.join("layer"));
+    let folders = Folders { builds: &builds, plays: &plays };
+    let mut found = Consistency::default();
+    let mut compiled = Vec::new();
+    for array in &arrays {
+        note(&format!("{version}: compiling {}…", array.dataflow()));
+        compiled.push(Compiled::new(array, design.array(), Simulator::Verilator, folders)?);
+    }
+    for (array, compiled) in arrays.iter().zip(&compiled) {
+        found += compiled.check_all(array.random_layers(arguments.cases, arguments.seed))?;
+    }
+    for workload in &arguments.workload {
+        found += layers_of(workload, arguments, &compiled)?;
+    }
     note("seeded faults under Icarus Verilog…");
-    let (caught, missed) =
-        count_caught(Simulator::Icarus, &folder.join("faults"), FAULT_LAYERS, arguments.seed)?;
+    let caught = count_caught(Simulator::Icarus, folders, FAULT_LAYERS, arguments.seed)?;
+    let dataflows: Vec<_> = dataflows.iter().map(ToString::to_string).collect();
     print(&format!(
-        "consistency of the array of {} ({version})\n\
+        "consistency of the array of {}, {} ({version})\n\
          layers                  {}\n\
          sums compared           {}\n\
          bits compared           {}\n\
+         requantized compared    {}\n\
          cycles compared         {}\n\
-         sums that differ        {}\n\
+         differences             {}\n\
          totals that differ      {}\n\
-         seeded faults caught    {caught} of {}\n\
+         seeded faults caught    {} of {}\n\
          not in the Verilog      {}\n",
         design.name(),
+        dataflows.join(", "),
         found.cases,
         found.outputs,
         found.bits,
+        found.stored,
         found.cycles,
         found.differences,
         found.total_differences,
-        FAULTS.len(),
-        generated.left_out().join(", "),
+        caught.caught,
+        caught.total(),
+        arrays[0].left_out().join(", "),
     ))?;
-    for name in &missed {
+    for name in &caught.missed {
         note(&format!("not caught: {name}"));
     }
-    let equal = found.differences == 0 && found.total_differences == 0 && missed.is_empty();
+    let equal = found.differences == 0 && found.total_differences == 0 && caught.missed.is_empty();
     Ok(if equal { Answer::Yes } else { Answer::No })
 }

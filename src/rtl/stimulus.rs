@@ -1,29 +1,11 @@
-//! A layer as what enters the ports cycle by cycle, and as the sums that must appear.
+//! A layer as what enters the ports cycle by cycle.
 
-use crate::mapping::{Dataflow, Gemm, Schedule, Split};
-use crate::numerics::{IntegerFormat, Join};
-use crate::stepped::{Arrival, Control, IntegerPayload, Loading, Operands, Start, Violation, run_observed};
+use crate::mapping::{Dataflow, Fold};
+use crate::stepped::Start;
 
-use super::generated::{Datapath, Generated};
-
-/// A layer with its operands; k contiguous, `[group][m][k]` and `[group][n][k]`.
-#[derive(Clone, Debug)]
-pub(super) struct Case {
-    pub(super) pair: usize,
-    pub(super) gemm: Gemm,
-    pub(super) loading: Loading,
-    pub(super) activations: Vec<i16>,
-    pub(super) weights: Vec<i16>,
-}
-
-/// What the testbench reads, and what it must count.
-pub(super) struct Play {
-    pub(super) stimulus: String,
-    pub(super) expected: String,
-    pub(super) outputs: u64,
-    pub(super) cycles: u64,
-    pub(super) schedule: Schedule,
-}
+use super::datapath::Datapath;
+use super::generated::Generated;
+use super::layer::Layer;
 
 /// Bits of a port, the lowest first.
 struct Port(Vec<bool>);
@@ -33,9 +15,9 @@ impl Port {
         Self(vec![false; width as usize])
     }
 
-    fn set(&mut self, at: u64, value: i16, format: IntegerFormat) {
-        for bit in 0..u64::from(format.bits()) {
-            self.0[(at + bit) as usize] = value >> bit & 1 == 1;
+    fn set(&mut self, at: u64, value: u16, bits: u8) {
+        for bit in 0..bits {
+            self.0[at as usize + usize::from(bit)] = value >> bit & 1 == 1;
         }
     }
 
@@ -48,7 +30,8 @@ impl Port {
     }
 }
 
-/// All ports in one cycle.
+/// All ports in one cycle; of an output-stationary array `load` is the drain pulse, `swap` a fold's first
+/// step and `first` its last.
 struct Cycle {
     load: bool,
     held: Port,
@@ -60,155 +43,150 @@ struct Cycle {
     address: u64,
 }
 
-impl Generated {
-    fn schedule(&self, path: &Datapath, gemm: Gemm) -> Schedule {
-        Schedule {
-            gemm,
-            dataflow: self.dataflow,
-            rows: self.rows,
-            columns: self.columns,
-            lanes: path.lanes,
-            arrays: 1,
-            split: Split::Channels,
-            m_tile: gemm.m,
-            n_tile: gemm.n,
-            join: Join::PerFold,
+/// Writes a layer's folds on ports.
+pub(super) struct Stimulus<'a> {
+    generated: &'a Generated,
+    layer: &'a Layer,
+    path: &'a Datapath,
+    pair: usize,
+    cycles: Vec<Cycle>,
+}
+
+impl<'a> Stimulus<'a> {
+    /// One line per cycle, behind one of the requantization.
+    pub(super) fn text(generated: &'a Generated, layer: &'a Layer, pair: usize, starts: &[Start]) -> String {
+        let path = &generated.datapaths[pair];
+        let mut stimulus = Self { generated, layer, path, pair, cycles: Vec::new() };
+        for (fold, start) in layer.schedule.folds().zip(starts) {
+            match generated.dataflow {
+                Dataflow::Os => stimulus.output_fold(fold, start.vector),
+                Dataflow::Ws | Dataflow::Is => stimulus.stationary_fold(fold, *start),
+            }
+        }
+        let lines = stimulus.cycles.iter().map(|cycle| stimulus.line(cycle));
+        std::iter::once(layer.requantization.ports()).chain(lines).collect()
+    }
+
+    fn line(&self, cycle: &Cycle) -> String {
+        format!(
+            "{:x} {:x} {} {} {:x} {} {} {:x} {:x}\n",
+            self.pair,
+            u8::from(cycle.load),
+            cycle.held.hex(),
+            cycle.rows.hex(),
+            u8::from(cycle.swap),
+            cycle.stream.hex(),
+            cycle.outputs.hex(),
+            u8::from(cycle.first),
+            cycle.address
+        )
+    }
+
+    fn cycle(&mut self, at: u64) -> &mut Cycle {
+        let (stream, held, _, fields) = self.generated.widths();
+        let Generated { rows, columns, .. } = *self.generated;
+        let silent = || Cycle {
+            load: false,
+            held: Port::new(held * columns),
+            rows: Port::new(rows),
+            swap: false,
+            stream: Port::new(stream * rows),
+            outputs: Port::new(fields * columns),
+            first: false,
+            address: 0,
+        };
+        let length = self.cycles.len().max(at as usize + 1);
+        self.cycles.resize_with(length, silent);
+        &mut self.cycles[at as usize]
+    }
+
+    /// k of a row (output-stationary: of a step) in one lane; None beside the fold's last k.
+    fn k_of(&self, fold: Fold, row: u64, lane: u64) -> Option<u64> {
+        let at = row * self.path.lanes.along_k() + lane;
+        (at < fold.depth).then_some(fold.k + at)
+    }
+
+    /// Puts what stays (output-stationary: what moves down) of one row of k on the top edge.
+    fn hold(&mut self, at: u64, fold: Fold, row: u64, across: u64) {
+        let (layer, dataflow) = (self.layer, self.generated.dataflow);
+        let (_, held_bits, _, _) = self.generated.widths();
+        let bits = self.path.roles(dataflow).1.bits();
+        let (lanes_k, lanes_n) = (self.path.lanes.along_k(), self.path.lanes.along_n());
+        for position in 0..across {
+            let (column, channel) = (position / lanes_n, position % lanes_n);
+            for lane in 0..lanes_k {
+                let Some(k) = self.k_of(fold, row, lane) else { continue };
+                let value = match dataflow {
+                    Dataflow::Is => layer.activation(fold.group, fold.m + position, k),
+                    Dataflow::Ws | Dataflow::Os => layer.weight(fold.group, fold.n + position, k),
+                };
+                let place = column * held_bits + (channel * lanes_k + lane) * u64::from(bits);
+                self.cycle(at).held.set(place, value, bits);
+            }
         }
     }
 
-    /// Plays a case on the stepped array.
-    pub(super) fn play(&self, case: &Case) -> Result<Play, Violation> {
-        let path = &self.datapaths[case.pair];
-        let schedule = self.schedule(path, case.gemm);
-        let control = Control {
-            accumulator_latency: self.latency,
-            double_buffer: true,
-            drain: crate::mapping::OutputDrain::Overlapped,
-        };
-        let starts = control.starts(&schedule, case.loading);
-        let Gemm { m, n, k, .. } = case.gemm;
-        let operands = Operands { activations: &case.activations, weights: &case.weights, m, n, k };
-        let mut arrivals = Vec::new();
-        let observe = &mut |arrival| arrivals.push(arrival);
-        let mac = path.mac;
-        let run = match path.lanes.along_n() {
-            1 => run_observed(&schedule, &control, &starts, &IntegerPayload::<1> { operands, mac }, observe),
-            2..=4 => {
-                run_observed(&schedule, &control, &starts, &IntegerPayload::<4> { operands, mac }, observe)
-            }
-            _ => run_observed(&schedule, &control, &starts, &IntegerPayload::<64> { operands, mac }, observe),
-        }?;
-        Ok(Play {
-            stimulus: self.stimulus(case, &schedule, &starts),
-            expected: self.expected(&schedule, &arrivals),
-            outputs: arrivals.len() as u64,
-            cycles: run.cycles,
-            schedule,
-        })
-    }
-
-    /// Lines of cycle, port and value, in the order of cycles and ports.
-    fn expected(&self, schedule: &Schedule, arrivals: &[Arrival<i64>]) -> String {
-        let (_, _, _, fields) = self.widths();
-        let lanes = schedule.lanes.along_n();
-        let port = |output: usize| {
-            let (n, m) = (output as u64 % schedule.gemm.n, output as u64 / schedule.gemm.n % schedule.gemm.m);
-            match schedule.dataflow {
-                Dataflow::Is => m % self.columns * fields,
-                Dataflow::Ws | Dataflow::Os => n / lanes % self.columns * fields + n % lanes,
-            }
-        };
-        let mut lines: Vec<_> = arrivals
-            .iter()
-            .map(|arrival| (arrival.cycle, port(arrival.output), arrival.sum as u32))
-            .collect();
-        lines.sort_unstable();
-        lines.iter().map(|(cycle, port, value)| format!("{cycle} {port} {value:08x}\n")).collect()
-    }
-
-    fn stimulus(&self, case: &Case, schedule: &Schedule, starts: &[Start]) -> String {
-        let (stream_bits, held_bits, _, fields) = self.widths();
-        let path = &self.datapaths[case.pair];
-        let (streamed, held) = path.roles(self.dataflow);
-        let Gemm { m, n, k, .. } = case.gemm;
-        let activation = |group: u64, i: u64, l: u64| case.activations[((group * m + i) * k + l) as usize];
-        let weight = |group: u64, j: u64, l: u64| case.weights[((group * n + j) * k + l) as usize];
-        let (lanes_k, lanes_n) = (path.lanes.along_k(), path.lanes.along_n());
-        let folds: Vec<_> = schedule.folds().collect();
-        let end = folds.iter().zip(starts).map(|(&fold, start)| start.vector + schedule.widest(fold).vectors);
-        let mut cycles: Vec<Cycle> = (0..end.max().unwrap_or(0))
-            .map(|_| Cycle {
-                load: false,
-                held: Port::new(held_bits * self.columns),
-                rows: Port::new(self.rows),
-                swap: false,
-                stream: Port::new(stream_bits * self.rows),
-                outputs: Port::new(fields * self.columns),
-                first: false,
-                address: 0,
-            })
-            .collect();
-        for (&fold, start) in folds.iter().zip(starts) {
-            let view = schedule.widest(fold);
-            let across = if self.dataflow == Dataflow::Is { fold.pixels } else { fold.channels };
-            let k_of = |row: u64, lane: u64| {
-                Some(row * lanes_k + lane).filter(|&at| at < fold.depth).map(|at| fold.k + at)
+    /// Puts a row's streamed operands of one vector (output-stationary: of one step) on the left edge.
+    fn stream(&mut self, at: u64, fold: Fold, row: u64, k_row: u64, vector: u64) {
+        let (layer, dataflow) = (self.layer, self.generated.dataflow);
+        let (stream_bits, _, _, _) = self.generated.widths();
+        let bits = self.path.roles(dataflow).0.bits();
+        for lane in 0..self.path.lanes.along_k() {
+            let value = match (self.k_of(fold, k_row, lane), dataflow) {
+                (None, _) => layer.nothing(),
+                (Some(k), Dataflow::Is) => layer.weight(fold.group, fold.n + vector, k),
+                (Some(k), Dataflow::Ws | Dataflow::Os) => layer.activation(fold.group, fold.m + vector, k),
             };
-            for step in 0..view.rows {
-                let cycle = &mut cycles[(start.load + step) as usize];
-                cycle.load = true;
-                let row = view.rows - 1 - step;
-                for position in 0..across {
-                    let (column, channel) = (position / lanes_n, position % lanes_n);
-                    for lane in 0..lanes_k {
-                        let Some(at) = k_of(row, lane) else { continue };
-                        let value = match self.dataflow {
-                            Dataflow::Is => activation(fold.group, fold.m + position, at),
-                            Dataflow::Ws | Dataflow::Os => weight(fold.group, fold.n + position, at),
-                        };
-                        let bit = (channel * lanes_k + lane) * u64::from(held.bits());
-                        cycle.held.set(column * held_bits + bit, value, held);
-                    }
-                }
-            }
-            for vector in 0..view.vectors {
-                let cycle = &mut cycles[(start.vector + vector) as usize];
-                (cycle.swap, cycle.first, cycle.address) = (vector == 0, fold.is_first_of_outputs(), vector);
-                for row in 0..view.rows {
-                    cycle.rows.0[row as usize] = true;
-                    for lane in 0..lanes_k {
-                        let Some(at) = k_of(row, lane) else { continue };
-                        let value = match self.dataflow {
-                            Dataflow::Is => weight(fold.group, fold.n + vector, at),
-                            Dataflow::Ws | Dataflow::Os => activation(fold.group, fold.m + vector, at),
-                        };
-                        let bit = lane * u64::from(streamed.bits());
-                        cycle.stream.set(row * stream_bits + bit, value, streamed);
-                    }
-                }
-                // Rows that are not used must not add what happens to be on their wires.
-                for bit in view.rows * stream_bits..self.rows * stream_bits {
-                    cycle.stream.0[bit as usize] = true;
-                }
-                for position in 0..across {
-                    cycle.outputs.0[(position / lanes_n * fields + position % lanes_n) as usize] = true;
-                }
-            }
+            let place = row * stream_bits + lane * u64::from(bits);
+            self.cycle(at).stream.set(place, value, bits);
         }
-        let line = |cycle: &Cycle| {
-            format!(
-                "{:x} {:x} {} {} {:x} {} {} {:x} {:x}\n",
-                case.pair,
-                u8::from(cycle.load),
-                cycle.held.hex(),
-                cycle.rows.hex(),
-                u8::from(cycle.swap),
-                cycle.stream.hex(),
-                cycle.outputs.hex(),
-                u8::from(cycle.first),
-                cycle.address
-            )
-        };
-        cycles.iter().map(line).collect()
+        self.cycle(at).rows.0[row as usize] = true;
+    }
+
+    /// Marks the columns and lanes that have an output.
+    fn mark_outputs(&mut self, at: u64, across: u64) {
+        let (_, _, _, fields) = self.generated.widths();
+        let lanes = self.path.lanes.along_n();
+        for position in 0..across {
+            self.cycle(at).outputs.0[(position / lanes * fields + position % lanes) as usize] = true;
+        }
+    }
+
+    fn stationary_fold(&mut self, fold: Fold, start: Start) {
+        let view = self.layer.schedule.widest(fold);
+        let across = if self.generated.dataflow == Dataflow::Is { fold.pixels } else { fold.channels };
+        for step in 0..view.rows {
+            self.cycle(start.load + step).load = true;
+            self.hold(start.load + step, fold, view.rows - 1 - step, across);
+        }
+        let (stream_bits, _, _, _) = self.generated.widths();
+        let used = (view.rows * stream_bits) as usize;
+        for vector in 0..view.vectors {
+            let at = start.vector + vector;
+            for row in 0..view.rows {
+                self.stream(at, fold, row, row, vector);
+            }
+            self.mark_outputs(at, across);
+            let cycle = self.cycle(at);
+            (cycle.swap, cycle.first, cycle.address) = (vector == 0, fold.is_first_of_outputs(), vector);
+            // Rows that are not used must not add what happens to be on their wires.
+            cycle.stream.0[used..].fill(true);
+        }
+    }
+
+    fn output_fold(&mut self, fold: Fold, start: u64) {
+        let view = self.layer.schedule.widest(fold);
+        for step in 0..view.vectors {
+            let at = start + step;
+            self.hold(at, fold, step, fold.channels);
+            for row in 0..view.rows {
+                self.stream(at, fold, row, step, row);
+            }
+            self.mark_outputs(at, fold.channels);
+            let cycle = self.cycle(at);
+            (cycle.swap, cycle.first) = (step == 0, step + 1 == view.vectors);
+        }
+        let pulse = self.generated.control.pulse(start, view.vectors, view.rows, view.columns);
+        self.cycle(pulse).load = true;
     }
 }

@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest, Sha256};
+
+use super::play::Play;
 
 /// Lines of a tool's own output that a message repeats.
 const LAST_LINES: usize = 12;
@@ -44,20 +49,58 @@ pub enum ToolError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The testbench said something else than its result.
-    #[error("the testbench printed no result but: {0}")]
-    NoResult(String),
+    /// A file cannot be read.
+    #[error("{}: cannot read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// It said something else than its result.
+    #[error("{of} printed no result but: {text}")]
+    NoResult {
+        /// Which tool.
+        of: &'static str,
+        /// What it printed.
+        text: String,
+    },
 }
 
 /// What the testbench counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
-    pub(super) outputs: u64,
-    pub(super) differences: u64,
+    outputs: u64,
+    differences: u64,
+    stored: u64,
+    stored_differences: u64,
     pub(super) cycles: u64,
 }
 
-fn run(command: &mut Command, package: &'static str) -> Result<Output, ToolError> {
+impl Verdict {
+    fn parse(line: &str) -> Option<Self> {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let number = |name: &str| {
+            let at = words.iter().position(|word| *word == name)?;
+            words.get(at + 1)?.parse().ok()
+        };
+        Some(Self {
+            outputs: number("outputs")?,
+            differences: number("differences")?,
+            stored: number("stored")?,
+            stored_differences: number("stored_differences")?,
+            cycles: number("cycles")?,
+        })
+    }
+
+    /// Sums and requantized sums of which a bit or the cycle differs, or that are missing.
+    pub(super) fn differences(&self, play: &Play) -> u64 {
+        let missing = u64::from(self.outputs != play.outputs) + u64::from(self.stored != play.stored_outputs);
+        self.differences + self.stored_differences + missing
+    }
+}
+
+pub(super) fn run(command: &mut Command, package: &'static str) -> Result<Output, ToolError> {
     let tool = command.get_program().to_string_lossy().into_owned();
     let output = match command.output() {
         Ok(output) => output,
@@ -71,6 +114,20 @@ fn run(command: &mut Command, package: &'static str) -> Result<Output, ToolError
     let lines: Vec<_> = said.lines().collect();
     let lines = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
     Err(ToolError::Failed { tool, lines })
+}
+
+/// The first line that a tool prints when it is asked for its version.
+pub(super) fn version(tool: &str, option: &str, package: &'static str) -> Result<String, ToolError> {
+    let output = run(Command::new(tool).arg(option), package)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// Writes files to a folder, which is made.
+pub(super) fn write_files(folder: &Path, files: &[(String, String)]) -> Result<(), ToolError> {
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| files.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text)));
+    written.map_err(|source| ToolError::Write { path: folder.to_owned(), source })
 }
 
 impl Simulator {
@@ -90,21 +147,46 @@ impl Simulator {
             Self::Verilator => ("verilator", "--version"),
             Self::Icarus => ("iverilog", "-V"),
         };
-        let output = run(Command::new(tool).arg(option), self.package())?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+        version(tool, option, self.package())
     }
 
-    /// Compiles the files of a folder.
-    pub(super) fn build(self, folder: &Path, files: &[(String, String)]) -> Result<(), ToolError> {
-        let written = std::fs::create_dir_all(folder)
-            .and_then(|()| files.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text)));
-        written.map_err(|source| ToolError::Write { path: folder.to_owned(), source })?;
+    /// Compiles Verilog below `builds`, unless the same files were compiled there by the same version.
+    pub(super) fn build(self, builds: &Path, files: &[(String, String)]) -> Result<Simulation, ToolError> {
+        let mut hash = Sha256::new();
+        hash.update(self.version()?);
+        for (name, text) in files {
+            hash.update(format!("{name} {}\n{text}", text.len()));
+        }
+        let name: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let folder = builds.join(name);
+        let simulation =
+            Simulation { simulator: self, folder: std::path::absolute(&folder).unwrap_or(folder) };
+        if simulation.folder.is_dir() {
+            return Ok(simulation);
+        }
+        // Beside it first: a build that was interrupted is not taken for a whole one.
+        static BUILDS: AtomicU64 = AtomicU64::new(0);
+        let count = BUILDS.fetch_add(1, Ordering::Relaxed);
+        let unfinished = builds.join(format!("unfinished-{}-{count}", std::process::id()));
+        self.compile(&unfinished, files)?;
+        match std::fs::rename(&unfinished, &simulation.folder) {
+            // Somebody else was faster.
+            Err(_) if simulation.folder.is_dir() => drop(std::fs::remove_dir_all(&unfinished)),
+            Err(source) => return Err(ToolError::Write { path: simulation.folder, source }),
+            Ok(()) => {}
+        }
+        Ok(simulation)
+    }
+
+    fn compile(self, folder: &Path, files: &[(String, String)]) -> Result<(), ToolError> {
+        write_files(folder, files)?;
         let mut command = match self {
             Self::Verilator => {
                 let mut command = Command::new("verilator");
                 command.args(["--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style"]);
                 command.args(["--top-module", "systolab_testbench", "-o", "simulation"]);
+                // Most of the time goes to the C++ compiler; layers run a moment.
+                command.args(["-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"]);
                 command
             }
             Self::Icarus => {
@@ -116,40 +198,39 @@ impl Simulator {
         command.args(files.iter().map(|(name, _)| name).filter(|name| name.ends_with(".v")));
         run(command.current_dir(folder), self.package()).map(drop)
     }
+}
 
-    /// Runs the compiled testbench on one case.
-    pub(super) fn simulate(
-        self,
-        folder: &Path,
-        stimulus: &str,
-        expected: &str,
-    ) -> Result<Verdict, ToolError> {
-        for (name, text) in [("stimulus.txt", stimulus), ("expected.txt", expected)] {
+/// A compiled testbench.
+pub(super) struct Simulation {
+    simulator: Simulator,
+    folder: PathBuf,
+}
+
+impl Simulation {
+    /// Runs it on one layer, whose files are written to `folder`.
+    pub(super) fn run(&self, folder: &Path, play: &Play) -> Result<Verdict, ToolError> {
+        let write = |path: &Path, result: std::io::Result<()>| {
+            result.map_err(|source| ToolError::Write { path: path.to_owned(), source })
+        };
+        write(folder, std::fs::create_dir_all(folder))?;
+        for (name, text) in
+            [("stimulus.txt", &play.stimulus), ("sums.txt", &play.sums), ("stored.txt", &play.stored)]
+        {
             let path = folder.join(name);
-            std::fs::write(&path, text).map_err(|source| ToolError::Write { path, source })?;
+            write(&path, std::fs::write(&path, text))?;
         }
-        let mut command = match self {
-            Self::Verilator => Command::new("./obj_dir/simulation"),
-            Self::Icarus => {
+        let mut command = match self.simulator {
+            Simulator::Verilator => Command::new(self.folder.join("obj_dir/simulation")),
+            Simulator::Icarus => {
                 let mut command = Command::new("vvp");
-                command.arg("simulation");
+                command.arg(self.folder.join("simulation"));
                 command
             }
         };
-        command.args(["+stimulus=stimulus.txt", "+expected=expected.txt"]).current_dir(folder);
-        let output = run(&mut command, self.package())?;
+        command.args(["+stimulus=stimulus.txt", "+sums=sums.txt", "+stored=stored.txt"]).current_dir(folder);
+        let output = run(&mut command, self.simulator.package())?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let numbers = text.lines().find_map(|line| {
-            let words: Vec<_> = line.split_whitespace().collect();
-            match words[..] {
-                ["outputs", outputs, "differences", differences, "cycles", cycles] => Some(Verdict {
-                    outputs: outputs.parse().ok()?,
-                    differences: differences.parse().ok()?,
-                    cycles: cycles.parse().ok()?,
-                }),
-                _ => None,
-            }
-        });
-        numbers.ok_or_else(|| ToolError::NoResult(text.into_owned()))
+        let verdict = text.lines().find_map(Verdict::parse);
+        verdict.ok_or_else(|| ToolError::NoResult { of: "the testbench", text: text.into_owned() })
     }
 }

@@ -90,7 +90,7 @@ impl Control {
 
     /// The cycle in which column 0 of an output-stationary array begins to drain a fold: overlapped,
     /// when the last row's sum is there (later columns follow one by one); blocking, when all sums are.
-    pub(super) fn pulse(&self, start: u64, steps: u64, rows: u64, columns: u64) -> u64 {
+    pub(crate) fn pulse(&self, start: u64, steps: u64, rows: u64, columns: u64) -> u64 {
         match self.drain {
             OutputDrain::Overlapped => start + steps + rows - 1,
             OutputDrain::Blocking => start + steps + rows + columns - 2,

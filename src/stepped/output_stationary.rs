@@ -12,6 +12,7 @@ use super::control::{Control, Start};
 use super::part::Part;
 use super::payload::Payload;
 use super::violation::{Conflict, Violation};
+use super::watch::{PeState, Watch};
 use super::weight_stationary::WeightWrites;
 
 #[derive(Clone, Copy)]
@@ -127,6 +128,22 @@ impl<P: Payload> Machine<'_, P> {
         Ok(())
     }
 
+    /// The registers of every PE.
+    fn show(&self, cycle: u64, watch: &mut Watch<'_, P::Output>) {
+        for (at, pe) in self.pes.iter().enumerate() {
+            watch(PeState {
+                cycle,
+                row: at / self.columns,
+                column: at % self.columns,
+                moving: pe.activation.map(|activation| (activation.fold, activation.step)),
+                held: pe.weight.map(|weight| weight.fold),
+                shadow: None,
+                sum: pe.sum.map(|sum| self.payload.lane(sum.sum, 0)),
+                out: pe.out.map(|out| self.payload.lane(out.sum, 0)),
+            });
+        }
+    }
+
     /// One clock edge.
     fn clock(&mut self) -> Result<(), Conflict> {
         let waiting = match self.control.drain {
@@ -190,6 +207,7 @@ pub(super) fn output_stationary<P: Payload>(
     parts: &[Part],
     payload: &P,
     observe: &mut dyn FnMut(Arrival<P::Output>),
+    mut watch: Option<&mut Watch<'_, P::Output>>,
 ) -> Result<ArrayRun<P::Output>, Violation> {
     let (rows, columns) = (schedule.rows as usize, schedule.columns as usize);
     let mut machine = Machine {
@@ -229,6 +247,9 @@ pub(super) fn output_stationary<P: Payload>(
         let at = |conflict| Violation { cycle, conflict };
         machine.feed(cycle, first).map_err(at)?;
         machine.clock().map_err(at)?;
+        if let Some(watch) = watch.as_deref_mut() {
+            machine.show(cycle, watch);
+        }
         cycle += 1;
     }
     let (cycles, outputs) = accumulators.finish();

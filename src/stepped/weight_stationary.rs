@@ -15,6 +15,7 @@ use super::control::{Control, Start};
 use super::part::Part;
 use super::payload::Payload;
 use super::violation::{Conflict, Violation};
+use super::watch::{PeState, Watch};
 
 /// Weight registers written with a weight, each of one PE and all its lanes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -155,6 +156,22 @@ impl<P: Payload> Machine<'_, P> {
         Ok(())
     }
 
+    /// The registers of every PE.
+    fn show(&self, cycle: u64, watch: &mut Watch<'_, P::Output>) {
+        for (at, pe) in self.pes.iter().enumerate() {
+            watch(PeState {
+                cycle,
+                row: at / self.columns,
+                column: at % self.columns,
+                moving: pe.activation.map(|activation| (activation.fold, activation.vector)),
+                held: pe.active.map(|weight| weight.fold),
+                shadow: pe.shadow.map(|weight| weight.fold),
+                sum: pe.sum.map(|sum| self.payload.lane(sum.sum, 0)),
+                out: None,
+            });
+        }
+    }
+
     /// One clock edge: every PE, from the last to the first, so that neighbours still hold the values
     /// of this cycle.
     fn clock(&mut self) -> Result<(), Conflict> {
@@ -253,6 +270,7 @@ pub(super) fn weight_stationary<P: Payload>(
     parts: &[Part],
     payload: &P,
     observe: &mut dyn FnMut(Arrival<P::Output>),
+    mut watch: Option<&mut Watch<'_, P::Output>>,
 ) -> Result<ArrayRun<P::Output>, Violation> {
     let (rows, columns) = (schedule.rows as usize, schedule.columns as usize);
     let empty = Pe { load: None, shadow: None, link: None, active: None, activation: None, sum: None };
@@ -302,6 +320,9 @@ pub(super) fn weight_stationary<P: Payload>(
         let at = |conflict| Violation { cycle, conflict };
         machine.feed(cycle, first, starts, &accumulators).map_err(at)?;
         machine.clock().map_err(at)?;
+        if let Some(watch) = watch.as_deref_mut() {
+            machine.show(cycle, watch);
+        }
         cycle += 1;
     }
     let (cycles, outputs) = accumulators.finish();

@@ -6,7 +6,8 @@ module systolab_product #(
     input wire [W_BITS-1:0] w,
     output wire signed [31:0] product
 );
-    wire signed [A_BITS:0] x = {(A_SIGNED != 0) & a[A_BITS-1], a};
-    wire signed [W_BITS:0] y = {(W_SIGNED != 0) & w[W_BITS-1], w};
+    // An unsigned operand gets a sign bit of 0.
+    wire signed [A_BITS-(A_SIGNED != 0):0] x = a;
+    wire signed [W_BITS-(W_SIGNED != 0):0] y = w;
     assign product = x * y;
 endmodule

@@ -1,0 +1,79 @@
+// Plays +stimulus=FILE: a line with the requantization, then one line per cycle. Compares every readable sum and the
+// cycle in which it appears with +sums=FILE, every requantized and aligned one with +stored=FILE, both lines of
+// cycle, port and value, in the order of cycles and ports. Counts cycles itself.
+module systolab_testbench #(
+`include "parameters.vh"
+);
+    reg clk;
+    reg load, swap, first;
+    reg [7:0] pair;
+    reg [HELD*COLS-1:0] held;
+    reg [ROWS-1:0] rows_used;
+    reg [STREAM*ROWS-1:0] stream;
+    reg [FIELDS*COLS-1:0] outputs_used;
+    reg [ADDRESS-1:0] address;
+    reg [2:0] mode;
+    reg signed [6:0] shift;
+    reg [30:0] q31;
+    reg signed [9:0] zero_point, low, high;
+    wire [FIELDS*COLS-1:0] readable, aligned;
+    wire [32*FIELDS*COLS-1:0] value;
+    wire [10*FIELDS*COLS-1:0] stored;
+    systolab_top top (clk, pair, load, held, rows_used, swap, stream, outputs_used, first, address, readable, value,
+        mode, shift, q31, zero_point, low, high, aligned, stored);
+    reg [8*1024-1:0] name;
+    integer stimulus, sums, requantized, read, port, cycle, last, outputs, differences, quiet;
+    integer stored_outputs, stored_differences, expected_cycle, expected_port;
+    reg [31:0] expected;
+    initial clk = 0;
+    always #1 clk = ~clk;
+    initial begin
+        load = 0; swap = 0; first = 0; pair = 0; held = 0; rows_used = 0; stream = 0; outputs_used = 0; address = 0;
+        cycle = 0; last = 0; quiet = 0;
+        outputs = 0; differences = 0; stored_outputs = 0; stored_differences = 0;
+        read = $value$plusargs("stimulus=%s", name);
+        stimulus = $fopen(name, "r");
+        read = $value$plusargs("sums=%s", name);
+        sums = $fopen(name, "r");
+        read = $value$plusargs("stored=%s", name);
+        requantized = $fopen(name, "r");
+        if (stimulus == 0 || sums == 0 || requantized == 0) begin
+            $display("needs +stimulus=FILE, +sums=FILE and +stored=FILE");
+            $finish;
+        end
+        read = $fscanf(stimulus, "%d %d %d %d %d %d\n", mode, shift, q31, zero_point, low, high);
+        while (quiet < ROWS + 2*COLS + LATENCY + 4) begin
+            // Registers hold the values of this cycle; what is driven now is used at its end.
+            @(negedge clk);
+            read = $fscanf(stimulus, "%h %h %h %h %h %h %h %h %h\n",
+                pair, load, held, rows_used, swap, stream, outputs_used, first, address);
+            if (read != 9) begin
+                load = 0; rows_used = 0; swap = 0; outputs_used = 0; first = 0;
+                quiet = quiet + 1;
+            end
+            for (port = 0; port < FIELDS*COLS; port = port + 1) begin
+                if (readable[port]) begin
+                    read = $fscanf(sums, "%d %d %h\n", expected_cycle, expected_port, expected);
+                    if (read != 3 || expected_cycle !== cycle || expected_port !== port
+                        || expected !== value[32*port +: 32]) differences = differences + 1;
+                    outputs = outputs + 1;
+                    last = cycle;
+                end
+                if (aligned[port] && pair != BF16) begin
+                    read = $fscanf(requantized, "%d %d %h\n", expected_cycle, expected_port, expected);
+                    if (read != 3 || expected_cycle !== cycle || expected_port !== port
+                        || expected[9:0] !== stored[10*port +: 10]) stored_differences = stored_differences + 1;
+                    stored_outputs = stored_outputs + 1;
+                end
+            end
+            cycle = cycle + 1;
+        end
+        while ($fscanf(sums, "%d %d %h\n", expected_cycle, expected_port, expected) == 3)
+            differences = differences + 1;
+        while ($fscanf(requantized, "%d %d %h\n", expected_cycle, expected_port, expected) == 3)
+            stored_differences = stored_differences + 1;
+        $display("outputs %0d differences %0d stored %0d stored_differences %0d cycles %0d",
+            outputs, differences, stored_outputs, stored_differences, last);
+        $finish;
+    end
+endmodule
