@@ -135,7 +135,8 @@ fn a_failing_point_is_recorded_and_stops_nothing() {
     assert_eq!(run.status.code(), Some(1));
     let notes = stderr(&run);
     assert!(notes.contains("10 distinct points: 5 computed, 0 beyond a limit, 5 failed"), "{notes}");
-    assert!(notes.contains("array.rows"), "{notes}");
+    assert!(notes.contains("`hardware.array.rows`: 0: expected 1 to 4096"), "{notes}");
+    assert!(notes.contains("s.toml:5:1: `axes.\"hardware.array.rows\"`: 0: expected 1 to 4096"), "{notes}");
 }
 
 #[test]
