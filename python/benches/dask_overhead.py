@@ -20,7 +20,7 @@ schema_version = 1
 hardware = "edge-32x32"
 workload = "resnet50-w8a8"
 [axes]
-"workload.precision.default" = ["bf16", "w8a8", "w4a4", "mostly-4-bit"]
+"workload.precision.default" = ["bf16", "w8a8", "w4a4", "w4a8"]
 "hardware.array.rows" = [8, 16, 32, 64]
 "hardware.array.cols" = [8, 16, 32, 64]
 "hardware.frequency_hz" = {{ from = 1_000_000, to = {frequencies}_000_000, step = 1_000_000 }}
