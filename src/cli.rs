@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done; 1 done and the answer is no; 2 could not.
 
+mod completions;
 mod cost_table;
 mod evaluate;
 mod execute;
@@ -15,6 +16,7 @@ mod pareto;
 mod plot_files;
 mod rtl;
 mod scalesim;
+mod schema;
 mod simulate;
 mod sweep;
 mod validate;
@@ -51,6 +53,8 @@ enum Command {
     #[command(name = "scalesim")]
     ScaleSim(scalesim::Arguments),
     Sweep(sweep::Arguments),
+    Schema(schema::Arguments),
+    Completions(completions::Arguments),
 }
 
 /// How a table is printed.
@@ -94,6 +98,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Import(arguments) => import::run(&arguments).map(|()| Answer::Yes),
         Command::CostTable(arguments) => cost_table::run(&arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments).map(|()| Answer::Yes),
+        Command::Completions(arguments) => completions::run(&arguments).map(|()| Answer::Yes),
         Command::Pareto(arguments) => pareto::run(&arguments),
         Command::Rtl(arguments) => rtl::run(&arguments),
         Command::ScaleSim(arguments) => scalesim::run(&arguments).map(|()| Answer::Yes),

@@ -38,3 +38,4 @@ pub use provenance::{AreaLookup, AreaPerMac, EnergyPerAction, Exclusion, Lookup,
 pub use shipped::SHIPPED_TECHNOLOGIES;
 pub use sram::{SramAccess, SramFit};
 pub use technology::Technology;
+pub use technology_file::schema as technology_schema;

@@ -57,7 +57,7 @@ pub use simulate::{
 pub use stepping::SteppingError;
 pub use sweep::{
     MODEL_VERSION, Metrics, Objective, PointResult, PointSpec, PublishedTop1, Requirement, Resolved, Status,
-    Sweep, SweepError, Workbench, front_of,
+    Sweep, SweepError, UnknownObjective, Workbench, front_of, sweep_schema,
 };
 pub use what_would_help::{RequestCycles, WhatWouldHelp, what_would_help};
 pub use zero_operands::ZeroOperandMacs;

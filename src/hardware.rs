@@ -23,5 +23,6 @@ pub use dram::Dram;
 pub use mac::{LaneAxis, MacUnit};
 pub use output_drain::OutputDrain;
 pub use rational::Rational;
+pub use raw::schema;
 pub use scratchpad::Scratchpad;
 pub use vector::VectorUnit;

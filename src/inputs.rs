@@ -33,7 +33,7 @@ pub fn designs(named: &[String], warn: impl Fn(&str)) -> Result<Vec<Design>, Fai
     if named.is_empty() {
         return hardware::SHIPPED
             .iter()
-            .map(|(name, text)| design(&SourceFile::embedded(embedded_name(name), text)))
+            .map(|(name, text)| Ok(design(&SourceFile::embedded(embedded_name(name), text))?))
             .collect();
     }
     let mut designs = Vec::new();
@@ -250,7 +250,7 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<(), Fa
 ///
 /// # Errors
 /// When either file is not valid, or the technology lacks the design's DRAM part.
-pub fn design(file: &SourceFile) -> Result<Design, Failure> {
+pub fn design(file: &SourceFile) -> Result<Design, SourceError> {
     let accelerator = Accelerator::parse(file)?;
     let technology_file = technology(file, &accelerator)?;
     let technology = Technology::parse(&technology_file)?;
@@ -267,7 +267,7 @@ pub fn design(file: &SourceFile) -> Result<Design, Failure> {
             technology.name(),
             known.join(", ")
         );
-        return Err(file.error(accelerator.dram().part_span(), message).into());
+        return Err(file.error(accelerator.dram().part_span(), message));
     }
     Ok(Design { technology_sha256: technology.sha256().to_owned(), technology, accelerator })
 }

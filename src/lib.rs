@@ -9,8 +9,9 @@
 //!
 //! Beside the flow, `stepped` is the array as registers, PE by PE: the judge of timing's cycles and of
 //! functional's order; `rtl` is the same array in Verilog, which other people's simulators run. `validate`
-//! compares tensors with somebody else's; `calibrate` quantizes float networks. `inputs` finds what a user names. `scalesim` has another tool's numbers, for comparison. `source`
-//! reads configuration files and points errors into them. The allowed edges are the table in
+//! compares tensors with somebody else's; `calibrate` quantizes float networks. `inputs` finds what a user names;
+//! `sweep` keeps the results of design spaces in folders. `scalesim` has another tool's numbers, for comparison.
+//! `source` reads configuration files and points errors into them. The allowed edges are the table in
 //! `tests/architecture.rs`.
 //!
 //! ```
@@ -50,6 +51,7 @@ pub mod rtl;
 pub mod scalesim;
 pub mod source;
 pub mod stepped;
+pub mod sweep;
 pub mod tensor;
 pub mod timing;
 pub mod validate;

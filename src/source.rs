@@ -2,6 +2,10 @@
 //!
 //! Knows files, TOML and positions. Must not know what any key means.
 
+mod schema;
+mod spanned;
+mod type_message;
+
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,7 +13,9 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use toml::Spanned;
+
+pub use schema::schema_of;
+pub use spanned::Spanned;
 
 /// Larger configuration files are refused before they are read.
 const MAX_TEXT_BYTES: u64 = 16 << 20;
@@ -42,6 +48,16 @@ pub enum SourceError {
         /// What is wrong and what would be accepted.
         message: String,
     },
+}
+
+impl SourceError {
+    /// Dotted path of the key that it is about, if it is about one.
+    pub fn key(&self) -> Option<String> {
+        match self {
+            Self::Invalid { file, span: Some(span), .. } => key_path(&file.text, span.start),
+            _ => None,
+        }
+    }
 }
 
 impl SourceFile {
@@ -89,7 +105,7 @@ impl SourceFile {
         toml::from_str(&self.text).map_err(|error| SourceError::Invalid {
             file: self.clone(),
             span: error.span(),
-            message: error.message().to_owned(),
+            message: type_message::plain(error.message()),
         })
     }
 
@@ -234,7 +250,10 @@ mod tests {
     fn errors_name_file_line_column_and_key() {
         let file = SourceFile::embedded("a.toml", "# first\n[array]\nrows = 4\ncols = \"x\"\n");
         let error = file.parse::<Raw>().unwrap_err().to_string();
-        assert!(error.starts_with("a.toml:4:8: `array.cols`: invalid type"), "{error}");
+        assert!(
+            error.starts_with("a.toml:4:8: `array.cols`: string \"x\": expected a whole number from 0"),
+            "{error}"
+        );
         assert!(error.contains("4 | cols = \"x\"\n  |        ^^^"), "{error}");
         let file = SourceFile::embedded("a.toml", "array = {}\nrow = 4\n");
         let error = file.parse::<Raw>().unwrap_err().to_string();

@@ -33,6 +33,7 @@ pub use network::{Edge, EdgeId, Network, NetworkBuilder, NetworkError, Quantizer
 pub use onnx::{ImportError, ImportedModel, Lowering, ModelTensor, Semantics};
 pub use params::{LayerParams, Params, ParamsError, Weights};
 pub use precision::{Bits, PrecisionPolicy, UnknownPrecision};
+pub use raw::schema;
 pub use samples::Samples;
 pub use shipped::SHIPPED;
 pub use synthetic::synthetic_image;

@@ -40,6 +40,40 @@ fn commands_print_what_they_printed() {
         .case("tests/goldens/cli/*.trycmd");
 }
 
+#[test]
+fn committed_schemas_are_those_of_the_types() {
+    for kind in ["hardware", "workload", "technology", "sweep"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_systolab")).args(["schema", kind]).output().unwrap();
+        let path = format!("docs/schemas/{kind}.schema.json");
+        if blessing() {
+            fs::create_dir_all("docs/schemas").unwrap();
+            fs::write(&path, &output.stdout).unwrap();
+        }
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed.as_bytes() == output.stdout, "{path}: BLESS=1 rewrites it");
+    }
+}
+
+#[test]
+fn bash_completes_commands_and_options() {
+    let script = "source <(\"$0\" completions bash); COMP_WORDS=(systolab \"$@\"); COMP_CWORD=$#; \
+                  _systolab systolab \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD-1]}\"; \
+                  echo \"${COMPREPLY[@]}\"";
+    for (words, expected) in [
+        (&["simu"][..], "simulate"),
+        (&["sweep", "m"], "merge"),
+        (&["schema", "swe"], "sweep"),
+        (&["simulate", "--timing", "st"], "stepped"),
+    ] {
+        let output = Command::new("bash")
+            .args(["-c", script, env!("CARGO_BIN_EXE_systolab")])
+            .args(words)
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected, "{output:?}");
+    }
+}
+
 /// A change to a copy of the fixture that makes it bad.
 enum Edit {
     Nothing,

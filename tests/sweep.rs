@@ -1,6 +1,7 @@
 //! Does a sweep survive what happens to it, and lose or double nothing?
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(clippy::print_stderr, reason = "what was skipped")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -135,7 +136,8 @@ fn a_failing_point_is_recorded_and_stops_nothing() {
     assert_eq!(run.status.code(), Some(1));
     let notes = stderr(&run);
     assert!(notes.contains("10 distinct points: 5 computed, 0 beyond a limit, 5 failed"), "{notes}");
-    assert!(notes.contains("array.rows"), "{notes}");
+    assert!(notes.contains("`hardware.array.rows`: 0: expected 1 to 4096"), "{notes}");
+    assert!(notes.contains("s.toml:5:1: `axes.\"hardware.array.rows\"`: 0: expected 1 to 4096"), "{notes}");
 }
 
 #[test]
@@ -212,4 +214,128 @@ fn two_runs_on_one_folder_are_refused() {
     let run = output(folder.path(), "sweep run s.toml --out out");
     assert_eq!(run.status.code(), Some(2));
     assert!(stderr(&run).contains("out: another run is writing here"), "{}", stderr(&run));
+}
+
+/// Runs a script in a mount namespace of its own, where `disk` is a file system of `bytes`; None where mounting is not
+/// permitted and not required.
+#[cfg(target_os = "linux")]
+fn with_small_disk(folder: &Path, bytes: u64, script: &str) -> Option<Output> {
+    fs::create_dir(folder.join("disk")).unwrap();
+    let mount = format!("mount -t tmpfs -o size={bytes} systolab disk");
+    let namespace = |script: &str| {
+        Command::new("unshare")
+            .current_dir(folder)
+            .args(["--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_systolab")])
+            .output()
+    };
+    if !namespace(&mount).is_ok_and(|output| output.status.success()) {
+        let required = std::env::var("SYSTOLAB_REQUIRED_TOOLS").unwrap_or_default();
+        assert!(
+            !required.contains("unshare"),
+            "mounting is not permitted, and SYSTOLAB_REQUIRED_TOOLS needs it"
+        );
+        eprintln!("skipped: mounting a small file system is not permitted");
+        return None;
+    }
+    Some(namespace(&format!("{mount} && {script}")).unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_keeps_whole_lines() {
+    let folder = sweep(20);
+    let path = folder.path();
+    let script = "\"$0\" sweep run s.toml --out disk/out; code=$?; cp -r disk/out kept; exit $code";
+    let Some(full) = with_small_disk(path, 64 << 10, script) else { return };
+    assert_eq!(full.status.code(), Some(2), "{}", stderr(&full));
+    let error = stderr(&full);
+    assert!(error.contains("disk/out/results.jsonl: cannot write: No space left on device"), "{error}");
+    assert!(error.contains("results up to the last whole line are kept"), "{error}");
+    let kept = ids(&path.join("kept/results.jsonl"));
+    assert!(!kept.is_empty() && kept.len() < 400, "{}", kept.len());
+    assert!(output(path, "sweep run s.toml --out kept").status.success());
+    let all = ids(&path.join("kept/results.jsonl"));
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 400);
+    assert_eq!(all[..kept.len()], kept[..]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_table_that_does_not_fit_leaves_the_old_one() {
+    let folder = sweep(20);
+    let path = folder.path();
+    assert!(output(path, "sweep run s.toml --out out").status.success());
+    fs::write(path.join("out/points.csv"), "the old table\n").unwrap();
+    let journal = fs::metadata(path.join("out/results.jsonl")).unwrap().len();
+    let script = "mkdir disk/out && cp out/results.jsonl out/points.csv disk/out && \"$0\" sweep merge disk/out; \
+                  code=$?; cp -r disk/out after; exit $code";
+    let Some(full) = with_small_disk(path, journal + (16 << 10), script) else { return };
+    assert_eq!(full.status.code(), Some(2), "{}", stderr(&full));
+    let error = stderr(&full);
+    assert!(error.contains("disk/out/points.csv: cannot write: No space left on device"), "{error}");
+    assert_eq!(fs::read_to_string(path.join("after/points.csv")).unwrap(), "the old table\n");
+    let mut left: Vec<_> =
+        fs::read_dir(path.join("after")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["points.csv", "results.jsonl"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_is_not_ours_to_write_stays_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = sweep(1);
+    let path = folder.path();
+    assert!(output(path, "sweep run s.toml --out out").status.success());
+    let before = fs::read(path.join("out/points.csv")).unwrap();
+    for readable in ["", "out"] {
+        fs::set_permissions(path.join(readable), fs::Permissions::from_mode(0o555)).unwrap();
+    }
+    // Root may write anywhere, so it becomes nobody.
+    let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    let as_nobody = |arguments: &str| {
+        let mut command = Command::new(if root { "setpriv" } else { env!("CARGO_BIN_EXE_systolab") });
+        if root {
+            command.args([
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                env!("CARGO_BIN_EXE_systolab"),
+            ]);
+        }
+        command.current_dir(path).args(arguments.split(' ')).output().unwrap()
+    };
+    for (arguments, expected) in [
+        ("sweep run s.toml --out out", "error: out/.lock: cannot write: Permission denied"),
+        ("sweep run s.toml --out new", "error: new: cannot create: Permission denied"),
+        ("sweep merge out", "error: out/points.csv: cannot write: Permission denied"),
+    ] {
+        let run = as_nobody(arguments);
+        assert_eq!(run.status.code(), Some(2), "{arguments}: {}", stderr(&run));
+        assert!(stderr(&run).starts_with(expected), "{arguments}: {}", stderr(&run));
+    }
+    for writable in ["out", ""] {
+        fs::set_permissions(path.join(writable), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    assert_eq!(fs::read(path.join("out/points.csv")).unwrap(), before);
+}
+
+/// What docs/formats.md says of xargs.
+#[cfg(unix)]
+#[test]
+fn xargs_shares_points_out() {
+    let folder = sweep(2);
+    let path = folder.path();
+    assert!(output(path, "sweep run s.toml --out out").status.success());
+    let script = "\"$0\" sweep expand s.toml > points.jsonl && \
+                  tr '\\n' '\\0' < points.jsonl | xargs -0 -P 2 -I {} \"$0\" sweep point {} --out results && \
+                  \"$0\" sweep merge results --points points.jsonl";
+    let shared = Command::new("sh")
+        .current_dir(path)
+        .args(["-c", script, env!("CARGO_BIN_EXE_systolab")])
+        .output()
+        .unwrap();
+    assert!(shared.status.success(), "{}", stderr(&shared));
+    let read = |folder: &str| fs::read_to_string(path.join(folder).join("points.csv")).unwrap();
+    assert_eq!(read("results"), read("out"));
 }

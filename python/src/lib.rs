@@ -8,6 +8,7 @@ mod design;
 mod error;
 mod execution;
 mod simulation;
+mod sweep;
 mod workload;
 
 use std::ffi::OsString;
@@ -28,6 +29,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<design::Design>()?;
     module.add_class::<workload::Workload>()?;
+    module.add_class::<sweep::SweepRun>()?;
     module.add_function(wrap_pyfunction!(run, module)?)?;
     module.add_function(wrap_pyfunction!(design::shipped_designs, module)?)?;
     module.add_function(wrap_pyfunction!(workload::shipped_workloads, module)?)?;
@@ -35,5 +37,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(simulation::pareto, module)?)?;
     module.add_function(wrap_pyfunction!(execution::execute, module)?)?;
     module.add_function(wrap_pyfunction!(execution::validate, module)?)?;
+    module.add_function(wrap_pyfunction!(sweep::compute_points, module)?)?;
     Ok(())
 }

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from . import _native
 from ._native import Design, SystolabError, Workload, __version__
+from ._sweep import sweep
 from ._tables import csv_of
 from ._tensors import arrays, content
 
@@ -28,6 +29,7 @@ __all__ = [
     "shipped_designs",
     "shipped_workloads",
     "simulate",
+    "sweep",
     "validate",
 ]
 

@@ -52,6 +52,14 @@ def validate(
     max_ulp: int | None = None,
     max_diff: float | None = None,
 ) -> dict[str, Any]: ...
+def sweep(
+    sweep_file: _Path,
+    out: _Path,
+    *,
+    objectives: Iterable[str] = ("latency", "energy"),
+    retry_failed: bool = False,
+    most_points: int = 100_000,
+) -> dict[str, Any]: ...
 def pareto(
     points: _Path | _Table | Iterable[Mapping[str, Any]],
     *,

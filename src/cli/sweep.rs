@@ -1,8 +1,6 @@
 //! `systolab sweep`: design-space sweeps on all cores, and the contract for engines that use more.
 
-mod folder;
 mod run;
-mod summary;
 
 use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,11 +9,9 @@ use clap::Subcommand;
 use indicatif::ProgressBar;
 
 use crate::explore::{Objective, PointSpec, Status, Sweep, Workbench};
-use crate::source::SourceFile;
+use crate::sweep::{self, Failed, ResultFolder};
 
-use super::{Answer, Failure, inputs, note, print};
-use folder::ResultFolder;
-use run::Failed;
+use super::{Answer, Failure, note, print};
 
 /// More points than this are computed or listed only when asked twice.
 const MOST_WITHOUT_YES: u64 = 100_000;
@@ -91,37 +87,23 @@ enum Command {
 #[derive(Clone, Debug, clap::Args)]
 struct Objectives {
     /// What the fronts are of: two or more of latency, energy, edp, area, power, utilization, buffer, top1
-    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "latency,energy", value_parser = objective)]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "latency,energy")]
     objectives: Vec<Objective>,
-}
-
-fn objective(text: &str) -> Result<Objective, String> {
-    Ok(match text {
-        "latency" => Objective::LatencyS,
-        "energy" => Objective::EnergyPerImageUj,
-        "edp" => Objective::EdpUjS,
-        "area" => Objective::AreaMm2,
-        "power" => Objective::AveragePowerW,
-        "utilization" => Objective::Utilization,
-        "buffer" => Objective::BufferBytes,
-        "top1" => Objective::Top1Percent,
-        _ => return Err("expected latency, energy, edp, area, power, utilization, buffer or top1".to_owned()),
-    })
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.command {
         Command::Check { sweep } => check(sweep),
         Command::Run { sweep, out, objectives, retry_failed, yes } => {
-            let (sweep, workbench) = load(sweep)?;
+            let (sweep, workbench) = sweep::load(sweep)?;
             if !yes {
                 refuse_many(&sweep)?;
             }
             let failed = if *retry_failed { Failed::ComputedAgain } else { Failed::Kept };
-            run::run(&sweep, &workbench, out, &objectives.objectives, failed)
+            run::run(sweep, workbench, out, &objectives.objectives, failed)
         }
         Command::Expand { sweep, yes } => {
-            let (sweep, workbench) = load(sweep)?;
+            let (sweep, workbench) = sweep::load(sweep)?;
             if !yes {
                 refuse_many(&sweep)?;
             }
@@ -134,41 +116,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
         Command::Merge { results, points, objectives } => {
             let folder = ResultFolder::read(results)?;
             let expected = points.as_deref().map(expected_ids).transpose()?;
-            summary::write(&folder, results, expected, &objectives.objectives)
+            folder.warnings().iter().for_each(|warning| note(warning));
+            let summary = sweep::write_tables(&folder, results, expected, &objectives.objectives)?;
+            run::tell(&summary, results, &objectives.objectives)
         }
     }
-}
-
-/// Reads a sweep file and its base files, which are found as those of --hw and --workload are.
-fn load(path: &Path) -> Result<(Sweep, Workbench), Failure> {
-    let sweep = Sweep::parse(&SourceFile::read(path)?)?;
-    let mut workbench = workbench();
-    for name in sweep.hardware() {
-        add_hardware(&mut workbench, name)?;
-    }
-    for name in sweep.workload() {
-        add_workload(&mut workbench, name)?;
-    }
-    sweep.check(&workbench)?;
-    Ok((sweep, workbench))
-}
-
-fn workbench() -> Workbench {
-    Workbench::new(|file| inputs::design(file).map_err(|error| error.to_string()))
-}
-
-fn add_hardware(workbench: &mut Workbench, name: &str) -> Result<(), Failure> {
-    if !workbench.has_hardware(name) {
-        workbench.add_hardware(name, inputs::design_file(name)?)?;
-    }
-    Ok(())
-}
-
-fn add_workload(workbench: &mut Workbench, name: &str) -> Result<(), Failure> {
-    if !workbench.has_workload(name) {
-        workbench.add_workload(name, inputs::workload_file(name)?)?;
-    }
-    Ok(())
 }
 
 fn refuse_many(sweep: &Sweep) -> Result<(), Failure> {
@@ -183,7 +135,7 @@ fn refuse_many(sweep: &Sweep) -> Result<(), Failure> {
 }
 
 fn check(path: &Path) -> Result<Answer, Failure> {
-    let (sweep, workbench) = load(path)?;
+    let (sweep, workbench) = sweep::load(path)?;
     // One point at every quarter, so that small and large designs are both met.
     let points = sweep.points();
     let sample: Vec<u64> = (0..=4).map(|quarter| (points - 1) * quarter / 4).collect();
@@ -255,24 +207,23 @@ fn expected_ids(path: &Path) -> Result<Vec<u64>, Failure> {
     lines(path)?
         .map(|line| {
             let id = spec(&line?)?.id.unwrap_or_default();
-            folder::number(&id).ok_or_else(|| format!("{}: a line without an id", path.display()).into())
+            sweep::number(&id).ok_or_else(|| format!("{}: a line without an id", path.display()).into())
         })
         .collect()
 }
 
 fn compute(specs: Vec<PointSpec>, out: &Path) -> Result<Answer, Failure> {
-    let mut workbench = workbench();
+    let mut workbench = sweep::workbench();
     let mut answer = Answer::Yes;
     std::fs::create_dir_all(out).map_err(|error| format!("{}: cannot create: {error}", out.display()))?;
     for spec in specs {
-        add_hardware(&mut workbench, &spec.hardware)?;
-        add_workload(&mut workbench, &spec.workload)?;
+        sweep::add_bases(&mut workbench, &spec)?;
         let resolved = workbench.resolve(spec)?;
-        let result = match folder::read_point(out, resolved.id()) {
+        let result = match sweep::read_point(out, resolved.id()) {
             Some(known) => known,
             None => {
                 let result = resolved.evaluate();
-                folder::write_point(out, &result)?;
+                sweep::write_point(out, &result)?;
                 result
             }
         };

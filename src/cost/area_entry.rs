@@ -1,9 +1,7 @@
 //! From the `area` entries of a technology file to areas.
 
-use toml::Spanned;
-
 use crate::numerics::OperandPair;
-use crate::source::SourceError;
+use crate::source::{SourceError, Spanned};
 
 use super::technology_file::RawAreaEntry;
 use super::technology_source::TechnologySource;

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use toml::Spanned;
-
-use crate::source::SourceError;
+use crate::source::{SourceError, Spanned};
 
 use super::technology_file::{RawBorrowed, RawDerived, RawEnergy, RawEntries, RawEntry, RawRow};
 use super::technology_source::TechnologySource;

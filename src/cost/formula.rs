@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use toml::Spanned;
-
-use crate::source::SourceError;
+use crate::source::{SourceError, Spanned};
 
 use super::technology_file::{RawDerived, RawEntry};
 use super::technology_source::TechnologySource;

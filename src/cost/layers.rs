@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use toml::Spanned;
-
-use crate::source::{SourceError, SourceFile, sha256_hex};
+use crate::source::{SourceError, SourceFile, Spanned, sha256_hex};
 
 use super::SHIPPED_TECHNOLOGIES;
 use super::technology_file::RawHeader;

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use toml::Spanned;
-
 use super::area_entry::mac_area;
 use super::entry::{Entry, KeyedEntries, Located, evaluate, exactly_one, override_by_action};
 use super::formula::AdderLine;
@@ -17,7 +15,7 @@ use super::{
     Action, AreaLookup, AreaRange, CostError, EnergyRange, Exclusion, Lookup, PowerLaw, SramAccess, Standing,
 };
 use crate::numerics::OperandPair;
-use crate::source::{SourceError, SourceFile};
+use crate::source::{SourceError, SourceFile, Spanned};
 use crate::timing::Adder;
 
 /// The key for integer adders of any other width.
@@ -626,7 +624,12 @@ components = [{ name = "control", reason = "mine" }, { name = "package", reason 
             case("pj = 0.5", "pj = 0", "low energy is 0 pJ", "[energy.multiplier"),
             case("pj = 0.5", "pj = 5e6", "at most 1000000 pJ", "[energy.multiplier"),
             case("pj = 0.5", "pj = 0.5, unit = \"pJ\"", "unknown field `unit`", "unit"),
-            case("pj = 0.5", "pj = \"0.5\"", "invalid type: string", "\"0.5\""),
+            case(
+                "pj = 0.5",
+                "pj = \"0.5\"",
+                "string \"0.5\": expected a number; write 0.5 without quotes",
+                "\"0.5\"",
+            ),
             case(
                 "\"user\" }\n[energy.multiplier",
                 "\"derived\" }\n[energy.multiplier",

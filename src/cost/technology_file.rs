@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use toml::Spanned;
 
 use super::Standing;
+
+use crate::source::{Spanned, schema_of};
 
 /// Read before everything else, so that a newer file is refused for its version and not for its keys.
 #[derive(Deserialize)]
@@ -17,12 +19,19 @@ pub(super) struct RawHeader {
     pub(super) base: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
+/// The JSON Schema of technology files.
+pub fn schema() -> String {
+    schema_of::<RawTechnology>("systolab: technology")
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTechnology {
     #[serde(rename = "schema_version")]
+    #[schemars(with = "i64", extend("const" = 1))]
     _schema_version: IgnoredAny,
     #[serde(rename = "base")]
+    #[schemars(with = "Option<String>")]
     _base: Option<IgnoredAny>,
     pub(super) name: Spanned<String>,
     pub(super) node_nm: Option<Spanned<u32>>,
@@ -37,7 +46,7 @@ pub(super) struct RawTechnology {
 
 pub(super) type RawEntries = BTreeMap<String, Spanned<RawEntry>>;
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawEnergy {
     #[serde(default)]
@@ -58,7 +67,7 @@ pub(super) struct RawEnergy {
 }
 
 /// Exactly one of the four is given.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawEntry {
     pub(super) row: Option<RawRow>,
@@ -67,7 +76,7 @@ pub(super) struct RawEntry {
     pub(super) excluded: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRow {
     pub(super) pj: f64,
@@ -78,7 +87,7 @@ pub(super) struct RawRow {
 }
 
 /// What a row of its own can claim; `derived` and `borrowed` are entries of their own kind.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawStanding {
     Published,
@@ -98,7 +107,7 @@ impl From<RawStanding> for Standing {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBorrowed {
     pub(super) pj: f64,
@@ -110,7 +119,7 @@ pub(super) struct RawBorrowed {
 }
 
 /// Exactly one of `sum` and `line_through` is given.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawDerived {
     pub(super) sum: Option<Vec<RawTerm>>,
@@ -119,7 +128,7 @@ pub(super) struct RawDerived {
     pub(super) source: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTerm {
     pub(super) of: Spanned<String>,
@@ -129,7 +138,7 @@ pub(super) struct RawTerm {
 }
 
 /// How an energy is found between tabulated macros.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawSramMethod {
     Interpolate,
@@ -138,7 +147,7 @@ pub(super) enum RawSramMethod {
 
 /// Exactly one of `rows` and `excluded` is given, or `method` alone for the rows of the base; `method`
 /// belongs to `rows`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSram {
     pub(super) method: Option<RawSramMethod>,
@@ -146,7 +155,7 @@ pub(super) struct RawSram {
     pub(super) excluded: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSramRows {
     pub(super) source: String,
@@ -154,7 +163,7 @@ pub(super) struct RawSramRows {
     pub(super) points: Vec<Spanned<RawSramPoint>>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSramPoint {
     pub(super) bytes: u64,
@@ -164,7 +173,7 @@ pub(super) struct RawSramPoint {
     pub(super) area_mm2: Option<f64>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawArea {
     #[serde(default)]
@@ -172,7 +181,7 @@ pub(super) struct RawArea {
 }
 
 /// Exactly one of the three is given.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAreaEntry {
     pub(super) row: Option<RawAreaRow>,
@@ -180,7 +189,7 @@ pub(super) struct RawAreaEntry {
     pub(super) excluded: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAreaRow {
     pub(super) um2: f64,
@@ -190,7 +199,7 @@ pub(super) struct RawAreaRow {
     pub(super) standing: RawStanding,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAreaBorrowed {
     pub(super) um2: f64,
@@ -201,13 +210,13 @@ pub(super) struct RawAreaBorrowed {
     pub(super) source: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawExclusions {
     pub(super) components: Vec<Spanned<RawExclusion>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawExclusion {
     pub(super) name: String,

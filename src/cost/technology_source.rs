@@ -2,9 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use toml::Spanned;
-
-use crate::source::{SourceError, SourceFile};
+use crate::source::{SourceError, SourceFile, Spanned};
 
 /// Nodes in nanometers that are not a slip of the pen.
 const NODES_NM: RangeInclusive<u32> = 1..=1000;

@@ -9,10 +9,10 @@ mod point_spec;
 mod sweep_file;
 mod workbench;
 
-pub use objective::{Objective, front_of};
+pub use objective::{Objective, UnknownObjective, front_of};
 pub use point_result::{Metrics, PointResult, PublishedTop1, Status};
 pub use point_spec::{PointSpec, Requirement};
-pub use sweep_file::{Sweep, SweepError};
+pub use sweep_file::{Sweep, SweepError, schema as sweep_schema};
 pub use workbench::{Resolved, Workbench};
 
 /// Part of every point's id: raised when the same inputs would give other numbers.

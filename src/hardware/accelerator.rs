@@ -3,10 +3,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use toml::Spanned;
-
 use crate::numerics::OperandPair;
-use crate::source::{SourceError, SourceFile};
+use crate::source::{SourceError, SourceFile, Spanned};
 
 use super::array::Array;
 use super::check::{integer, text};

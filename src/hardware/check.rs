@@ -2,9 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use toml::Spanned;
-
-use crate::source::{SourceError, SourceFile};
+use crate::source::{SourceError, SourceFile, Spanned};
 
 /// An integer of the given range.
 pub(super) fn integer<T: TryFrom<i64>>(

@@ -2,13 +2,11 @@
 
 use std::ops::Range;
 
-use toml::Spanned;
-
 use crate::numerics::{
     Bf16Mac, FloatRounding, IntegerMac, Join, LaneSum, MacSpec, OperandFormat, OperandPair, Overflow,
     PartialSumFormat, RegisterWidth, Subnormals, UnknownFormat,
 };
-use crate::source::{SourceError, SourceFile};
+use crate::source::{SourceError, SourceFile, Spanned};
 
 use super::check::{integer, one_of};
 use super::dataflow::Dataflow;

@@ -3,9 +3,11 @@
 //! Integers are signed, so that a negative one meets the range check and its message.
 //! Every key here is documented in docs/formats.md.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use toml::Spanned;
+
+use crate::source::{Spanned, schema_of};
 
 /// Read before everything else, so that a newer file is refused for its version and not for its keys.
 #[derive(Deserialize)]
@@ -13,10 +15,16 @@ pub(super) struct RawVersion {
     pub(super) schema_version: Option<Spanned<i64>>,
 }
 
-#[derive(Deserialize)]
+/// The JSON Schema of hardware design files.
+pub fn schema() -> String {
+    schema_of::<RawAccelerator>("systolab: hardware design")
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAccelerator {
     #[serde(rename = "schema_version")]
+    #[schemars(with = "i64", extend("const" = 1))]
     _schema_version: IgnoredAny,
     pub(super) name: Option<Spanned<String>>,
     #[serde(default)]
@@ -31,14 +39,18 @@ pub(super) struct RawAccelerator {
     pub(super) vector: RawVector,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawArray {
+    #[schemars(range(min = 1, max = 4096))]
     pub(super) rows: Spanned<i64>,
+    #[schemars(range(min = 1, max = 4096))]
     pub(super) cols: Spanned<i64>,
     pub(super) count: Option<Spanned<i64>>,
+    #[schemars(length(min = 1), extend("items" = { "enum": ["ws", "os", "is"] }))]
     pub(super) dataflows: Spanned<Vec<Spanned<String>>>,
     pub(super) double_buffer: Option<bool>,
+    #[schemars(extend("enum" = ["overlapped", "blocking"]))]
     pub(super) os_drain: Option<Spanned<String>>,
     pub(super) accumulator_latency_cycles: Option<Spanned<i64>>,
     pub(super) mac_latency_cycles: Option<Spanned<i64>>,
@@ -46,7 +58,7 @@ pub(super) struct RawArray {
 }
 
 /// The keys of integer and bf16 pairs; which belong to the pair is checked later.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMac {
     pub(super) activation: Spanned<String>,
@@ -54,24 +66,30 @@ pub(super) struct RawMac {
     pub(super) lanes: RawLanes,
     pub(super) partial_sum_bits: Option<Spanned<i64>>,
     pub(super) accumulator_bits: Option<Spanned<i64>>,
+    #[schemars(extend("enum" = ["wrap", "saturate"]))]
     pub(super) overflow: Option<Spanned<String>>,
     pub(super) bias: Option<Spanned<String>>,
     pub(super) partial_sum: Option<Spanned<String>>,
     pub(super) accumulator: Option<Spanned<String>>,
+    #[schemars(extend("enum" = ["rne", "rtz", "rto"]))]
     pub(super) rounding: Option<Spanned<String>>,
+    #[schemars(extend("enum" = ["keep", "flush"]))]
     pub(super) subnormals: Option<Spanned<String>>,
+    #[schemars(extend("enum" = ["serial", "first", "block"]))]
     pub(super) lane_sum: Option<Spanned<String>>,
+    #[schemars(extend("enum" = ["per-fold", "chained"]))]
     pub(super) join: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLanes {
+    #[schemars(extend("enum" = ["k", "n"]))]
     pub(super) along: Spanned<String>,
     pub(super) count: Spanned<i64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawScratchpads {
     pub(super) activation: RawScratchpad,
@@ -79,9 +97,10 @@ pub(super) struct RawScratchpads {
     pub(super) accumulator: RawScratchpad,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawScratchpad {
+    #[schemars(range(min = 1024))]
     pub(super) bytes: Spanned<i64>,
     pub(super) banks: Option<Spanned<i64>>,
     pub(super) width_bits: Spanned<i64>,
@@ -89,17 +108,18 @@ pub(super) struct RawScratchpad {
     pub(super) line_buffer: Option<Spanned<bool>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawDram {
     pub(super) part: Spanned<String>,
     pub(super) bytes_per_s: Spanned<i64>,
+    #[schemars(range(max = 1.0))]
     pub(super) efficiency: Spanned<f64>,
     pub(super) latency_cycles: Spanned<i64>,
     pub(super) burst_bytes: Spanned<i64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawVector {
     pub(super) lanes: Spanned<i64>,

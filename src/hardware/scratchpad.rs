@@ -1,8 +1,6 @@
 //! Scratchpads: the SRAM beside the array.
 
-use toml::Spanned;
-
-use crate::source::{SourceError, SourceFile};
+use crate::source::{SourceError, SourceFile, Spanned};
 
 use super::check::integer;
 use super::raw::RawScratchpad;

@@ -1,9 +1,7 @@
 //! From the raw network file to a network: generators, explicit layers, precision policy.
 
-use toml::Spanned;
-
 use crate::numerics::{Activation, QuantizerKind, Signedness};
-use crate::source::{SourceError, SourceFile};
+use crate::source::{SourceError, SourceFile, Spanned};
 
 use super::architecture::{ArchFamily, Architecture};
 use super::layer::{FeatureMap, Padding, Size, Window, WindowKind};

@@ -4,12 +4,20 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
-#[derive(Debug, Deserialize)]
+use crate::source::{Spanned, schema_of};
+
+/// The JSON Schema of network files.
+pub fn schema() -> String {
+    schema_of::<RawWorkload>("systolab: network")
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWorkload {
+    #[schemars(extend("const" = 1))]
     pub(super) schema_version: Spanned<u32>,
     pub(super) name: Option<Spanned<String>>,
     pub(super) family: Option<String>,
@@ -38,7 +46,7 @@ pub(super) struct RawModelFile {
     pub(super) _model: RawModel,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawModel {
     pub(super) onnx: String,
@@ -46,7 +54,7 @@ pub(super) struct RawModel {
     pub(super) semantics: RawSemantics,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawSemantics {
     #[default]
@@ -54,13 +62,13 @@ pub(super) enum RawSemantics {
     Float,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) enum RawGenerator {
     Resnet(RawResnet),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawResnet {
     pub(super) depth: Spanned<usize>,
@@ -73,7 +81,7 @@ pub(super) struct RawResnet {
     pub(super) padding: RawPaddingRule,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 pub(super) enum RawVariant {
     #[serde(rename = "cifar")]
     Cifar,
@@ -83,14 +91,14 @@ pub(super) enum RawVariant {
     V1_5,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawPaddingRule {
     Torch,
     Same,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawShape {
     pub(super) height: usize,
@@ -99,7 +107,7 @@ pub(super) struct RawShape {
 }
 
 /// A layer has exactly one operation key.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLayer {
     pub(super) name: Spanned<String>,
@@ -108,10 +116,15 @@ pub(super) struct RawLayer {
     pub(super) linear: Option<RawLinear>,
     pub(super) global_average_pool: Option<RawEmpty>,
     pub(super) max_pool: Option<RawMaxPool>,
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
     pub(super) average_pool: Option<Spanned<toml::Table>>,
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
     pub(super) add: Option<Spanned<toml::Table>>,
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
     pub(super) relu: Option<Spanned<toml::Table>>,
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
     pub(super) batch_norm: Option<Spanned<toml::Table>>,
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
     pub(super) requantize: Option<Spanned<toml::Table>>,
     pub(super) shortcut: Option<Spanned<String>>,
     pub(super) activation: Option<RawActivation>,
@@ -119,18 +132,18 @@ pub(super) struct RawLayer {
     pub(super) signed_input: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawEmpty {}
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawActivation {
     Identity,
     Relu,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConvolution {
     pub(super) out_channels: usize,
@@ -145,7 +158,7 @@ pub(super) struct RawConvolution {
     pub(super) groups: usize,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawPadding {
     pub(super) top: usize,
@@ -154,7 +167,7 @@ pub(super) struct RawPadding {
     pub(super) right: usize,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMaxPool {
     pub(super) kernel: [usize; 2],
@@ -163,13 +176,13 @@ pub(super) struct RawMaxPool {
     pub(super) padding: RawPadding,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLinear {
     pub(super) out_features: usize,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPrecision {
     pub(super) default: Spanned<String>,
@@ -185,7 +198,7 @@ pub(super) struct RawPrecision {
     pub(super) carrier: Option<Spanned<String>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawQuantizer {
     #[default]
@@ -193,14 +206,14 @@ pub(super) enum RawQuantizer {
     AqtV2,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawParameters {
     pub(super) trace: Option<Spanned<String>>,
     pub(super) synthetic_seed: Option<Spanned<u64>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawEvaluation {
     pub(super) set: Spanned<String>,
@@ -209,7 +222,7 @@ pub(super) struct RawEvaluation {
     pub(super) predictions: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTraining {
     pub(super) seed: u64,

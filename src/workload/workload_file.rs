@@ -4,9 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toml::Spanned;
-
-use crate::source::{SourceError, SourceFile};
+use crate::source::{SourceError, SourceFile, Spanned};
 
 use super::architecture::Architecture;
 use super::evaluation_set::Normalization;
@@ -303,7 +301,7 @@ fn reference(
     folder: &Path,
 ) -> Result<EvaluationReference, SourceError> {
     let channels = network.image().shape.channels;
-    let per_channel = |values: &toml::Spanned<Vec<f64>>| -> Result<Vec<f32>, SourceError> {
+    let per_channel = |values: &Spanned<Vec<f64>>| -> Result<Vec<f32>, SourceError> {
         let narrowed: Vec<f32> = values.get_ref().iter().map(|&value| value as f32).collect();
         if narrowed.len() == channels && narrowed.iter().all(|value| value.is_finite()) {
             Ok(narrowed)
@@ -387,7 +385,7 @@ default = "w8a8"
             Case(
                 "height = 8",
                 "height = -1",
-                "n.toml:4:10: `input.height`: invalid value: integer `-1`, expected usize",
+                "n.toml:4:10: `input.height`: integer `-1`: expected a whole number from 0",
             ),
             Case(
                 "shortcut = \"a\"",

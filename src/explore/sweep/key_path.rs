@@ -9,6 +9,16 @@ pub(super) enum Root {
     Workload,
 }
 
+impl Root {
+    /// As key paths begin.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Hardware => "hardware",
+            Self::Workload => "workload",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     Key(String),
@@ -68,6 +78,16 @@ impl KeyPath {
 
     pub(super) fn root(&self) -> Root {
         self.root
+    }
+
+    /// Whether the place of another path, `hardware.mac[1].lanes.count`, is this one or lies in it.
+    pub(super) fn covers(&self, other: &str) -> bool {
+        Self::parse(other).is_ok_and(|other| {
+            let same = |(mine, theirs): (&Step, &Step)| mine == theirs || *mine == Step::Index(None);
+            self.root == other.root
+                && self.steps.len() <= other.steps.len()
+                && self.steps.iter().zip(&other.steps).all(same)
+        })
     }
 
     /// The path with its last-but-`from_end` key replaced, for suggestions.

@@ -1,13 +1,15 @@
 //! What points are compared by, and exact fronts in any number of objectives.
 
 use std::cmp::Ordering;
+use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::explore::pareto_front;
 
 /// A number that every costed point has, or has where its sources give it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Objective {
     /// Seconds for the whole request; less is better.
@@ -26,6 +28,29 @@ pub enum Objective {
     BufferBytes,
     /// Top-1 in percent, as published; more is better.
     Top1Percent,
+}
+
+/// A word that names no objective.
+#[derive(Debug, thiserror::Error)]
+#[error("expected latency, energy, edp, area, power, utilization, buffer or top1")]
+pub struct UnknownObjective;
+
+impl FromStr for Objective {
+    type Err = UnknownObjective;
+
+    fn from_str(text: &str) -> Result<Self, UnknownObjective> {
+        Ok(match text {
+            "latency" => Self::LatencyS,
+            "energy" => Self::EnergyPerImageUj,
+            "edp" => Self::EdpUjS,
+            "area" => Self::AreaMm2,
+            "power" => Self::AveragePowerW,
+            "utilization" => Self::Utilization,
+            "buffer" => Self::BufferBytes,
+            "top1" => Self::Top1Percent,
+            _ => return Err(UnknownObjective),
+        })
+    }
 }
 
 impl Objective {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Map;
-use toml::Spanned;
 
-use crate::source::{SourceError, SourceFile};
+use crate::source::{SourceError, SourceFile, Spanned, schema_of};
 
 use super::key_path::KeyPath;
+use super::point_result::PointResult;
 use super::point_spec::{PointSpec, Requirement};
 use super::workbench::Workbench;
 
@@ -17,28 +18,76 @@ const MOST_VALUES: usize = 1_000_000;
 /// Points of a sweep at most.
 const MOST_POINTS: u64 = 50_000_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawSweep {
+    #[schemars(extend("const" = 1))]
     schema_version: Spanned<i64>,
+    #[schemars(schema_with = "one_or_more")]
     hardware: Spanned<toml::Value>,
+    #[schemars(schema_with = "one_or_more")]
     workload: Spanned<toml::Value>,
+    #[schemars(range(min = 1, max = 65536))]
     batch: Option<Spanned<i64>>,
+    #[schemars(extend("enum" = ["cold", "steady"]))]
     regime: Option<Spanned<String>>,
     #[serde(default)]
+    #[schemars(schema_with = "axes")]
     axes: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     #[serde(default)]
+    #[schemars(schema_with = "zips")]
     zip: Vec<Spanned<BTreeMap<Spanned<String>, Spanned<toml::Value>>>>,
     #[serde(default)]
     require: Vec<Spanned<Requirement>>,
 }
 
-/// A sweep file that cannot be used.
+fn one_or_more(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "array"], "items": { "type": "string" }, "minItems": 1 })
+}
+
+fn axes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "propertyNames": { "pattern": r"^(hardware|workload)\." },
+        "additionalProperties": {
+            "type": ["array", "object"],
+            "minItems": 1,
+            "properties": {
+                "from": { "type": "number" },
+                "to": { "type": "number" },
+                "step": { "type": "number", "exclusiveMinimum": 0 },
+                "times": { "type": "number", "exclusiveMinimum": 1 },
+            },
+            "additionalProperties": false,
+            "required": ["from", "to"],
+        },
+    })
+}
+
+fn zips(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": axes(generator) })
+}
+
+/// The JSON Schema of sweep files.
+pub fn schema() -> String {
+    schema_of::<RawSweep>("systolab: sweep")
+}
+
+/// A sweep file that cannot be used, or a point of it that fails.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    /// Its text.
+    /// The file is no sweep: syntax, keys, types, values that cannot be enumerated.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    File(#[from] SourceError),
+    /// It has more points than any run takes.
+    #[error(transparent)]
+    TooManyPoints(SourceError),
+    /// A key path leads nowhere in some base file; with the nearest name.
+    #[error(transparent)]
+    KeyPath(SourceError),
+    /// A design or network refuses a value of an axis.
+    #[error(transparent)]
+    Value(SourceError),
 }
 
 /// Key paths that change together: `values[i][j]` is the i-th value of path j.
@@ -108,9 +157,9 @@ impl Sweep {
             .try_fold(1u64, |product, extent| product.checked_mul(extent as u64))
             .filter(|&points| points <= MOST_POINTS)
             .ok_or_else(|| {
-                file.error_in_file(format!(
+                SweepError::TooManyPoints(file.error_in_file(format!(
                     "more than {MOST_POINTS} points; shorten an axis or split the sweep"
-                ))
+                )))
             })?;
         let regime = regime.to_owned();
         let require = raw.require.into_iter().map(Spanned::into_inner).collect();
@@ -170,21 +219,32 @@ impl Sweep {
             for index in [0, self.points - 1] {
                 let mut spec = self.point(index);
                 spec.set.retain(|key, _| *key == path.to_string());
-                let resolved =
-                    workbench.resolve(spec).map_err(|message| self.file.error(span.clone(), message))?;
+                let resolved = workbench
+                    .resolve(spec)
+                    .map_err(|message| SweepError::KeyPath(self.file.error(span.clone(), message)))?;
                 if let Some((unknown, known)) = resolved.invalid().and_then(unknown_key) {
                     let nearest = known.iter().min_by_key(|name| distance(name, &unknown));
                     let suggestion = nearest.map_or_else(String::new, |nearest| {
                         format!("; did you mean `{}`?", path.with_key(&unknown, nearest))
                     });
-                    return Err(self
-                        .file
-                        .error(span.clone(), format!("no key `{unknown}` there{suggestion}"))
-                        .into());
+                    let message = format!("no key `{unknown}` there{suggestion}");
+                    return Err(SweepError::KeyPath(self.file.error(span.clone(), message)));
                 }
             }
         }
         Ok(())
+    }
+
+    /// A failed point's reason at the axis that it is about, if it is about one.
+    pub fn locate(&self, result: &PointResult) -> Option<SweepError> {
+        let (key, message) = result.reason.as_ref()?.strip_prefix('`')?.split_once("`: ")?;
+        let mut paths = self.dimensions.iter().flat_map(|dimension| &dimension.paths);
+        let (path, span) = paths.find(|(path, _)| path.covers(key))?;
+        let value = result.set.get(&path.to_string())?.to_string();
+        // Many messages begin with the value already.
+        let message =
+            if message.contains(&value) { message.to_owned() } else { format!("{value}: {message}") };
+        Some(SweepError::Value(self.file.error(span.clone(), message)))
     }
 }
 

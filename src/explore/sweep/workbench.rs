@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::explore::evaluate::{Design, Subject};
 use crate::explore::pricing::Pricing;
 use crate::explore::{MappingPolicy, Outcome, PricingError, Regime, published};
-use crate::source::{SourceFile, sha256_hex};
+use crate::source::{SourceError, SourceFile, sha256_hex};
 use crate::workload::{ParameterSource, Workload};
 
 use super::key_path::{KeyPath, Root};
@@ -21,7 +21,7 @@ use super::{MODEL_VERSION, Objective};
 const MOST_KEPT: usize = 1024;
 
 /// Reads a design with its technology.
-pub(super) type LoadDesign = fn(&SourceFile) -> Result<Design, String>;
+pub(super) type LoadDesign = fn(&SourceFile) -> Result<Design, SourceError>;
 
 /// A file before a point's values are written over it.
 struct Base {
@@ -53,7 +53,7 @@ pub struct Resolved {
 
 impl Workbench {
     /// Without any file.
-    pub fn new(load_design: fn(&SourceFile) -> Result<Design, String>) -> Self {
+    pub fn new(load_design: fn(&SourceFile) -> Result<Design, SourceError>) -> Self {
         Self {
             load_design,
             hardware: BTreeMap::new(),
@@ -76,7 +76,7 @@ impl Workbench {
 
     /// Adds a base design under the name that points use.
     pub fn add_hardware(&mut self, name: &str, file: SourceFile) -> Result<(), String> {
-        (self.load_design)(&file)?;
+        (self.load_design)(&file).map_err(|error| error.to_string())?;
         let base = Base::new(file)?;
         self.hardware.insert(name.to_owned(), base);
         Ok(())
@@ -125,12 +125,12 @@ impl Workbench {
             (hardware.text(design_table.as_ref()), workload.text(network_table.as_ref()));
         let design = kept(&self.designs, &key(&hardware.file, &design_text), || {
             (self.load_design)(&SourceFile::embedded(hardware.file.path(), &design_text))
+                .map_err(|error| hardware.message(Root::Hardware, &design_text, &error))
         });
         let subject = kept(&self.subjects, &key(&workload.file, &network_text), || {
-            let workload = Workload::parse(&SourceFile::embedded(workload.file.path(), &network_text));
-            workload
+            Workload::parse(&SourceFile::embedded(workload.file.path(), &network_text))
                 .map(|workload| Subject { workload, trained: None, notes: vec![] })
-                .map_err(|error| error.to_string())
+                .map_err(|error| workload.message(Root::Workload, &network_text, &error))
         });
         let trace = match subject.as_ref().map(|subject| subject.workload.parameters()) {
             Ok(ParameterSource::Trace(path)) => self.trace(path),
@@ -193,6 +193,21 @@ impl Base {
     /// What a table says, as JSON; a list of products as its text.
     fn content(&self, table: Option<&toml::Table>) -> serde_json::Value {
         table.map_or_else(|| self.file.text().into(), |table| json!(table))
+    }
+
+    /// What is wrong with `text`, which a point made of this file: by key path, because its lines are nobody's.
+    fn message(&self, root: Root, text: &str, error: &SourceError) -> String {
+        match error {
+            SourceError::Invalid { file, message, .. }
+                if file.path() == self.file.path() && text != self.file.text() =>
+            {
+                match error.key() {
+                    Some(key) => format!("`{}.{key}`: {message}", root.name()),
+                    None => message.clone(),
+                }
+            }
+            _ => error.to_string(),
+        }
     }
 
     fn text(&self, table: Option<&toml::Table>) -> String {

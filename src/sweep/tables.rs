@@ -1,16 +1,16 @@
-//! What a sweep found: points.csv, fronts.csv, counts and fronts on the terminal.
+//! What a sweep found: points.csv, fronts.csv, counts and the first points of every front.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::Path;
 
 use crate::explore::{Objective, PointResult, Status, front_of};
 
+use super::error::FolderError;
 use super::folder::{ResultFolder, number, write_whole};
-use super::{Answer, Failure, note, print};
+use super::index::KeyPaths;
 
-/// Points of one front that are printed; fronts.csv has all.
-const MOST_PRINTED: usize = 20;
+/// Points of one front that a summary has; fronts.csv has all.
+const MOST_SUMMARIZED: usize = 20;
 
 /// Columns of points.csv before the key paths: evaluate's names where they mean the same.
 const COLUMNS: [&str; 27] = [
@@ -50,71 +50,99 @@ struct Comparable {
     costs: Vec<f64>,
 }
 
-#[derive(Default)]
-struct Counts {
-    ok: u64,
-    excluded: u64,
-    failed: u64,
-    first_failure: Option<String>,
+/// What a sweep found, in short.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Distinct points.
+    pub points: usize,
+    /// Of these: with costs.
+    pub computed: u64,
+    /// Of these: beyond a limit of the sweep.
+    pub excluded: u64,
+    /// Of these: without costs.
+    pub failed: u64,
+    /// Of these: without a result.
+    pub missing: usize,
+    /// Id of the first failed point and its reason.
+    pub first_failure: Option<PointResult>,
+    /// One per group of points that may be compared.
+    pub fronts: Vec<Front>,
 }
 
-/// Writes the tables of `expected` (default: all results, by id) beside the results and prints the fronts.
+/// The front of points that may be compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Front {
+    /// What they have in common.
+    pub compared: String,
+    /// How many they are.
+    pub points: usize,
+    /// How many of them are on the front.
+    pub on_front: usize,
+    /// The first of these.
+    pub first: Vec<FrontRow>,
+}
+
+/// A point on a front.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrontRow {
+    /// The point.
+    pub id: String,
+    /// Its design.
+    pub design: String,
+    /// Its network.
+    pub network: String,
+    /// Precision of the network.
+    pub precision: String,
+    /// Its value of each objective.
+    pub values: Vec<Option<f64>>,
+}
+
+/// Writes the tables of `expected` (default: all results, by id) beside the results.
 ///
-/// Answers no if a point failed or is missing.
-pub(super) fn write(
+/// # Errors
+/// When results changed meanwhile or a table cannot be written; the one that was there then still is.
+pub fn write_tables(
     folder: &ResultFolder,
     out: &Path,
     expected: Option<Vec<u64>>,
     objectives: &[Objective],
-) -> Result<Answer, Failure> {
+) -> Result<Summary, FolderError> {
     let mut seen = BTreeSet::new();
     let mut ids = expected.unwrap_or_else(|| folder.ids());
     ids.retain(|id| seen.insert(*id));
     let missing = ids.iter().filter(|id| folder.status(**id).is_none()).count();
-    let mut counts = Counts::default();
+    let mut summary = Summary { points: ids.len(), missing, ..Summary::default() };
     let mut groups: BTreeMap<String, Comparable> = BTreeMap::new();
-    let mut failure: Option<Failure> = None;
-    write_whole(&out.join("points.csv"), |file| {
-        let mut writer = csv::Writer::from_writer(io::BufWriter::new(file));
-        let paths = folder.key_paths().iter().map(String::as_str);
-        writer.write_record(COLUMNS.into_iter().chain(["workload", "tool_version"]).chain(paths))?;
-        let read = folder.each(ids.iter().copied(), |result| {
-            counts.add(&result);
+    let path = out.join("points.csv");
+    write_whole(&path, |file| {
+        let mut writer = csv::Writer::from_writer(file);
+        let paths = folder.key_paths().names();
+        writer
+            .write_record(COLUMNS.into_iter().chain(["workload", "tool_version"]).chain(paths))
+            .map_err(FolderError::write(&path))?;
+        folder.each(ids.iter().copied(), |result| {
+            summary.add(&result);
             compare(&result, objectives, &mut groups);
-            for source in 0..result.metrics.as_ref().map_or(1, |metrics| metrics.published.len().max(1)) {
-                writer.write_record(row(&result, source, folder.key_paths()))?;
-            }
-            Ok(())
-        });
-        failure = read.err();
-        writer.flush()
+            let sources = result.metrics.as_ref().map_or(1, |metrics| metrics.published.len().max(1));
+            (0..sources).try_for_each(|source| {
+                let row = row(&result, source, folder.key_paths());
+                writer.write_record(row).map_err(FolderError::write(&path))
+            })
+        })?;
+        writer.flush().map_err(FolderError::write(&path))
     })?;
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
-    fronts(folder, out, objectives, &groups)?;
-    let Counts { ok, excluded, failed, first_failure } = counts;
-    let missing_text = if missing > 0 { format!(", {missing} missing") } else { String::new() };
-    note(&format!(
-        "{} distinct points: {ok} computed, {excluded} beyond a limit, {failed} failed{missing_text}; tables in {}",
-        ids.len(),
-        out.display()
-    ));
-    if let Some(first) = first_failure {
-        note(&format!("first failure: {first}"));
-    }
-    Ok(if failed == 0 && missing == 0 { Answer::Yes } else { Answer::No })
+    summary.fronts = write_fronts(folder, out, objectives, &groups)?;
+    Ok(summary)
 }
 
-impl Counts {
+impl Summary {
     fn add(&mut self, result: &PointResult) {
         match result.status {
-            Status::Ok => self.ok += 1,
+            Status::Ok => self.computed += 1,
             Status::Excluded => self.excluded += 1,
             Status::Error => {
                 self.failed += 1;
-                let reason = result.reason.as_deref().unwrap_or_default();
-                self.first_failure.get_or_insert_with(|| format!("{}: {reason}", result.id));
+                self.first_failure.get_or_insert_with(|| result.clone());
             }
         }
     }
@@ -148,57 +176,60 @@ fn compare(result: &PointResult, objectives: &[Objective], groups: &mut BTreeMap
     }
 }
 
-/// Prints each group's front and writes all of them to fronts.csv.
-fn fronts(
+/// Writes every group's front to fronts.csv; the first points of each.
+fn write_fronts(
     folder: &ResultFolder,
     out: &Path,
     objectives: &[Objective],
     groups: &BTreeMap<String, Comparable>,
-) -> Result<(), Failure> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let names = objectives.iter().map(|objective| objective.name());
-    writer.write_record(
-        ["compared", "id", "design", "network", "precision"].into_iter().chain(names.clone()),
-    )?;
-    let mut text = String::new();
-    for (key, group) in groups {
-        let front = front_of(&group.costs, objectives.len());
-        text.push_str(&format!(
-            "{} of {} points are on the front: {key}\n",
-            front.len(),
-            group.members.len()
-        ));
-        let mut table = tabled::builder::Builder::default();
-        table.push_record(["design", "network", "precision"].into_iter().chain(names.clone()));
-        for (position, &index) in front.iter().enumerate() {
-            let (id, source) = group.members[index];
-            folder.each(std::iter::once(id), |result| {
-                let values: Vec<String> = objectives
-                    .iter()
-                    .map(|&objective| {
-                        result.value(objective, source).map_or_else(String::new, |v| v.to_string())
-                    })
-                    .collect();
-                let point = [result.design(), result.network(), result.precision.clone()];
-                writer.write_record([key, &result.id].into_iter().chain(&point).chain(&values))?;
-                if position < MOST_PRINTED {
-                    table.push_record(point.into_iter().chain(values));
-                }
-                Ok(())
-            })?;
+) -> Result<Vec<Front>, FolderError> {
+    let path = out.join("fronts.csv");
+    let mut fronts = Vec::new();
+    write_whole(&path, |file| {
+        let mut writer = csv::Writer::from_writer(file);
+        let names = objectives.iter().map(|objective| objective.name());
+        writer
+            .write_record(["compared", "id", "design", "network", "precision"].into_iter().chain(names))
+            .map_err(FolderError::write(&path))?;
+        for (compared, group) in groups {
+            let front = front_of(&group.costs, objectives.len());
+            let mut first = Vec::new();
+            for &index in &front {
+                let (id, source) = group.members[index];
+                folder.each(std::iter::once(id), |result| {
+                    let row = front_row(&result, source, objectives);
+                    let texts =
+                        [compared, &row.id, &row.design, &row.network, &row.precision].map(String::clone);
+                    let values =
+                        row.values.iter().map(|value| value.map_or_else(String::new, |v| v.to_string()));
+                    writer
+                        .write_record(texts.into_iter().chain(values))
+                        .map_err(FolderError::write(&path))?;
+                    if first.len() < MOST_SUMMARIZED {
+                        first.push(row);
+                    }
+                    Ok(())
+                })?;
+            }
+            let (points, on_front) = (group.members.len(), front.len());
+            fronts.push(Front { compared: compared.clone(), points, on_front, first });
         }
-        text.push_str(&table.build().with(tabled::settings::Style::rounded()).to_string());
-        text.push('\n');
-        if front.len() > MOST_PRINTED {
-            text.push_str(&format!("and {} more in fronts.csv\n", front.len() - MOST_PRINTED));
-        }
-    }
-    let bytes = writer.into_inner().map_err(|error| error.to_string())?;
-    write_whole(&out.join("fronts.csv"), |file| io::Write::write_all(file, &bytes))?;
-    print(&text)
+        writer.flush().map_err(FolderError::write(&path))
+    })?;
+    Ok(fronts)
 }
 
-fn row(result: &PointResult, source: usize, key_paths: &BTreeSet<String>) -> Vec<String> {
+fn front_row(result: &PointResult, source: usize, objectives: &[Objective]) -> FrontRow {
+    FrontRow {
+        id: result.id.clone(),
+        design: result.design(),
+        network: result.network(),
+        precision: result.precision.clone(),
+        values: objectives.iter().map(|&objective| result.value(objective, source)).collect(),
+    }
+}
+
+fn row(result: &PointResult, source: usize, key_paths: &KeyPaths) -> Vec<String> {
     let number =
         |objective| result.value(objective, source).map_or_else(String::new, |value| value.to_string());
     let metrics = result.metrics.as_ref();
@@ -241,7 +272,7 @@ fn row(result: &PointResult, source: usize, key_paths: &BTreeSet<String>) -> Vec
         result.workload.clone(),
         env!("CARGO_PKG_VERSION").to_owned(),
     ];
-    row.extend(key_paths.iter().map(|path| match result.set.get(path) {
+    row.extend(key_paths.names().map(|path| match result.set.get(path) {
         None => String::new(),
         Some(value) => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
     }));
