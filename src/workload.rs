@@ -30,7 +30,7 @@ pub use layer::{
     Convolution, FeatureMap, Layer, Operands, Operation, Padding, Size, WeightZeroPoint, Window, WindowKind,
 };
 pub use network::{Edge, EdgeId, Network, NetworkBuilder, NetworkError, Quantizer, QuantizerId, Stored};
-pub use onnx::{ImportError, ImportedModel, Lowering, ModelTensor, Semantics};
+pub use onnx::{ImportError, ImportOptions, ImportedModel, Lowering, ModelTensor, Semantics};
 pub use params::{LayerParams, Params, ParamsError, Weights};
 pub use precision::{Bits, PrecisionPolicy, UnknownPrecision};
 pub use samples::Samples;

@@ -44,6 +44,29 @@ pub(super) struct RawModel {
     pub(super) onnx: String,
     #[serde(default)]
     pub(super) semantics: RawSemantics,
+    #[serde(default)]
+    pub(super) requantization: RawRequantization,
+    pub(super) rounding: Option<Spanned<RawShiftRounding>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawRequantization {
+    #[default]
+    F32Rne,
+    GemmlowpDouble,
+    TfliteSingle,
+    Pow2Shift,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawShiftRounding {
+    HalfEven,
+    HalfUp,
+    HalfAway,
+    Floor,
+    TowardZero,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
