@@ -22,6 +22,8 @@ mod synthetic;
 mod topology;
 mod workload_file;
 
+pub use crate::numerics::{RequantizationKind, ShiftRounding};
+
 pub use architecture::{ArchFamily, Architecture};
 pub use evaluation_set::{EvaluationSet, EvaluationSetError, Normalization};
 pub use float_operator::{FloatOperand, FloatOperator, PoolDivisor};

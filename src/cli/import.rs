@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
 
-use crate::numerics::{RequantizationKind, ShiftRounding};
 use crate::report::Table;
-use crate::workload::{ImportOptions, ImportedModel, Semantics};
+use crate::workload::{ImportOptions, ImportedModel, RequantizationKind, Semantics, ShiftRounding};
 
 use quantize::Bits;
 

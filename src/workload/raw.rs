@@ -26,7 +26,7 @@ pub(super) struct RawWorkload {
     pub(super) training: Option<RawTraining>,
 }
 
-/// A model that brings layers, precision and values: nothing else may stand beside it.
+/// A model that brings layers, precision and values: what may stand beside it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawModelFile {
@@ -36,6 +36,7 @@ pub(super) struct RawModelFile {
     pub(super) family: Option<String>,
     #[serde(rename = "model")]
     pub(super) _model: RawModel,
+    pub(super) evaluation: Option<Spanned<RawEvaluation>>,
 }
 
 #[derive(Debug, Deserialize)]

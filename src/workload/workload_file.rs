@@ -123,8 +123,17 @@ impl Workload {
         };
         let requantization = import_requantization(file, requantization, rounding)?;
         let model = ImportedModel::read(&folder.join(onnx), ImportOptions { semantics, requantization })?;
-        let RawModelFile { name, family, .. } = file.parse()?;
-        Ok(Self::of_model(name.unwrap_or_else(|| file.stem()), family, model, file.sha256()))
+        let RawModelFile { name, family, evaluation, .. } = file.parse()?;
+        let evaluation = evaluation.map(|evaluation| {
+            if model.takes_integers() {
+                let message = "pixels are normalized to f32, but the model takes integers";
+                return Err(file.error(evaluation.span(), message));
+            }
+            reference(file, evaluation.get_ref(), model.network(), folder)
+        });
+        let evaluation = evaluation.transpose()?;
+        let name = name.unwrap_or_else(|| file.stem());
+        Ok(Self { evaluation, ..Self::of_model(name, family, model, file.sha256()) })
     }
 
     fn of_model(name: String, family: Option<String>, model: ImportedModel, sha256: String) -> Self {
