@@ -296,7 +296,13 @@ fn subject(
 ) -> Result<Subject, Failure> {
     let trained = match (workload.parameters(), workload.evaluation()) {
         (ParameterSource::Trace(trace), Some(evaluation)) => {
-            Some(trained(file, &workload, trace, evaluation, sets)?)
+            let params = Params::read(trace, workload.network())
+                .map_err(|error| named_by(file, "parameters.trace", error))?;
+            Some(trained(file, &workload, params, evaluation, sets)?)
+        }
+        (ParameterSource::Model, Some(evaluation)) => {
+            let params = workload.model().ok_or("a model without its values")?.params().clone();
+            Some(trained(file, &workload, params, evaluation, sets)?)
         }
         (ParameterSource::Trace(trace), None) => {
             Params::read(trace, workload.network())
@@ -308,7 +314,7 @@ fn subject(
     let notes = match (&trained, workload.parameters()) {
         (Some(_), _) => vec![],
         (None, ParameterSource::Trace(_)) => vec!["no evaluation set: costs only".to_owned()],
-        (None, ParameterSource::Model) => vec!["imported: costs only".to_owned()],
+        (None, ParameterSource::Model) => vec!["imported, no evaluation set: costs only".to_owned()],
         (None, ParameterSource::None) => vec![without_trace(&workload)],
     };
     Ok(Subject { workload, trained, notes })
@@ -344,12 +350,10 @@ fn named_by(file: &Path, key: &str, error: impl std::error::Error) -> Failure {
 fn trained(
     file: &Path,
     workload: &Workload,
-    trace: &Path,
+    params: Params,
     evaluation: &EvaluationReference,
     sets: &mut BTreeMap<PathBuf, Arc<EvaluationSet>>,
 ) -> Result<Trained, Failure> {
-    let params =
-        Params::read(trace, workload.network()).map_err(|error| named_by(file, "parameters.trace", error))?;
     let image = workload.network().image().shape;
     let classes = workload.network().output().shape.elements();
     let images = match sets.get(&evaluation.path) {

@@ -9,6 +9,7 @@ mod mac;
 mod quantize_aqt;
 mod quantize_linear;
 mod quantized_add;
+mod requantization;
 mod requantize;
 mod requantize_f32_rne;
 mod requantize_fixed_point;
@@ -23,6 +24,7 @@ pub use mac::{
 pub use quantize_aqt::{Grid, QuantizerKind};
 pub use quantize_linear::QuantizeLinear;
 pub use quantized_add::{QuantizedAdd, Scale};
+pub use requantization::{OutputGrid, Requantization, RequantizationKind};
 pub use requantize::{Activation, Store, post_process, round_bf16};
 pub use requantize_f32_rne::F32Rne;
 pub use requantize_fixed_point::{FixedPoint, FixedPointMultiplier, FixedPointRounding};

@@ -22,6 +22,8 @@ mod synthetic;
 mod topology;
 mod workload_file;
 
+pub use crate::numerics::{RequantizationKind, ShiftRounding};
+
 pub use architecture::{ArchFamily, Architecture};
 pub use evaluation_set::{EvaluationSet, EvaluationSetError, Normalization};
 pub use float_operator::{FloatOperand, FloatOperator, PoolDivisor};
@@ -30,7 +32,7 @@ pub use layer::{
     Convolution, FeatureMap, Layer, Operands, Operation, Padding, Size, WeightZeroPoint, Window, WindowKind,
 };
 pub use network::{Edge, EdgeId, Network, NetworkBuilder, NetworkError, Quantizer, QuantizerId, Stored};
-pub use onnx::{ImportError, ImportedModel, Lowering, ModelTensor, Semantics};
+pub use onnx::{ImportError, ImportOptions, ImportedModel, Lowering, ModelTensor, Semantics};
 pub use params::{LayerParams, Params, ParamsError, Weights};
 pub use precision::{Bits, PrecisionPolicy, UnknownPrecision};
 pub use raw::schema;

@@ -14,7 +14,7 @@ use systolab::explore::Sweep;
 use systolab::hardware::{Accelerator, SHIPPED};
 use systolab::source::SourceFile;
 use systolab::tensor::TensorFile;
-use systolab::workload::{EvaluationSet, ImportedModel, Params, Semantics, Workload};
+use systolab::workload::{EvaluationSet, ImportOptions, ImportedModel, Params, Semantics, Workload};
 
 /// Inputs of all readers.
 const MUTATIONS: usize = 24_000;
@@ -168,7 +168,8 @@ fn models() {
         |random, seed| random.bytes(seed),
         |index, bytes| {
             let semantics = if index % 2 == 0 { Semantics::Fused } else { Semantics::Float };
-            ImportedModel::parse(Path::new("m.onnx"), &bytes, semantics).is_ok()
+            let options = ImportOptions { semantics, ..ImportOptions::default() };
+            ImportedModel::parse(Path::new("m.onnx"), &bytes, options).is_ok()
         },
     );
 }

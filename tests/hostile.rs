@@ -9,7 +9,7 @@ use std::path::Path;
 use rten_onnx::onnx::{
     AttributeProto, DataLocation, DataType, GraphProto, ModelProto, StringStringEntryProto, TensorProto,
 };
-use systolab::workload::{ImportedModel, Semantics};
+use systolab::workload::{ImportOptions, ImportedModel};
 
 use model_builder::{floats, ints, node, text, value};
 
@@ -45,7 +45,8 @@ fn model() -> ModelProto {
 
 fn import(model: &ModelProto) -> Result<ImportedModel, String> {
     let bytes = model.write_buf().unwrap();
-    ImportedModel::parse(Path::new("m.onnx"), &bytes, Semantics::Fused).map_err(|error| error.to_string())
+    ImportedModel::parse(Path::new("m.onnx"), &bytes, ImportOptions::default())
+        .map_err(|error| error.to_string())
 }
 
 type Edit = fn(&mut GraphProto);
@@ -144,11 +145,11 @@ fn wrong_models_are_refused_by_node_operator_and_reason() {
 fn truncated_models_and_other_files_are_refused() {
     let whole = model().write_buf().unwrap();
     for length in 0..whole.len() {
-        let result = ImportedModel::parse(Path::new("m.onnx"), &whole[..length], Semantics::Fused);
+        let result = ImportedModel::parse(Path::new("m.onnx"), &whole[..length], ImportOptions::default());
         assert!(result.is_err(), "{length} of {} bytes", whole.len());
     }
     for other in [&b"not a model"[..], &[0xff; 64], b"PK\x03\x04"] {
-        assert!(ImportedModel::parse(Path::new("m.onnx"), other, Semantics::Fused).is_err());
+        assert!(ImportedModel::parse(Path::new("m.onnx"), other, ImportOptions::default()).is_err());
     }
 }
 
@@ -172,8 +173,8 @@ fn deep_nesting_is_refused() {
         kind = wrap(&wrap(&kind, 1), 4);
     }
     for graph in [graph, wrap(&wrap(&kind, 2), 11)] {
-        let error =
-            ImportedModel::parse(Path::new("m.onnx"), &wrap(&graph, 7), Semantics::Fused).unwrap_err();
+        let error = ImportedModel::parse(Path::new("m.onnx"), &wrap(&graph, 7), ImportOptions::default())
+            .unwrap_err();
         assert!(error.to_string().contains("too deep"), "{error}");
     }
 }

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
-use systolab::explore::{Design, Keep, Origin, Request, execute};
+use systolab::explore::{Design, Keep, Origin, Request, Run, evaluate, execute};
 use systolab::hardware::{Accelerator, SHIPPED};
+use systolab::inputs;
 use systolab::source::SourceFile;
 use systolab::tensor::{Data, Tensor, TensorFile};
-use systolab::workload::{Samples, Workload};
+use systolab::workload::{ParameterSource, Params, Samples, Workload};
 
 const COMMITTED: &str = "tests/oracles/cases";
 
@@ -26,17 +27,86 @@ enum Rule {
     /// The oracle computes in float: integers differ by 1 at most, where a sum lies near a tie, and
     /// rarely. Counted and printed.
     Near,
+    /// Another program's float functions: counted and printed.
+    Reported,
 }
 
 /// Share of elements that may differ by 1 under [`Rule::Near`].
 const NEAR_SHARE: f64 = 0.01;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What a case's `case.toml` says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct Case {
     oracle: String,
-    rule: Rule,
-    semantics: String,
+    rule: Option<Rule>,
+    /// Keys of `model` in the network file, beside `onnx`.
+    semantics: Option<String>,
+    requantization: Option<String>,
+    rounding: Option<String>,
+    /// A network file of ours, beside the case or in this repository, instead of a model.
+    network: Option<PathBuf>,
+    /// Its `precision.quantizer`.
+    quantizer: Option<String>,
+    /// Keys of the design's bf16 MAC.
+    bf16: toml::Table,
+    /// Each a table of the keys above: this would be wrong, and must show in the oracle's cases altogether.
+    wrong: Vec<toml::Table>,
+}
+
+impl Case {
+    /// The network file that is executed.
+    fn network_file(&self, folder: &Path) -> PathBuf {
+        let absolute = |path: &Path| fs::canonicalize(path).unwrap().to_str().unwrap().to_owned();
+        let mut file = match &self.network {
+            None => {
+                let mut model = toml::Table::from_iter([(
+                    "onnx".to_owned(),
+                    absolute(&folder.join("model.onnx")).into(),
+                )]);
+                let keys = [
+                    ("semantics", &self.semantics),
+                    ("requantization", &self.requantization),
+                    ("rounding", &self.rounding),
+                ];
+                for (key, value) in keys {
+                    model.extend(value.clone().map(|value| (key.to_owned(), value.into())));
+                }
+                toml::toml! { schema_version = 1 }
+                    .into_iter()
+                    .chain([("model".to_owned(), model.into())])
+                    .collect()
+            }
+            Some(network) => {
+                let beside = folder.join(network);
+                let path = if beside.exists() { &beside } else { network };
+                let mut file: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
+                let trace = path.parent().unwrap().join(file["parameters"]["trace"].as_str().unwrap());
+                file["parameters"]["trace"] = absolute(&trace).into();
+                if let Some(evaluation) = file.get_mut("evaluation").and_then(toml::Value::as_table_mut) {
+                    let set = path.parent().unwrap().join(evaluation["set"].as_str().unwrap());
+                    evaluation.insert("set".to_owned(), absolute(&set).into());
+                    evaluation.remove("predictions");
+                }
+                file
+            }
+        };
+        if let (Some(quantizer), Some(precision)) = (&self.quantizer, file.get_mut("precision")) {
+            precision["quantizer"] = quantizer.clone().into();
+        }
+        let name = format!("oracle-{:?}.toml", std::thread::current().id());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&path, toml::to_string(&file).unwrap()).unwrap();
+        path
+    }
+}
+
+/// Keys of `changes` instead of the case's.
+fn changed(case: &toml::Table, changes: &toml::Table) -> Case {
+    let mut table = case.clone();
+    table.remove("rounding"); // belongs to the requantization that it stands beside
+    table.extend(changes.clone());
+    table.try_into().unwrap()
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,13 +116,21 @@ struct Tally {
     differences: usize,
 }
 
-/// A shipped array with every pair of 4- and 8-bit integers.
-fn design() -> Design {
+/// Counts per oracle and rule, and per oracle and what would be wrong.
+#[derive(Debug, Default)]
+struct Tallies {
+    right: BTreeMap<(String, Rule), Tally>,
+    wrong: BTreeMap<(String, String), Tally>,
+}
+
+/// A shipped array with every pair of 2-, 3-, 4- and 8-bit integers, and a bf16 MAC with these keys.
+fn design(bf16: &toml::Table) -> Design {
     let (_, text) = SHIPPED.iter().find(|(name, _)| *name == "edge-32x32").unwrap();
     let mut table: toml::Table = toml::from_str(text).unwrap();
     let mut macs = Vec::new();
-    for activation in ["int8", "uint8", "int4", "uint4"] {
-        for weight in ["int8", "uint8", "int4", "uint4"] {
+    let formats = ["int8", "uint8", "int4", "uint4", "int3", "uint3", "int2", "uint2"];
+    for activation in formats {
+        for weight in formats {
             macs.push(toml::toml! {
                 activation = activation
                 weight = weight
@@ -62,6 +140,13 @@ fn design() -> Design {
             });
         }
     }
+    let mut float = toml::toml! {
+        activation = "bf16"
+        weight = "bf16"
+        lanes = { along = "k", count = 1 }
+    };
+    float.extend(bf16.clone());
+    macs.push(float);
     table.insert("mac".to_owned(), toml::Value::Array(macs.into_iter().map(toml::Value::Table).collect()));
     let (name, technology) = SHIPPED_TECHNOLOGIES[0];
     let technology = SourceFile::embedded(name, technology);
@@ -95,60 +180,120 @@ fn numbers(data: &Data) -> Vec<i64> {
     }
 }
 
-/// Differing elements of one tensor, and the largest difference.
-fn compare(case: &str, name: &str, ours: &Tensor, expected: &Tensor) -> (usize, i64) {
-    let place = format!("{case}: tensor `{name}`");
-    assert_eq!(ours.data().element_type(), expected.data().element_type(), "{place}: type");
+/// Differing elements of one tensor, and the largest difference; None where the types differ.
+fn compare(place: &str, ours: &Tensor, expected: &Tensor) -> Option<(usize, i64)> {
     assert_eq!(ours.data().len(), expected.data().len(), "{place}: elements");
+    if ours.data().element_type() != expected.data().element_type() {
+        return None;
+    }
     let (ours, expected) = (numbers(ours.data()), numbers(expected.data()));
     let differences = ours.iter().zip(&expected).map(|(ours, expected)| (ours - expected).abs());
     let differing = differences.filter(|&difference| difference != 0);
-    differing.fold((0, 0), |(count, largest), difference| (count + 1, difference.max(largest)))
+    Some(differing.fold((0, 0), |(count, largest), difference| (count + 1, difference.max(largest))))
 }
 
-fn run(folder: &Path, design: &Design, tallies: &mut BTreeMap<(String, Rule), Tally>) {
-    let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-    let case: Case = toml::from_str(&fs::read_to_string(folder.join("case.toml")).unwrap()).unwrap();
-    assert_eq!(case.semantics, "fused", "{name}");
-    let workload =
-        Workload::read(&folder.join("model.onnx")).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let model = workload.model().unwrap();
+/// Every tensor of a case as we compute it, and the names that we must have.
+fn execute_case(name: &str, case: &Case, folder: &Path, keep: Keep) -> (Run, Vec<String>) {
+    let design = design(&case.bf16);
+    let fail = |error: &dyn std::fmt::Display| -> ! { panic!("{name}: {error}") };
+    let workload = Workload::read(&case.network_file(folder)).unwrap_or_else(|error| fail(&error));
     let input = TensorFile::read(&folder.join("input.npz")).unwrap();
+    let (params, samples, known) = match (workload.model(), workload.parameters()) {
+        (Some(model), _) => {
+            let samples = Samples::of_model(&input, model).unwrap_or_else(|error| fail(&error));
+            let known = model.tensors().iter().map(|tensor| tensor.name.clone()).collect();
+            (model.params().clone(), samples, known)
+        }
+        (None, ParameterSource::Trace(trace)) => {
+            let params = Params::read(trace, workload.network()).unwrap_or_else(|error| fail(&error));
+            let normalization = workload.evaluation().map(|evaluation| &evaluation.normalization);
+            let samples = Samples::from_file(&input, workload.network(), normalization);
+            let expected = TensorFile::read(&folder.join("expected.npz")).unwrap();
+            (
+                params,
+                samples.unwrap_or_else(|error| fail(&error)),
+                expected.names().map(str::to_owned).collect(),
+            )
+        }
+        (None, _) => fail(&"no values"),
+    };
+    let (params, samples) = (&params, &samples);
+    let request = Request { design: &design, workload: &workload, params, origin: Origin::Trace, samples };
+    (execute(request, keep, |_| ()).unwrap_or_else(|error| fail(&error)), known)
+}
+
+/// What comparing a tensor gave.
+struct Compared {
+    tensor: String,
+    elements: usize,
+    /// Differing elements and the largest difference; None where types differ.
+    difference: Option<(usize, i64)>,
+}
+
+fn compare_all(name: &str, case: &Case, folder: &Path) -> Vec<Compared> {
     let expected = TensorFile::read(&folder.join("expected.npz")).unwrap();
-    let samples = Samples::of_model(&input, model).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let params = model.params();
-    let request = Request { design, workload: &workload, params, origin: Origin::Trace, samples: &samples };
-    let run = execute(request, Keep::Outputs, |_| ()).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let tally = tallies.entry((case.oracle, case.rule)).or_default();
-    tally.cases += 1;
-    let mut compared = 0;
+    let accumulators = expected.names().any(|name| name.ends_with(".accumulator"));
+    let keep = if accumulators { Keep::OutputsAndAccumulators } else { Keep::Outputs };
+    let (run, known) = execute_case(name, case, folder, keep);
+    let mut compared = Vec::new();
     for (tensor, expected) in expected.tensors() {
         let Some(ours) = run.tensors.get(tensor) else {
-            let is_output = model.tensors().iter().any(|known| known.name == *tensor);
-            assert!(!is_output, "{name}: tensor `{tensor}` was not kept");
+            assert!(!known.contains(tensor), "{name}: tensor `{tensor}` was not kept");
             continue; // an f32 tensor within a fused operator
         };
-        let (differing, largest) = compare(&name, tensor, ours, expected);
-        compared += expected.data().len();
+        let difference = compare(&format!("{name}: tensor `{tensor}`"), ours, expected);
+        compared.push(Compared { tensor: tensor.clone(), elements: expected.data().len(), difference });
+    }
+    assert!(!compared.is_empty(), "{name}: nothing to compare");
+    compared
+}
+
+fn run(folder: &Path, tallies: &mut Tallies) {
+    let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+    let table: toml::Table = fs::read_to_string(folder.join("case.toml")).unwrap().parse().unwrap();
+    let case: Case = table.clone().try_into().unwrap();
+    let rule = case.rule.unwrap_or_else(|| panic!("{name}: no rule"));
+    let tally = tallies.right.entry((case.oracle.clone(), rule)).or_default();
+    tally.cases += 1;
+    for Compared { tensor, elements, difference } in compare_all(&name, &case, folder) {
+        let (differing, largest) = difference.unwrap_or_else(|| panic!("{name}: tensor `{tensor}`: type"));
+        tally.elements += elements;
         tally.differences += differing;
-        match case.rule {
+        match rule {
             Rule::Equal => assert_eq!(differing, 0, "{name}: tensor `{tensor}`: {differing} elements differ"),
             Rule::Near => assert!(largest <= 1, "{name}: tensor `{tensor}`: differs by {largest}"),
+            Rule::Reported => {}
         }
     }
-    assert!(compared > 0, "{name}: nothing to compare");
-    tally.elements += compared;
+    for changes in &case.wrong {
+        let label = toml::to_string(changes).unwrap().trim().replace('\n', ", ");
+        let tally = tallies.wrong.entry((case.oracle.clone(), label)).or_default();
+        tally.cases += 1;
+        for Compared { elements, difference, .. } in compare_all(&name, &changed(&table, changes), folder) {
+            // Other types are no evidence of another rounding.
+            if let Some((differing, _)) = difference {
+                tally.elements += elements;
+                tally.differences += differing;
+            }
+        }
+    }
 }
 
 fn run_all(folder: &Path) {
-    let design = design();
-    let mut tallies = BTreeMap::new();
+    let mut tallies = Tallies::default();
     for case in cases(folder) {
-        run(&case, &design, &mut tallies);
+        run(&case, &mut tallies);
     }
-    for ((oracle, rule), Tally { cases, elements, differences }) in tallies {
+    for ((oracle, rule), Tally { cases, elements, differences }) in tallies.right {
         println!("{oracle}, {rule:?}: {cases} cases, {elements} elements, {differences} differ");
-        assert!(differences as f64 <= NEAR_SHARE * elements as f64, "{oracle}: {differences} of {elements}");
+        let few = rule == Rule::Reported || differences as f64 <= NEAR_SHARE * elements as f64;
+        assert!(few, "{oracle}: {differences} of {elements}");
+    }
+    for ((oracle, wrong), Tally { cases, elements, differences }) in tallies.wrong {
+        println!(
+            "{oracle}, wrong on purpose ({wrong}): {cases} cases, {elements} elements, {differences} differ"
+        );
+        assert!(differences > 0, "{oracle}: {wrong} shows in none of {elements} elements");
     }
 }
 
@@ -163,4 +308,18 @@ fn live_cases_are_equal() {
         Some(folder) => run_all(Path::new(&folder)),
         None => println!("skipped: SYSTOLAB_ORACLES is not set; .ci/run makes and compares live cases"),
     }
+}
+
+/// ONNX Runtime's own tool quantized a trained network; all its classes are ours.
+#[test]
+fn imported_network_classifies_as_onnx_runtime_does() {
+    let network = format!("{COMMITTED}/imported-resnet8-width16-w8a8/network.toml");
+    let subjects = inputs::subjects(&[network]).unwrap();
+    let designs = inputs::designs(&["edge-32x32".to_owned()], |_| ()).unwrap();
+    let evaluation = evaluate(&designs, &subjects, |_| ()).unwrap();
+    let accuracy = &evaluation.executions[0].accuracy;
+    let framework = accuracy.framework.as_ref().unwrap();
+    println!("{} of {} correct, {framework:?}", accuracy.correct, accuracy.images);
+    assert_eq!((accuracy.images, framework.differing), (10_000, 0));
+    assert!(accuracy.correct > 9_000, "{}", accuracy.correct);
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Subcommand, ValueEnum};
 
 use crate::report::Table;
-use crate::workload::{ImportedModel, Semantics};
+use crate::workload::{ImportOptions, ImportedModel, RequantizationKind, Semantics, ShiftRounding};
 
 use quantize::Bits;
 
@@ -47,6 +47,12 @@ struct Onnx {
     /// Inputs of the model that scales are taken from: .safetensors, .npz or .npy with the input's name
     #[arg(long, value_name = "FILE", requires = "quantize")]
     calibration: Option<PathBuf>,
+    /// How accumulators of convolutions and matrix products become integers
+    #[arg(long, value_enum, default_value_t)]
+    requantization: RequantizationName,
+    /// How tflite-single (default: half-up) and pow2-shift (default: half-even) round
+    #[arg(long, value_enum)]
+    rounding: Option<RoundingName>,
     /// Replace the folder even if it was not written by systolab
     #[arg(long)]
     force: bool,
@@ -62,6 +68,61 @@ enum SemanticsName {
     Fused,
     /// As written, in f32
     Float,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum RequantizationName {
+    /// Times an f32 factor, half to even: ONNX Runtime, XNNPACK
+    #[default]
+    F32Rne,
+    /// Times a 31-bit fixed-point factor, rounded twice: LiteRT's reference convolution
+    GemmlowpDouble,
+    /// The same, rounded once
+    TfliteSingle,
+    /// Shifted right; ratios of scales are powers of two
+    #[value(name = "pow2-shift")]
+    PowerOfTwoShift,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RoundingName {
+    /// To nearest, halves to even: Gemmini's shift
+    HalfEven,
+    /// To nearest, halves toward +∞
+    HalfUp,
+    /// To nearest, halves away from zero: LiteRT's reference fully connected layer
+    HalfAway,
+    /// Toward −∞
+    Floor,
+    /// Toward zero
+    TowardZero,
+}
+
+impl Onnx {
+    fn requantization(&self) -> Result<RequantizationKind, Failure> {
+        let of = |default: ShiftRounding| match self.rounding {
+            None => default,
+            Some(RoundingName::HalfEven) => ShiftRounding::HalfEven,
+            Some(RoundingName::HalfUp) => ShiftRounding::HalfUp,
+            Some(RoundingName::HalfAway) => ShiftRounding::HalfAway,
+            Some(RoundingName::Floor) => ShiftRounding::Floor,
+            Some(RoundingName::TowardZero) => ShiftRounding::TowardZero,
+        };
+        let kind = match self.requantization {
+            RequantizationName::F32Rne => RequantizationKind::F32Rne,
+            RequantizationName::GemmlowpDouble => RequantizationKind::GemmlowpDouble,
+            RequantizationName::TfliteSingle => RequantizationKind::TfliteSingle(of(ShiftRounding::HalfUp)),
+            RequantizationName::PowerOfTwoShift => {
+                RequantizationKind::PowerOfTwoShift(of(ShiftRounding::HalfEven))
+            }
+        };
+        match self.rounding {
+            Some(_) if kind.rounding().is_none() => {
+                Err("--rounding belongs to --requantization tflite-single and pow2-shift".into())
+            }
+            _ => Ok(kind),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -84,7 +145,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         SemanticsName::Float => Semantics::Float,
     };
     let bytes = ImportedModel::file(&arguments.model)?;
-    let model = ImportedModel::parse(&arguments.model, &bytes, semantics)?;
+    let options = ImportOptions { semantics, requantization: arguments.requantization()? };
+    let model = ImportedModel::parse(&arguments.model, &bytes, options)?;
     let (files, table) = match (arguments.quantize, &arguments.calibration) {
         (Some(bits), Some(samples)) => {
             quantize::quantize(&arguments.model, &model, (bits, samples), &stem(&arguments.model))?
@@ -119,6 +181,13 @@ fn files(arguments: &Onnx, model: &ImportedModel, bytes: Vec<u8>) -> Result<Vec<
     let mut of_model = toml::Table::new();
     of_model.insert("onnx".to_owned(), format!("{stem}.onnx").into());
     of_model.insert("semantics".to_owned(), semantics.into());
+    let requantization = arguments.requantization()?;
+    if requantization != RequantizationKind::default() {
+        of_model.insert("requantization".to_owned(), requantization.name().into());
+    }
+    if let Some(rounding) = requantization.rounding() {
+        of_model.insert("rounding".to_owned(), rounding.name().into());
+    }
     keys.insert("model".to_owned(), of_model.into());
     let mut files = vec![(format!("{stem}.toml"), toml::to_string(&keys)?.into_bytes())];
     files.push((format!("{stem}.onnx"), bytes));

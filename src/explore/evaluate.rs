@@ -205,6 +205,8 @@ impl<'a> Row<'a> {
                 point.notes.push("array too large for this network".to_owned());
             }
         }
-        row(points, plans(&mapped))
+        let mut plans = plans(&mapped);
+        plans.resize(subject.workload.network().layers().len(), None); // f32 layers at the end are not mapped
+        row(points, plans)
     }
 }

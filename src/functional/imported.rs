@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::numerics::{F32Rne, QuantizedAdd};
+use crate::numerics::{F32Rne, QuantizedAdd, Requantization};
 use crate::workload::{FeatureMap, Window};
 
 use super::avx2::{Avx2, Loops, run_loops};
@@ -30,7 +30,7 @@ pub(super) struct AffineStep {
     pub(super) weight_zero_points: Vec<i32>,
     /// With what the input's zero point adds.
     pub(super) bias: Vec<i32>,
-    pub(super) requantization: Option<(F32Rne, Vec<f32>)>,
+    pub(super) requantization: Option<Requantization>,
     pub(super) groups: usize,
 }
 
@@ -103,10 +103,16 @@ impl AffineStep {
             for (pixel, sums) in pixels.zip(sums.chunks_exact(n)) {
                 let at = pixel * channels + first..pixel * channels + first + n;
                 match (&self.requantization, &mut *output) {
-                    (Some((grid, ratios)), Stored::Integer(values)) => {
+                    (Some(Requantization::F32Rne(grid, ratios)), Stored::Integer(values)) => {
                         let (grid, ratios) = (*grid, &ratios[first..first + n]);
                         let values = &mut values[at];
                         run_loops(avx2, Requantize { grid, ratios, bias, sums, values });
+                    }
+                    (Some(requantization), Stored::Integer(values)) => {
+                        let sums = sums.iter().zip(bias).zip(first..);
+                        for (value, ((sum, bias), channel)) in values[at].iter_mut().zip(sums) {
+                            *value = requantization.requantize(sum.wrapping_add(*bias), channel) as i16;
+                        }
                     }
                     (_, Stored::Int32(values)) => {
                         for ((value, sum), bias) in values[at].iter_mut().zip(sums).zip(bias) {

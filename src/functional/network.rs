@@ -9,7 +9,8 @@ use rayon::prelude::*;
 
 use crate::mapping::LayerPlan;
 use crate::numerics::{
-    Grid, IntegerMac, MacSpec, OperandFormat, QuantizeLinear, RegisterWidth, StaticBound, Store,
+    Grid, IntegerMac, MacSpec, OperandFormat, QuantizeLinear, RegisterWidth, Requantization, StaticBound,
+    Store,
 };
 use crate::tensor::Tensor;
 use crate::workload::{
@@ -627,7 +628,7 @@ impl Preparation<'_> {
             (self.network.edge(self.layer.input).shape, self.network.edge(self.layer.output).shape);
         let geometry = Geometry::of_layer(input, output, convolution).ok_or_else(|| self.foreign_params())?;
         let (k, channels) = (geometry.k(), output.channels);
-        let ratios = params.requantization.as_ref().map_or(channels, |(_, ratios)| ratios.len());
+        let ratios = params.requantization.as_ref().map_or(channels, Requantization::channels);
         let lengths = [params.weight_zero_points.len(), params.bias.len(), ratios];
         if params.weights.len() != k * channels || lengths != [channels; 3] {
             return Err(self.foreign_params());

@@ -1,8 +1,8 @@
 //! Requantization `gemmlowp-double` and `tflite-single`: an integer accumulator times a 31-bit fixed-point
 //! multiplier, rounded twice or once.
 //!
-//! What TensorFlow Lite's reference kernels compute (gemmlowp `fixedpoint/fixedpoint.h`; TensorFlow Lite
-//! Micro `kernels/internal/common.cc`), the second with `TFLITE_SINGLE_ROUNDING`. Any bias is part of the
+//! What TensorFlow Lite's reference kernels compute: convolutions the first (gemmlowp `fixedpoint/fixedpoint.h`;
+//! TensorFlow Lite Micro `kernels/internal/common.cc`), fully connected layers since LiteRT 2.3 the second. Any bias is part of the
 //! accumulator. The multiplier is data: a checker takes the integers as they are.
 
 use super::format::IntegerFormat;
@@ -66,10 +66,10 @@ impl FixedPointMultiplier {
         shift_right(high, right as u8, ShiftRounding::HalfAway)
     }
 
-    /// One rounding of the 64-bit product, halves toward +∞.
-    fn multiply_once_rounded(self, accumulator: i32) -> i64 {
+    /// One rounding of the 64-bit product.
+    fn multiply_once_rounded(self, accumulator: i32, rounding: ShiftRounding) -> i64 {
         let product = i64::from(accumulator) * i64::from(self.q31);
-        shift_right(product, (31 - self.shift) as u8, ShiftRounding::HalfUp)
+        shift_right(product, (31 - self.shift) as u8, rounding)
     }
 }
 
@@ -78,8 +78,9 @@ impl FixedPointMultiplier {
 pub enum FixedPointRounding {
     /// `gemmlowp-double`.
     Double,
-    /// `tflite-single`.
-    Single,
+    /// `tflite-single`; `TFLITE_SINGLE_ROUNDING` says halves up, LiteRT 2.3's reference fully connected layer
+    /// rounds them away from zero.
+    Single(ShiftRounding),
 }
 
 /// The output of a fixed-point requantization: its rounding, format, zero point, and whether a ReLU is part
@@ -104,15 +105,27 @@ impl FixedPoint {
             Activation::Identity => output.min(),
             Activation::Relu => zero_point,
         };
-        let exists = (output.min()..=output.max()).contains(&zero_point);
-        exists.then(|| Self { rounding, zero_point, low, high: output.max() })
+        Self::limited(rounding, output, zero_point, low, output.max())
+    }
+
+    /// The same limited to the integers `low..=high`; None where they are not `output`'s.
+    pub fn limited(
+        rounding: FixedPointRounding,
+        output: IntegerFormat,
+        zero_point: i32,
+        low: i32,
+        high: i32,
+    ) -> Option<Self> {
+        let limits = output.min() <= low && low <= high && high <= output.max();
+        let exists = limits && (output.min()..=output.max()).contains(&zero_point);
+        exists.then_some(Self { rounding, zero_point, low, high })
     }
 
     /// accumulator · multiplier, rounded, + zero point, then clamped.
     pub fn requantize(self, accumulator: i32, multiplier: FixedPointMultiplier) -> i32 {
         let rounded = match self.rounding {
             FixedPointRounding::Double => multiplier.multiply_twice_rounded(accumulator),
-            FixedPointRounding::Single => multiplier.multiply_once_rounded(accumulator),
+            FixedPointRounding::Single(rounding) => multiplier.multiply_once_rounded(accumulator, rounding),
         };
         let (low, high) = (i64::from(self.low), i64::from(self.high));
         (rounded + i64::from(self.zero_point)).clamp(low, high) as i32 // within 8 bits
@@ -143,7 +156,11 @@ mod tests {
             let multiplier = FixedPointMultiplier::new(factor).unwrap();
             assert_eq!((multiplier.q31(), multiplier.shift()), (q31, shift), "{factor}");
             assert_eq!(multiplier.multiply_twice_rounded(accumulator), double, "{accumulator} · {factor}");
-            assert_eq!(multiplier.multiply_once_rounded(accumulator), single, "{accumulator} · {factor}");
+            assert_eq!(
+                multiplier.multiply_once_rounded(accumulator, ShiftRounding::HalfUp),
+                single,
+                "{accumulator} · {factor}"
+            );
         }
     }
 
@@ -164,7 +181,10 @@ mod tests {
         assert!(FixedPointMultiplier::from_parts(1, 31).is_none());
         // A left shift of the accumulator is the same factor.
         let four = FixedPointMultiplier::new(4.0).unwrap();
-        assert_eq!((four.multiply_twice_rounded(-7), four.multiply_once_rounded(-7)), (-28, -28));
+        assert_eq!(
+            (four.multiply_twice_rounded(-7), four.multiply_once_rounded(-7, ShiftRounding::Floor)),
+            (-28, -28)
+        );
     }
 
     #[test]
@@ -176,7 +196,15 @@ mod tests {
             |activation| [-1000, -9, 0, 9, 1000].map(|sum| output(activation).requantize(sum, half));
         assert_eq!(requantize(Activation::Identity), [-128, -1, 3, 8, 127]);
         assert_eq!(requantize(Activation::Relu), [3, 3, 3, 8, 127]);
-        assert!(FixedPoint::new(FixedPointRounding::Single, int8, 128, Activation::Identity).is_none());
+        assert!(
+            FixedPoint::new(
+                FixedPointRounding::Single(ShiftRounding::HalfUp),
+                int8,
+                128,
+                Activation::Identity
+            )
+            .is_none()
+        );
     }
 
     proptest! {
@@ -195,7 +223,7 @@ mod tests {
             );
             let exact = i128::from(accumulator) * i128::from(multiplier.q31());
             let unit = 1i128 << (31 - multiplier.shift());
-            let single = i128::from(multiplier.multiply_once_rounded(accumulator));
+            let single = i128::from(multiplier.multiply_once_rounded(accumulator, ShiftRounding::HalfUp));
             prop_assert!((2 * (single * unit - exact) <= unit) && (2 * (exact - single * unit) < unit));
             // Two roundings are at most one apart from it.
             let double = i128::from(multiplier.multiply_twice_rounded(accumulator));

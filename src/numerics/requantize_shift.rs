@@ -18,6 +18,19 @@ pub enum ShiftRounding {
     TowardZero,
 }
 
+impl ShiftRounding {
+    /// What files and reports call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HalfEven => "half-even",
+            Self::HalfUp => "half-up",
+            Self::HalfAway => "half-away",
+            Self::Floor => "floor",
+            Self::TowardZero => "toward-zero",
+        }
+    }
+}
+
 /// `value` / 2^`shift`, rounded; `shift` up to 62.
 pub fn shift_right(value: i64, shift: u8, rounding: ShiftRounding) -> i64 {
     let floor = value >> shift;
@@ -58,8 +71,21 @@ impl PowerOfTwoShift {
             Activation::Identity => output.min(),
             Activation::Relu => zero_point,
         };
-        let exists = shift <= 31 && (output.min()..=output.max()).contains(&zero_point);
-        exists.then(|| Self { shift, rounding, zero_point, low, high: output.max() })
+        Self::limited(shift, rounding, output, zero_point, low, output.max())
+    }
+
+    /// The same limited to the integers `low..=high`; None where they are not `output`'s.
+    pub fn limited(
+        shift: u8,
+        rounding: ShiftRounding,
+        output: IntegerFormat,
+        zero_point: i32,
+        low: i32,
+        high: i32,
+    ) -> Option<Self> {
+        let limits = output.min() <= low && low <= high && high <= output.max();
+        let exists = shift <= 31 && limits && (output.min()..=output.max()).contains(&zero_point);
+        exists.then_some(Self { shift, rounding, zero_point, low, high })
     }
 
     /// accumulator / 2^shift, rounded, + zero point, then clamped.

@@ -1,6 +1,6 @@
 //! Values of the layers of an imported network.
 
-use crate::numerics::{F32Rne, QuantizeLinear, QuantizedAdd};
+use crate::numerics::{F32Rne, QuantizeLinear, QuantizedAdd, Requantization};
 
 /// Values of one layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +73,7 @@ pub struct AffineConvolution {
     /// Per output channel, without what zero points add.
     pub bias: Vec<i32>,
     /// How accumulators become the output; None: stored as int32.
-    pub requantization: Option<(F32Rne, Vec<f32>)>,
+    pub requantization: Option<Requantization>,
 }
 
 impl AffineConvolution {

@@ -21,6 +21,7 @@ mod view_lowering;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::numerics::RequantizationKind;
 use crate::source::sha256_hex;
 use crate::tensor::{Data, Tensor};
 
@@ -36,6 +37,15 @@ pub enum Semantics {
     Fused,
     /// As written: in f32.
     Float,
+}
+
+/// How a model is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Of operators between DequantizeLinear and QuantizeLinear.
+    pub semantics: Semantics,
+    /// Of integer convolutions and matrix products.
+    pub requantization: RequantizationKind,
 }
 
 /// What became of a node.
@@ -138,8 +148,8 @@ pub enum ImportError {
 
 impl ImportedModel {
     /// Reads and lowers a model. External data is read from the model's folder only.
-    pub fn read(path: &Path, semantics: Semantics) -> Result<Self, ImportError> {
-        Self::parse(path, &reader::file(path)?, semantics)
+    pub fn read(path: &Path, options: ImportOptions) -> Result<Self, ImportError> {
+        Self::parse(path, &reader::file(path)?, options)
     }
 
     /// A model's file, as [`parse`](Self::parse) takes it.
@@ -148,9 +158,9 @@ impl ImportedModel {
     }
 
     /// Lowers a model that is in memory; `path` is for messages and external data.
-    pub fn parse(path: &Path, bytes: &[u8], semantics: Semantics) -> Result<Self, ImportError> {
+    pub fn parse(path: &Path, bytes: &[u8], options: ImportOptions) -> Result<Self, ImportError> {
         let graph = graph::Graph::parse(path, bytes)?;
-        let lowered = lowering::lower(&graph, semantics)?;
+        let lowered = lowering::lower(&graph, options)?;
         let params = Params::imported(lowered.params, lowered.image, sha256_hex(bytes));
         let external_files = graph.external_files.into_iter().collect();
         let lowering::Lowered { network, input, input_type, tensors, lowerings, .. } = lowered;

@@ -34,7 +34,7 @@ pub(super) struct RawWorkload {
     pub(super) training: Option<RawTraining>,
 }
 
-/// A model that brings layers, precision and values: nothing else may stand beside it.
+/// A model that brings layers, precision and values: what may stand beside it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawModelFile {
@@ -44,6 +44,7 @@ pub(super) struct RawModelFile {
     pub(super) family: Option<String>,
     #[serde(rename = "model")]
     pub(super) _model: RawModel,
+    pub(super) evaluation: Option<Spanned<RawEvaluation>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -52,6 +53,29 @@ pub(super) struct RawModel {
     pub(super) onnx: String,
     #[serde(default)]
     pub(super) semantics: RawSemantics,
+    #[serde(default)]
+    pub(super) requantization: RawRequantization,
+    pub(super) rounding: Option<Spanned<RawShiftRounding>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawRequantization {
+    #[default]
+    F32Rne,
+    GemmlowpDouble,
+    TfliteSingle,
+    Pow2Shift,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawShiftRounding {
+    HalfEven,
+    HalfUp,
+    HalfAway,
+    Floor,
+    TowardZero,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]

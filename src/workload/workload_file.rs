@@ -4,15 +4,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::numerics::{RequantizationKind, ShiftRounding};
 use crate::source::{SourceError, SourceFile, Spanned};
 
 use super::architecture::Architecture;
 use super::evaluation_set::Normalization;
 use super::layer::Layer;
 use super::network::Network;
-use super::onnx::{ImportError, ImportedModel, Semantics};
+use super::onnx::{ImportError, ImportOptions, ImportedModel, Semantics};
 use super::precision::PrecisionPolicy;
-use super::raw::{RawEvaluation, RawModel, RawModelFile, RawSemantics, RawTraining, RawWorkload};
+use super::raw::{
+    RawEvaluation, RawModel, RawModelFile, RawRequantization, RawSemantics, RawShiftRounding, RawTraining,
+    RawWorkload,
+};
 use super::{gemm_list, generator, topology};
 
 /// Where a network's parameters come from.
@@ -91,7 +95,7 @@ impl Workload {
     /// extension is `csv`, a model if it is `onnx`. Paths in it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, WorkloadError> {
         if path.extension().is_some_and(|extension| extension == "onnx") {
-            let model = ImportedModel::read(path, Semantics::default())?;
+            let model = ImportedModel::read(path, ImportOptions::default())?;
             let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
             let sha256 = model.params().sha256().to_owned();
             return Ok(Self::of_model(name, None, model, sha256));
@@ -109,15 +113,25 @@ impl Workload {
 
     /// A network file that names a model.
     fn import(file: &SourceFile, raw: Spanned<RawModel>) -> Result<Self, WorkloadError> {
-        let RawModel { onnx, semantics } = raw.into_inner();
+        let RawModel { onnx, semantics, requantization, rounding } = raw.into_inner();
         let folder = file.path().parent().unwrap_or(Path::new(""));
         let semantics = match semantics {
             RawSemantics::Fused => Semantics::Fused,
             RawSemantics::Float => Semantics::Float,
         };
-        let model = ImportedModel::read(&folder.join(onnx), semantics)?;
-        let RawModelFile { name, family, .. } = file.parse()?;
-        Ok(Self::of_model(name.unwrap_or_else(|| file.stem()), family, model, file.sha256()))
+        let requantization = import_requantization(file, requantization, rounding)?;
+        let model = ImportedModel::read(&folder.join(onnx), ImportOptions { semantics, requantization })?;
+        let RawModelFile { name, family, evaluation, .. } = file.parse()?;
+        let evaluation = evaluation.map(|evaluation| {
+            if model.takes_integers() {
+                let message = "pixels are normalized to f32, but the model takes integers";
+                return Err(file.error(evaluation.span(), message));
+            }
+            reference(file, evaluation.get_ref(), model.network(), folder)
+        });
+        let evaluation = evaluation.transpose()?;
+        let name = name.unwrap_or_else(|| file.stem());
+        Ok(Self { evaluation, ..Self::of_model(name, family, model, file.sha256()) })
     }
 
     fn of_model(name: String, family: Option<String>, model: ImportedModel, sha256: String) -> Self {
@@ -291,6 +305,33 @@ impl Workload {
     /// SHA-256 of the file, hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+}
+
+fn import_requantization(
+    file: &SourceFile,
+    kind: RawRequantization,
+    rounding: Option<Spanned<RawShiftRounding>>,
+) -> Result<RequantizationKind, SourceError> {
+    let of = |default: ShiftRounding| match rounding.as_ref().map(Spanned::get_ref) {
+        None => default,
+        Some(RawShiftRounding::HalfEven) => ShiftRounding::HalfEven,
+        Some(RawShiftRounding::HalfUp) => ShiftRounding::HalfUp,
+        Some(RawShiftRounding::HalfAway) => ShiftRounding::HalfAway,
+        Some(RawShiftRounding::Floor) => ShiftRounding::Floor,
+        Some(RawShiftRounding::TowardZero) => ShiftRounding::TowardZero,
+    };
+    let requantization = match kind {
+        RawRequantization::F32Rne => RequantizationKind::F32Rne,
+        RawRequantization::GemmlowpDouble => RequantizationKind::GemmlowpDouble,
+        RawRequantization::TfliteSingle => RequantizationKind::TfliteSingle(of(ShiftRounding::HalfUp)),
+        RawRequantization::Pow2Shift => RequantizationKind::PowerOfTwoShift(of(ShiftRounding::HalfEven)),
+    };
+    match rounding {
+        Some(rounding) if requantization.rounding().is_none() => {
+            Err(file.error(rounding.span(), "belongs to `tflite-single` and `pow2-shift`; leave it out"))
+        }
+        _ => Ok(requantization),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::layer::Operation;
 use super::super::network::Stored;
 use super::graph::Node;
-use super::integer_lowering::{IntegerOperands, affine, full, requantization, tensor_grid};
+use super::integer_lowering::{IntegerOperands, affine, full, tensor_grid};
 use super::layout::{Transposed, transposed};
 use super::lowering::{Dequantized, Lowerer, Outcome, TensorGrid, Value};
 use super::patterns::{Quantized, clip_limits, quantized};
@@ -150,7 +150,7 @@ impl Lowerer<'_> {
             weights,
             weight_zero_points: zero_points,
             bias,
-            requantization: Some(requantization(x_grid.scale, &scales, y, limits)?),
+            requantization: Some(self.requantization(x_grid.scale, &scales, y, limits)?),
         };
         let prepared = affine(&layout, operands)?;
         Ok(Some(self.affine_layer(name, layout, prepared)))

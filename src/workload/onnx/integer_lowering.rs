@@ -1,6 +1,8 @@
 //! Operators on integers: QLinear…, …Integer, QGemm, and what fused patterns share with them.
 
-use crate::numerics::{Activation, F32Rne, IntegerFormat, QuantizeLinear, QuantizedAdd, Scale};
+use crate::numerics::{
+    Activation, F32Rne, IntegerFormat, OutputGrid, QuantizeLinear, QuantizedAdd, Requantization, Scale,
+};
 
 use super::super::imported_params::{AffineConvolution, ImportedParams};
 use super::super::layer::{Convolution, FeatureMap, Operands, Operation, WeightZeroPoint, WindowKind};
@@ -19,7 +21,7 @@ pub(super) struct IntegerOperands<'a> {
     pub(super) weights: (IntegerFormat, &'a [i16]),
     pub(super) weight_zero_points: Vec<i16>,
     pub(super) bias: Vec<i32>,
-    pub(super) requantization: Option<(F32Rne, Vec<f32>, IntegerFormat)>,
+    pub(super) requantization: Option<(Requantization, IntegerFormat)>,
 }
 
 impl Lowerer<'_> {
@@ -38,7 +40,7 @@ impl Lowerer<'_> {
             weights: (format, values),
             weight_zero_points: zero_points.iter().map(|&value| value as i16).collect(),
             bias: self.integer_bias(node.input(8), channels)?,
-            requantization: Some(requantization(x.scale, &scales, y, full(y))?),
+            requantization: Some(self.requantization(x.scale, &scales, y, full(y))?),
         };
         let prepared = affine(&layout, operands)?;
         Ok(self.affine_layer(node.output(), layout, prepared))
@@ -66,7 +68,7 @@ impl Lowerer<'_> {
             weights: (format, values),
             weight_zero_points: zero_points.iter().map(|&value| value as i16).collect(),
             bias: vec![0; channels],
-            requantization: Some(requantization(x.scale, &scales, y, full(y))?),
+            requantization: Some(self.requantization(x.scale, &scales, y, full(y))?),
         };
         let prepared = affine(&layout, operands)?;
         Ok(self.affine_layer(node.output(), layout, prepared))
@@ -125,10 +127,23 @@ impl Lowerer<'_> {
             weights: (format, values),
             weight_zero_points: zero_points.iter().map(|&value| value as i16).collect(),
             bias: self.integer_bias(node.input(6), channels)?,
-            requantization: Some(requantization(x.scale, &scales, y, full(y))?),
+            requantization: Some(self.requantization(x.scale, &scales, y, full(y))?),
         };
         let prepared = affine(&layout, operands)?;
         Ok(self.affine_layer(node.output(), layout, prepared))
+    }
+
+    /// What turns accumulators into `y`'s integers; one weight scale per output channel.
+    pub(super) fn requantization(
+        &self,
+        x: f32,
+        weights: &[f32],
+        y: TensorGrid,
+        limits: (i32, i32),
+    ) -> Outcome<(Requantization, IntegerFormat)> {
+        let format = y.grid.format();
+        let output = OutputGrid { format, zero_point: y.grid.zero_point(), limits };
+        Ok((Requantization::new(self.options.requantization, x, weights, y.scale, output)?, format))
     }
 
     pub(super) fn integer_bias(&self, name: Option<&str>, channels: usize) -> Outcome<Vec<i32>> {
@@ -165,7 +180,7 @@ impl Lowerer<'_> {
         let operation = Operation::Convolution(convolution);
         self.layer(name, (layout.dims, layout.output), stored, (input, operation), Some(params));
         let result = match stored {
-            Stored::Integer(format) => format!("{format} by f32-rne"),
+            Stored::Integer(format) => format!("{format} by {}", self.options.requantization.name()),
             _ => "int32".to_owned(),
         };
         format!("integer {what} ({activation},{weight}) to {result}")
@@ -270,23 +285,6 @@ pub(super) fn per_channel(values: Vec<f32>, channels: usize, what: &str) -> Outc
     }
 }
 
-/// Per output channel f32(f32(xs·ws) / ys).
-pub(super) fn requantization(
-    x: f32,
-    weights: &[f32],
-    y: TensorGrid,
-    (low, high): (i32, i32),
-) -> Outcome<(F32Rne, Vec<f32>, IntegerFormat)> {
-    let ratios: Vec<f32> = weights.iter().map(|w| x * w / y.scale).collect();
-    if !ratios.iter().all(|ratio| ratio.is_finite()) {
-        return Err("the ratio of its scales leaves f32's range".to_owned());
-    }
-    let format = y.grid.format();
-    let rne =
-        F32Rne::limited(format, y.grid.zero_point(), low, high).ok_or("its limits are not in its format")?;
-    Ok((rne, ratios, format))
-}
-
 /// An integer layer whose shapes are known.
 pub(super) struct Prepared {
     pub(super) input: EdgeId,
@@ -309,7 +307,7 @@ pub(super) fn affine(layout: &Layout, operands: IntegerOperands<'_>) -> Outcome<
         weight,
         weight_zero_point: if zero { WeightZeroPoint::Zero } else { WeightZeroPoint::NonZero },
         stored: match &operands.requantization {
-            Some((_, _, format)) => Stored::Integer(*format),
+            Some((_, format)) => Stored::Integer(*format),
             None => Stored::Int32,
         },
         params: ImportedParams::Convolution(AffineConvolution {
@@ -317,7 +315,7 @@ pub(super) fn affine(layout: &Layout, operands: IntegerOperands<'_>) -> Outcome<
             input_zero_point: operands.input_zero_point as i16,
             weight_zero_points: operands.weight_zero_points,
             bias: operands.bias,
-            requantization: operands.requantization.map(|(rne, ratios, _)| (rne, ratios)),
+            requantization: operands.requantization.map(|(requantization, _)| requantization),
         }),
     })
 }

@@ -11,7 +11,7 @@ use super::super::layer::{FeatureMap, Operation};
 use super::super::network::{Edge, EdgeId, Network, Stored};
 use super::graph::{Graph, Node};
 use super::reader::{Constant, Values, integer_format};
-use super::{ImportError, InputType, Lowering, ModelTensor, Semantics, shapes};
+use super::{ImportError, ImportOptions, InputType, Lowering, ModelTensor, Semantics, shapes};
 
 /// A lowered graph.
 pub(super) struct Lowered {
@@ -88,7 +88,7 @@ pub(super) type Outcome<T> = Result<T, String>;
 
 pub(super) struct Lowerer<'a> {
     pub(super) graph: &'a Graph,
-    pub(super) semantics: Semantics,
+    pub(super) options: ImportOptions,
     pub(super) values: BTreeMap<String, Value>,
     pub(super) image: Edge,
     pub(super) image_grid: Option<(QuantizeLinear, f32)>,
@@ -100,7 +100,7 @@ pub(super) struct Lowerer<'a> {
 }
 
 /// Lowers every node of a graph, in order.
-pub(super) fn lower(graph: &Graph, semantics: Semantics) -> Result<Lowered, ImportError> {
+pub(super) fn lower(graph: &Graph, options: ImportOptions) -> Result<Lowered, ImportError> {
     let in_file = |message: String| ImportError::File { path: graph.path.clone(), message };
     let name = graph.input.name.clone().unwrap_or_default();
     let (dims, data_type) = shapes::of_input(&graph.input).map_err(in_file)?;
@@ -128,7 +128,7 @@ pub(super) fn lower(graph: &Graph, semantics: Semantics) -> Result<Lowered, Impo
     values.insert(name, Value::Edge { edge: EdgeId(0), dims });
     let mut lowerer = Lowerer {
         graph,
-        semantics,
+        options,
         values,
         image,
         image_grid,
@@ -181,17 +181,19 @@ impl Lowerer<'_> {
             "QLinearGlobalAveragePool" => self.qlinear_global_average_pool(node),
             "MaxPool" if self.is_integer(node.input(0)) => self.integer_max_pool(node),
             "Conv" | "Gemm" | "MatMul" | "Add" | "Sum" | "MaxPool" | "GlobalAveragePool"
-                if self.semantics == Semantics::Fused =>
+                if self.options.semantics == Semantics::Fused =>
             {
                 match self.fused(node)? {
                     Some(becomes) => Ok(becomes),
                     None => self.float_node(node),
                 }
             }
-            "Relu" | "Clip" if self.semantics == Semantics::Fused => match self.fused_function(node)? {
-                Some(becomes) => Ok(becomes),
-                None => self.float_node(node),
-            },
+            "Relu" | "Clip" if self.options.semantics == Semantics::Fused => {
+                match self.fused_function(node)? {
+                    Some(becomes) => Ok(becomes),
+                    None => self.float_node(node),
+                }
+            }
             "Flatten" | "Reshape" | "Identity" | "Dropout" => self.view(node),
             "ConstantOfShape" => self.constant_of_shape(node),
             _ => self.float_node(node),

@@ -31,7 +31,9 @@ impl Lowerer<'_> {
         let stored = Stored::Integer(target.grid.format());
         let name = node.output().to_owned();
         match self.value(node.input(0))?.clone() {
-            Value::Dequantized(from) if self.semantics == Semantics::Fused && from.scales.len() == 1 => {
+            Value::Dequantized(from)
+                if self.options.semantics == Semantics::Fused && from.scales.len() == 1 =>
+            {
                 self.requantize(&name, &from, target, f32::NEG_INFINITY, f32::INFINITY)
             }
             Value::Edge { edge: EdgeId(0), dims }

@@ -3,7 +3,7 @@ expected.npz}, tensors by their ONNX names.
 
 usage: make.py FOLDER --seed N (--small | --live | --networks)
   --small     a few small cases of every kind, as committed
-  --live      random operators and networks, more than a million elements
+  --live      random operators and networks, more than a million elements; the trained ResNet-8
   --networks  ResNet-18 and ResNet-50
 """
 import argparse
@@ -16,6 +16,9 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+import shapes
+import trained
 
 OPSETS = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 TYPES = {"s8": (np.int8, TensorProto.INT8), "u8": (np.uint8, TensorProto.UINT8)}
@@ -247,18 +250,18 @@ def resnet(rng, depth, size=224, classes=1000):
 
 
 class Reader(CalibrationDataReader):
-    def __init__(self, rng, shape, count):
-        self.images = iter([{"image": rng.standard_normal(shape).astype(np.float32)} for _ in range(count)])
+    def __init__(self, images):
+        self.images = iter([{"image": image} for image in images])
 
     def get_next(self):
         return next(self.images, None)
 
 
-def quantized(folder, model, rng, form, kind, size, symmetric, calibration=3):
+def quantized(folder, model, calibration, form, kind, symmetric):
     source, target = os.path.join(folder, "float.tmp.onnx"), os.path.join(folder, "quantized.tmp.onnx")
     onnx.save(model, source)
     quantize_static(
-        source, target, Reader(rng, (1, 3, size, size), calibration),
+        source, target, Reader(calibration),
         quant_format=QuantFormat.QDQ if form == "qdq" else QuantFormat.QOperator,
         per_channel=kind == "s8", activation_type=QuantType.QInt8 if kind == "s8" else QuantType.QUInt8,
         weight_type=QuantType.QInt8 if kind == "s8" else QuantType.QUInt8,
@@ -299,8 +302,9 @@ def fused_outputs(folder, model, inputs):
 
 
 def network(folder, name, rng, model, form, kind, size, symmetric=False):
-    model = quantized(folder, model, rng, form, kind, size, symmetric)
-    inputs = {"image": rng.standard_normal((1, 3, size, size)).astype(np.float32)}
+    random = lambda: rng.standard_normal((1, 3, size, size)).astype(np.float32)
+    model = quantized(folder, model, [random() for _ in range(3)], form, kind, symmetric)
+    inputs = {"image": random()}
     if form == "qdq":
         expected = fused_outputs(folder, model, inputs)
     else:
@@ -313,7 +317,7 @@ def network(folder, name, rng, model, form, kind, size, symmetric=False):
     return model, inputs
 
 
-def unfused(folder, name, model, inputs, oracle):
+def unfused(folder, name, model, inputs, oracle, semantics="fused"):
     """The same graph node by node in float."""
     full = every_output(model)
     if oracle == "onnx.reference":
@@ -323,7 +327,7 @@ def unfused(folder, name, model, inputs, oracle):
         run = session(full)
         names, values = [o.name for o in run.get_outputs()], run.run(None, inputs)
     expected = {n: np.asarray(v) for n, v in zip(names, values) if np.asarray(v).dtype in (np.int8, np.uint8)}
-    write(folder, name, model, inputs, expected, rule="near", oracle=oracle)
+    write(folder, name, model, inputs, expected, rule="near", oracle=oracle, semantics=semantics)
 
 
 def int4(folder, name, rng, activations, size):
@@ -360,6 +364,49 @@ def int4(folder, name, rng, activations, size):
         write(folder, name, model, {"x": x}, {"y": y}, rule="near")
 
 
+def trained_oracle(folder, name, count):
+    """The trained ResNet-8's own trace, on the first test images."""
+    images = trained.test_set()["images"][:count]
+    case = os.path.join(folder, "trace-" + name)
+    os.makedirs(case)
+    expected = trained.as_oracle(session, name, images)
+    np.savez_compressed(os.path.join(case, "input.npz"), images=images)
+    np.savez_compressed(os.path.join(case, "expected.npz"), **expected)
+    with open(os.path.join(case, "case.toml"), "w") as file:
+        file.write(f'oracle = "onnxruntime, a trace\'s operations"\nrule = "equal"\nnetwork = "workloads/{name}.toml"\n')
+    print(f"trace-{name}: {sum(value.size for value in expected.values())} elements")
+
+
+def trained_import(folder, name, count):
+    """The trained ResNet-8 in float, quantized S8S8 by ONNX Runtime's tool; calibrated on the last test images, executed on
+    the first. Beside it a network file and the class of every test image."""
+    images = trained.normalized(trained.test_set()["images"])
+    model = quantized(folder, trained.float_model(name), [image[None] for image in images[-100:]], "qdq", "s8", False)
+    results = [fused_outputs(folder, model, {"image": image[None]}) for image in images[:count]]
+    expected = {key: np.concatenate([result[key] for result in results]) for key in results[0]}
+    case = f"imported-{name}"
+    write(folder, case, model, {"image": images[:count]}, expected)
+    fused = session(model, ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
+    classes = np.asarray([fused.run(None, {"image": image[None]})[0].argmax() for image in images], np.uint8)
+    classes.tofile(os.path.join(folder, case, "predictions"))
+    test_set = os.path.relpath(os.path.join(trained.REPOSITORY, "workloads/fashion-mnist-test.safetensors"), os.path.join(folder, case))
+    with open(os.path.join(folder, case, "network.toml"), "w") as file:
+        file.write(f"""# {name}'s weights in f32, quantized S8S8 by ONNX Runtime's quantize_static (tests/oracles/onnxruntime/trained.py).
+schema_version = 1
+name = "{name}-onnxruntime-s8s8"
+family = "resnet8-fashion-mnist"
+
+[model]
+onnx = "model.onnx"
+
+[evaluation]
+set = "{test_set}"
+mean = [72.94035]
+std = [90.021]
+predictions = "predictions" # ONNX Runtime's
+""")
+
+
 def operators(folder, rng, sizes, rounds, tag=""):
     for index in range(rounds):
         style = ["", "ties", "extremes", ""][index % 4]
@@ -392,6 +439,9 @@ def main():
             int4(folder, f"int4-weights-int{activations}", rng, activations, 6)
         for form, kind in (("qdq", "s8"), ("qoperator", "u8")):
             network(folder, f"resnet8-{form}-{kind}", rng, small_resnet(rng, 12, 4), form, kind, 12)
+        shapes.small(folder, rng, sys.modules[__name__])
+        trained_oracle(folder, "resnet8-width4-mostly-4-bit", 2)
+        trained_import(folder, "resnet8-width16-w8a8", 4)
     elif arguments.live:
         operators(folder, rng, (24, 48), 12)
         for activations in (4, 8):
@@ -404,6 +454,11 @@ def main():
                     if form == "qdq":
                         unfused(folder, name + "-unfused", model, inputs, "onnxruntime, optimizations off")
                         unfused(folder, name + "-reference", model, inputs, "onnx.reference")
+                        unfused(folder, name + "-float", model, inputs, "onnxruntime, optimizations off, --semantics float", "float")
+        shapes.live(folder, rng, sys.modules[__name__])
+        for name in ("resnet8-width16-w8a8", "resnet8-width16-mostly-4-bit"):
+            trained_oracle(folder, name, 16)
+        trained_import(folder, "resnet8-width16-w8a8", 16)
     else:
         for depth in (18, 50):
             model = resnet(rng, depth)
