@@ -32,7 +32,7 @@ pub use layer::{
 pub use network::{Edge, EdgeId, Network, NetworkBuilder, NetworkError, Quantizer, QuantizerId, Stored};
 pub use onnx::{ImportError, ImportedModel, Lowering, ModelTensor, Semantics};
 pub use params::{LayerParams, Params, ParamsError, Weights};
-pub use precision::{Bits, PrecisionPolicy, UnknownPrecision};
+pub use precision::{Bits, PrecisionPolicy, ResidualFormat, UnknownPrecision};
 pub use samples::Samples;
 pub use shipped::SHIPPED;
 pub use synthetic::synthetic_image;
