@@ -34,7 +34,7 @@ pub use layer::{
 pub use network::{Edge, EdgeId, Network, NetworkBuilder, NetworkError, Quantizer, QuantizerId, Stored};
 pub use onnx::{ImportError, ImportOptions, ImportedModel, Lowering, ModelTensor, Semantics};
 pub use params::{LayerParams, Params, ParamsError, Weights};
-pub use precision::{Bits, PrecisionPolicy, UnknownPrecision};
+pub use precision::{Bits, PrecisionPolicy, ResidualFormat, UnknownPrecision};
 pub use raw::schema;
 pub use samples::Samples;
 pub use shipped::SHIPPED;

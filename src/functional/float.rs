@@ -78,6 +78,34 @@ impl Stored {
     }
 }
 
+/// The elements of a stored edge as the real numbers that they stand for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reals<'a> {
+    Bf16(&'a [bf16]),
+    /// q stands for f32(q) / scale.
+    Grid {
+        values: &'a [i16],
+        scale: f32,
+    },
+}
+
+impl Reals<'_> {
+    pub(super) fn len(self) -> usize {
+        match self {
+            Self::Bf16(values) => values.len(),
+            Self::Grid { values, .. } => values.len(),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn at(self, index: usize) -> f32 {
+        match self {
+            Self::Bf16(values) => values[index].to_f32(),
+            Self::Grid { values, scale } => f32::from(values[index]) / scale,
+        }
+    }
+}
+
 /// Values of a format of at most 8 bits in their carrier.
 fn carrier(format: IntegerFormat, values: &[i16]) -> Data {
     match format.signedness() {
@@ -154,7 +182,7 @@ pub(super) struct Block<'a, T, F> {
     pub(super) sums: &'a [T],
     pub(super) to_f32: F,
     /// A whole edge.
-    pub(super) shortcut: Option<&'a [bf16]>,
+    pub(super) shortcut: Option<Reals<'a>>,
     /// A whole edge.
     pub(super) output: &'a mut Stored,
 }
@@ -180,10 +208,19 @@ impl<T: Copy, F: Fn(T) -> f32 + Copy> Loops for Block<'_, T, F> {
                     });
                     output.store(position, values)
                 }
-                Some(shortcut) => {
+                // A loop per format, so that none decides it element by element.
+                Some(Reals::Bf16(shortcut)) => {
                     let values =
                         scaled.zip(&shortcut[position..]).map(|((&sum, (&multiplier, &bias)), shortcut)| {
                             let shortcut = Some(shortcut.to_f32());
+                            post_process(to_f32(sum), multiplier, bias, shortcut, post.activation)
+                        });
+                    output.store(position, values)
+                }
+                Some(Reals::Grid { values: shortcut, scale }) => {
+                    let values =
+                        scaled.zip(&shortcut[position..]).map(|((&sum, (&multiplier, &bias)), &shortcut)| {
+                            let shortcut = Some(f32::from(shortcut) / scale);
                             post_process(to_f32(sum), multiplier, bias, shortcut, post.activation)
                         });
                     output.store(position, values)
@@ -205,7 +242,7 @@ pub(super) struct MaxPool {
 
 impl MaxPool {
     /// The largest tap inside the image of each window and channel, NHWC.
-    pub(super) fn run(self, input: &[bf16]) -> impl Iterator<Item = f32> + Clone {
+    pub(super) fn run(self, input: Reals<'_>) -> impl Iterator<Item = f32> + Clone {
         let Self { input: FeatureMap { height, width, channels }, output, window } = self;
         let Window { kernel, stride, padding, .. } = window;
         // Positions of a window's taps along one direction, those in the padding left out.
@@ -221,7 +258,7 @@ impl MaxPool {
             rows.flat_map(|row| {
                 columns.clone().map(move |column| (row * width + column) * channels + channel)
             })
-            .map(|tap| input[tap].to_f32())
+            .map(|tap| input.at(tap))
             .fold(f32::NEG_INFINITY, maximum)
         })
     }
@@ -239,11 +276,11 @@ fn maximum(a: f32, b: f32) -> f32 {
 }
 
 /// Mean over height and width of each channel: f32 sum from +0 in (h, w) order times f32(1/count).
-pub(super) fn global_average_pool(input: &[bf16], channels: usize) -> impl Iterator<Item = f32> + Clone {
+pub(super) fn global_average_pool(input: Reals<'_>, channels: usize) -> impl Iterator<Item = f32> + Clone {
     let reciprocal = 1.0 / (input.len() / channels) as f32;
     (0..channels).map(move |channel| {
-        let values = input[channel..].iter().step_by(channels);
-        values.fold(0.0, |sum, value| sum + value.to_f32()) * reciprocal
+        let values = (channel..input.len()).step_by(channels);
+        values.fold(0.0, |sum, index| sum + input.at(index)) * reciprocal
     })
 }
 
@@ -298,9 +335,26 @@ mod tests {
     }
 
     #[test]
+    fn a_grid_stands_for_its_integers_over_its_scale() {
+        let values = [3, -6, 9, 12];
+        let input = Reals::Grid { values: &values, scale: 3.0 };
+        assert_eq!((0..input.len()).map(|index| input.at(index)).collect::<Vec<_>>(), [1.0, -2.0, 3.0, 4.0]);
+        let means: Vec<f32> = global_average_pool(input, 2).collect();
+        assert_eq!(means, [2.0, 1.0]);
+        let post = PostProcess { multiplier: vec![0.5], bias: vec![1.0], activation: Activation::Identity };
+        let mut output = Stored::new(Store::F32, 2);
+        let (pixels, sums, to_f32) = (0..2, &[4, 8], |sum: i32| sum as f32);
+        let shortcut = Some(Reals::Grid { values: &values[..2], scale: 3.0 });
+        let block = Block { post: &post, pixels, first: 0, sums, to_f32, shortcut, output: &mut output };
+        assert_eq!(block.run(), None);
+        let Stored::F32(values) = output else { panic!("f32 expected") };
+        assert_eq!(values, [4.0, 3.0]);
+    }
+
+    #[test]
     fn pools_sum_in_order_and_multiply_by_the_reciprocal() {
         let input: Vec<bf16> = [1.0, 10.0, 2.0, 20.0, 4.0, 40.0].map(bf16::from_f32).into();
-        let means: Vec<f32> = global_average_pool(&input, 2).collect();
+        let means: Vec<f32> = global_average_pool(Reals::Bf16(&input), 2).collect();
         assert_eq!(means, [7.0 * (1.0f32 / 3.0), 70.0 * (1.0f32 / 3.0)]);
     }
 
@@ -314,7 +368,7 @@ mod tests {
         let pool =
             MaxPool { input: input_shape, output: FeatureMap { height, width, ..input_shape }, window };
         let input: Vec<bf16> = input.iter().map(|&value| bf16::from_f32(value)).collect();
-        pool.run(&input).collect()
+        pool.run(Reals::Bf16(&input)).collect()
     }
 
     #[test]
@@ -349,7 +403,7 @@ mod tests {
         let mut output = Stored::new(Store::F32, 8);
         let shortcut: Vec<bf16> = (0..8i8).map(|x| bf16::from_f32(f32::from(x))).collect();
         let to_f32 = |sum: i32| sum as f32;
-        let (post, shortcut) = (&post, Some(&shortcut[..]));
+        let (post, shortcut) = (&post, Some(Reals::Bf16(&shortcut)));
         let sums = &[1, -9, 3, 4];
         let block = Block { post, pixels: 0..2, first: 2, sums, to_f32, shortcut, output: &mut output };
         assert_eq!(block.run(), None);

@@ -21,7 +21,9 @@ use crate::workload::{
 use super::avx2::{Avx2, Loops, run_loops};
 use super::convolution::{Bf16Convolution, Engine, IntegerConvolution, Kernels, Scratch};
 use super::error::ExecutionError;
-use super::float::{Block, LargestMagnitude, MaxPool, PostProcess, Quantize, Stored, global_average_pool};
+use super::float::{
+    Block, LargestMagnitude, MaxPool, PostProcess, Quantize, Reals, Stored, global_average_pool,
+};
 use super::float_operators::{FloatStep, quantize};
 use super::geometry::Geometry;
 use super::imported::{AffineStep, ImportedStep, integers_mut};
@@ -95,7 +97,7 @@ pub struct Classification {
 enum Read {
     /// Its input is stored on its grid.
     Stored,
-    /// Its input is stored in bf16 and quantized when read.
+    /// Its input is stored in bf16, or on another grid, and quantized when read.
     Quantized(Grid, f32),
 }
 
@@ -183,15 +185,15 @@ impl Executable {
                 }
                 Operation::Convolution(convolution) => {
                     let step = preparation.convolution(index, convolution, *plan)?;
-                    (step, convolution.shortcut.map(|edge| preparation.bf16(edge)).transpose()?)
+                    (step, convolution.shortcut.map(|edge| preparation.real(edge)).transpose()?)
                 }
                 Operation::MaxPool(window) => {
-                    preparation.bf16(layer.input)?;
+                    preparation.real(layer.input)?;
                     let (input, output) = (network.edge(layer.input).shape, network.edge(layer.output).shape);
                     (Step::MaxPool(MaxPool { input, output, window: *window }), None)
                 }
                 Operation::GlobalAveragePool => {
-                    preparation.bf16(layer.input)?;
+                    preparation.real(layer.input)?;
                     let channels = network.edge(layer.input).shape.channels;
                     (Step::GlobalAveragePool { channels }, None)
                 }
@@ -294,7 +296,7 @@ impl Executable {
                 .map_err(|index| self.not_a_number(&layer.name, layer.output, index))?;
             return Ok(LayerStatistics { overflows: seen.overflows, largest_accumulator: seen.largest });
         }
-        let shortcut = layer.shortcut.map(|edge| bf16_values(&before[edge]));
+        let shortcut = layer.shortcut.map(|edge| reals(&before[edge]));
         let mut statistics = LayerStatistics::default();
         let mut nan: Option<usize> = None;
         let mut note = |found: Option<usize>| nan = nan.into_iter().chain(found).min();
@@ -303,13 +305,9 @@ impl Executable {
                 let input = match (&before[layer.input], read) {
                     (stored, Read::Stored) => grid_values(stored),
                     (stored, Read::Quantized(grid, scale)) => {
-                        let values = bf16_values(stored);
                         operands.clear();
-                        operands.resize(values.len(), 0);
-                        let (grid, scale) = (*grid, *scale);
-                        let values = values.iter().map(|value| value.to_f32());
-                        let quantize = Quantize { grid, scale, values, quantized: operands };
-                        if let Some(index) = self.run_loops(quantize) {
+                        operands.resize(reals(stored).len(), 0);
+                        if let Some(index) = self.quantize_reals(reals(stored), *grid, *scale, operands) {
                             return Err(self.not_a_number(&layer.name, layer.input, index));
                         }
                         operands.as_slice()
@@ -331,10 +329,10 @@ impl Executable {
                 });
             }
             Step::MaxPool(pool) => {
-                note(output.store(0, pool.run(bf16_values(&before[layer.input]))));
+                note(output.store(0, pool.run(reals(&before[layer.input]))));
             }
             Step::GlobalAveragePool { channels } => {
-                let means = global_average_pool(bf16_values(&before[layer.input]), *channels);
+                let means = global_average_pool(reals(&before[layer.input]), *channels);
                 note(output.store(0, means));
             }
             Step::Imported(_) => unreachable!("executed above"),
@@ -342,6 +340,20 @@ impl Executable {
         match nan {
             Some(index) => Err(self.not_a_number(&layer.name, layer.output, index)),
             None => Ok(statistics),
+        }
+    }
+
+    /// Puts stored values onto another grid; the position of the first NaN, if any.
+    fn quantize_reals(&self, values: Reals, grid: Grid, scale: f32, quantized: &mut [i16]) -> Option<usize> {
+        match values {
+            Reals::Bf16(values) => {
+                let values = values.iter().map(|value| value.to_f32());
+                self.run_loops(Quantize { grid, scale, values, quantized })
+            }
+            Reals::Grid { values, scale: stored } => {
+                let values = values.iter().map(|&value| f32::from(value) / stored);
+                self.run_loops(Quantize { grid, scale, values, quantized })
+            }
         }
     }
 
@@ -427,6 +439,15 @@ fn bf16_values(stored: &Stored) -> &[bf16] {
     }
 }
 
+/// Elements of an edge that [`Preparation::real`] checked.
+fn reals(stored: &Stored) -> Reals<'_> {
+    match stored {
+        Stored::Bf16(values) => Reals::Bf16(values),
+        Stored::Grid { values, scale, .. } => Reals::Grid { values, scale: *scale },
+        _ => unreachable!("checked when the network was prepared"),
+    }
+}
+
 /// Elements of an edge that [`Preparation::read`] checked.
 fn grid_values(stored: &Stored) -> &[i16] {
     match stored {
@@ -465,10 +486,18 @@ impl Preparation<'_> {
         }
     }
 
+    /// The index of an edge whose values stand for real numbers: in bf16 or on a grid.
+    fn real(&self, edge: EdgeId) -> Result<usize, ExecutionError> {
+        match self.network.edge(edge).stored {
+            StoredAs::Bf16 | StoredAs::Grid(_) => Ok(edge.index()),
+            _ => Err(self.unreadable(edge)),
+        }
+    }
+
     fn read(&self, quantizer: QuantizerId) -> Result<Read, ExecutionError> {
         match self.network.edge(self.layer.input).stored {
             StoredAs::Grid(stored) if stored == quantizer => Ok(Read::Stored),
-            StoredAs::Bf16 => {
+            StoredAs::Bf16 | StoredAs::Grid(_) => {
                 Ok(Read::Quantized(self.network.quantizer(quantizer).grid, self.params.scale(quantizer)))
             }
             _ => Err(self.unreadable(self.layer.input)),

@@ -40,6 +40,12 @@ impl IntegerFormat {
         self.bits
     }
 
+    /// At least so many bits wide, at most 8, and of the same signedness.
+    #[must_use]
+    pub fn widened_to(self, bits: u8) -> Self {
+        Self { bits: self.bits.max(bits).min(8), ..self }
+    }
+
     /// Smallest representable value.
     pub fn min(self) -> i32 {
         match self.signedness {

@@ -19,10 +19,13 @@ pub enum QuantizerKind {
     AqtV2,
 }
 
-/// A grid without its scale: kind and format.
+/// A grid without its scale: kind, levels, and the format that carries them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grid {
     kind: QuantizerKind,
+    /// What values are quantized to.
+    levels: IntegerFormat,
+    /// What they are stored and multiplied as: not narrower.
     format: IntegerFormat,
 }
 
@@ -30,15 +33,21 @@ impl Grid {
     /// None for an unsigned AQT v2 grid, which AQT does not have.
     pub fn new(kind: QuantizerKind, format: IntegerFormat) -> Option<Self> {
         let exists = kind == QuantizerKind::AqtLegacy || format.signedness() == Signedness::Signed;
-        exists.then_some(Self { kind, format })
+        exists.then_some(Self { kind, levels: format, format })
     }
 
     /// AQT legacy, which has a grid for every format.
     pub fn legacy(format: IntegerFormat) -> Self {
-        Self { kind: QuantizerKind::AqtLegacy, format }
+        Self { kind: QuantizerKind::AqtLegacy, levels: format, format }
     }
 
-    /// The integers of the grid. Signed grids never produce −2^(bits−1).
+    /// The same levels in a format of at least so many bits.
+    #[must_use]
+    pub fn carried_in(self, bits: u8) -> Self {
+        Self { format: self.format.widened_to(bits), ..self }
+    }
+
+    /// The format of the grid's integers. Signed grids never produce −2^(bits−1).
     pub fn format(self) -> IntegerFormat {
         self.format
     }
@@ -50,7 +59,7 @@ impl Grid {
 
     /// The quantizer's own rounding.
     pub fn rounding(self) -> Rounding {
-        match (self.kind, self.format.signedness()) {
+        match (self.kind, self.levels.signedness()) {
             (QuantizerKind::AqtLegacy, Signedness::Signed) => Rounding::HalfUp,
             (QuantizerKind::AqtLegacy, Signedness::Unsigned) => Rounding::Floor,
             (QuantizerKind::AqtV2, _) => Rounding::HalfEven,
@@ -62,8 +71,8 @@ impl Grid {
     /// Legacy: (2^(bits−1) − 1 or 2^bits) / (bound + 2^-23). v2: (2^(bits−1) − 0.5) / bound, an
     /// all-zero tensor counting as bound 1.
     pub fn scale(self, bound: f32) -> f32 {
-        let bits = i32::from(self.format.bits());
-        match (self.kind, self.format.signedness()) {
+        let bits = i32::from(self.levels.bits());
+        match (self.kind, self.levels.signedness()) {
             (QuantizerKind::AqtLegacy, Signedness::Signed) => {
                 (2f32.powi(bits - 1) - 1.0) / (bound + LEGACY_EPSILON)
             }
@@ -77,8 +86,8 @@ impl Grid {
 
     /// Smallest and largest integer that quantizing gives.
     pub fn limits(self) -> (f32, f32) {
-        let high = self.format.max() as f32;
-        match self.format.signedness() {
+        let high = self.levels.max() as f32;
+        match self.levels.signedness() {
             Signedness::Signed => (-high, high),
             Signedness::Unsigned => (0.0, high),
         }
@@ -108,6 +117,17 @@ mod tests {
 
     fn unsigned(bits: u8) -> Grid {
         Grid::new(QuantizerKind::AqtLegacy, IntegerFormat::new(Signedness::Unsigned, bits).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_carrier_changes_the_format_and_no_value() {
+        let two = unsigned(2);
+        let carried = two.carried_in(4);
+        assert_eq!((carried.format(), two.format().bits()), (unsigned(4).format(), 2));
+        assert_eq!(carried.limits(), (0.0, 3.0));
+        assert_eq!(carried.scale(1.5), two.scale(1.5));
+        assert_eq!(carried.quantize(7.9, 1.0), Some(3));
+        assert_eq!(unsigned(8).carried_in(4), unsigned(8));
     }
 
     fn hex(text: &str) -> f32 {

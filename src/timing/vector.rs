@@ -37,8 +37,12 @@ impl Work {
                 }
                 output(VectorOperation::Multiply);
                 output(VectorOperation::Add);
-                if shortcut.is_some() {
+                if let Some(shortcut) = shortcut {
                     output(VectorOperation::Add);
+                    if matches!(network.edge(*shortcut).stored, Stored::Grid(_)) {
+                        output(VectorOperation::Convert);
+                        output(VectorOperation::Multiply);
+                    }
                 }
                 if *activation == Activation::Relu {
                     output(VectorOperation::Compare);
@@ -52,6 +56,10 @@ impl Work {
             Operation::GlobalAveragePool => {
                 work.per_input.insert(VectorOperation::Add, 1);
                 output(VectorOperation::Multiply);
+                if matches!(network.edge(layer.input).stored, Stored::Grid(_)) {
+                    work.per_input.insert(VectorOperation::Convert, 1);
+                    work.per_input.insert(VectorOperation::Multiply, 1);
+                }
             }
             Operation::QuantizedAdd(_) => {
                 (0..2).for_each(|_| output(VectorOperation::Convert));

@@ -1,12 +1,12 @@
 //! From the raw network file to a network: generators, explicit layers, precision policy.
 
-use crate::numerics::{Activation, QuantizerKind, Signedness};
+use crate::numerics::{Activation, IntegerFormat, QuantizerKind, Signedness};
 use crate::source::{SourceError, SourceFile, Spanned};
 
 use super::architecture::{ArchFamily, Architecture};
 use super::layer::{FeatureMap, Padding, Size, Window, WindowKind};
 use super::network::{ConvolutionSpec, EdgeId, Network, NetworkBuilder, NetworkError};
-use super::precision::{Bits, PrecisionPolicy};
+use super::precision::{Bits, PrecisionPolicy, ResidualFormat};
 use super::raw::{
     RawActivation, RawConvolution, RawGenerator, RawLayer, RawPadding, RawPaddingRule, RawPrecision,
     RawQuantizer, RawResnet, RawShape, RawVariant, RawWorkload,
@@ -63,13 +63,7 @@ pub(super) fn policy(file: &SourceFile, raw: &RawPrecision) -> Result<PrecisionP
     };
     let later = ["f32-rne", "gemmlowp-double", "tflite-single", "pow2-shift"];
     file.only(raw.requantization.as_ref(), "aqt-float", &later)?;
-    file.only(raw.residual_format.as_ref(), "bf16", &["int4", "int8", "uint4", "uint8", "f32"])?;
     file.only(raw.store.as_ref(), "once", &["per-consumer"])?;
-    if let Some(carrier) = &raw.carrier {
-        return Err(
-            file.error(carrier.span(), "not in this version: 2- and 3-bit networks run as their own pair")
-        );
-    }
     let end = |name: &Option<Spanned<String>>| name.as_ref().map(bits).transpose();
     Ok(PrecisionPolicy {
         default: bits(&raw.default)?,
@@ -84,6 +78,38 @@ pub(super) fn policy(file: &SourceFile, raw: &RawPrecision) -> Result<PrecisionP
             RawQuantizer::AqtLegacy => QuantizerKind::AqtLegacy,
             RawQuantizer::AqtV2 => QuantizerKind::AqtV2,
         },
+        carrier_bits: raw.carrier.as_ref().map(|carrier| carrier_bits(file, carrier)).transpose()?,
+        residual: raw
+            .residual_format
+            .as_ref()
+            .map_or(Ok(ResidualFormat::Bf16), |format| residual_format(file, format))?,
+    })
+}
+
+/// `int4` or `int8`: bits of the format that operands of fewer bits run in.
+fn carrier_bits(file: &SourceFile, name: &Spanned<String>) -> Result<u8, SourceError> {
+    match name.get_ref().as_str() {
+        "int4" => Ok(4),
+        "int8" => Ok(8),
+        other => Err(file.error(name.span(), format!("`{other}`: expected `int4` or `int8`"))),
+    }
+}
+
+fn residual_format(file: &SourceFile, name: &Spanned<String>) -> Result<ResidualFormat, SourceError> {
+    let signed = |bits| IntegerFormat::new(Signedness::Signed, bits).map(ResidualFormat::Integer);
+    let format = match name.get_ref().as_str() {
+        "bf16" => Some(ResidualFormat::Bf16),
+        "int4" => signed(4),
+        "int8" => signed(8),
+        _ => None,
+    };
+    format.ok_or_else(|| {
+        let message = format!(
+            "`{}`: expected `bf16`, `int8` or `int4` (a projection's shortcut has both signs, so the residual stream is \
+             signed)",
+            name.get_ref()
+        );
+        file.error(name.span(), message)
     })
 }
 

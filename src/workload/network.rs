@@ -7,7 +7,7 @@ use crate::numerics::{
 };
 
 use super::layer::{Convolution, FeatureMap, Layer, Operands, Operation, Padding, Size, Window, WindowKind};
-use super::precision::{Bits, PrecisionPolicy};
+use super::precision::{Bits, PrecisionPolicy, ResidualFormat};
 
 /// Elements that all edges, and all weights, may have: bounds memory before anything is allocated.
 pub(super) const MAX_ELEMENTS: u64 = 1 << 28;
@@ -48,9 +48,9 @@ pub struct Quantizer {
 /// What an edge is rounded to at its point of storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stored {
-    /// All readers take it on this grid.
+    /// All readers take it on this grid; or it is the residual stream's, and readers quantize it again.
     Grid(QuantizerId),
-    /// Readers differ or have no quantizer: the residual format.
+    /// Readers differ or have no quantizer: the default residual format.
     Bf16,
     /// Nobody reads it: the network's output. Or a float operator of an import does.
     F32,
@@ -381,9 +381,12 @@ impl NetworkBuilder {
                         QuantizerKind::AqtLegacy => spec.signed_input.unwrap_or(input.signedness),
                         QuantizerKind::AqtV2 => Signedness::Signed, // AQT v2 has no unsigned grids
                     };
+                    let carrier_bits = self.policy.carrier_bits.unwrap_or(0);
                     let grid = IntegerFormat::new(signedness, activation)
-                        .and_then(|format| Grid::new(self.policy.quantizer, format));
-                    let weight = IntegerFormat::new(Signedness::Signed, weight);
+                        .and_then(|format| Grid::new(self.policy.quantizer, format))
+                        .map(|grid| grid.carried_in(carrier_bits));
+                    let weight = IntegerFormat::new(Signedness::Signed, weight)
+                        .map(|format| format.widened_to(carrier_bits));
                     let (Some(grid), Some(weight)) = (grid, weight) else {
                         return Err(unknown(&name, "operands have 2 to 8 bits"));
                     };
@@ -396,7 +399,7 @@ impl NetworkBuilder {
                 convolution.operands = operands;
             }
         }
-        self.network.assign_stored_formats();
+        self.network.assign_stored_formats(&self.policy)?;
         Ok(self.network)
     }
 }
@@ -506,7 +509,7 @@ impl Network {
 
     /// An edge whose readers all name one quantizer is stored on its grid; one read on different grids
     /// or by a reader without a quantizer in the residual format; one that nobody reads in f32.
-    fn assign_stored_formats(&mut self) {
+    fn assign_stored_formats(&mut self, policy: &PrecisionPolicy) -> Result<(), NetworkError> {
         let mut readers: Vec<BTreeSet<Option<QuantizerId>>> = vec![BTreeSet::new(); self.edges.len()];
         for layer in &self.layers {
             let quantizer = match &layer.operation {
@@ -523,13 +526,25 @@ impl Network {
             };
             readers[layer.input.0].insert(quantizer);
         }
-        for (edge, readers) in self.edges.iter_mut().zip(readers) {
-            edge.stored = match readers.iter().collect::<Vec<_>>()[..] {
+        for (index, readers) in readers.into_iter().enumerate() {
+            self.edges[index].stored = match readers.iter().collect::<Vec<_>>()[..] {
                 [] => Stored::F32,
                 [Some(quantizer)] => Stored::Grid(*quantizer),
-                _ => Stored::Bf16,
+                _ => self.residual(index, policy)?,
             };
         }
+        Ok(())
+    }
+
+    /// The residual format of an edge; on a grid, one of its own, named `EDGE.stored`.
+    fn residual(&mut self, edge: usize, policy: &PrecisionPolicy) -> Result<Stored, NetworkError> {
+        let ResidualFormat::Integer(format) = policy.residual else { return Ok(Stored::Bf16) };
+        let name = self.edges[edge].name.clone();
+        let grid = Grid::new(policy.quantizer, format).ok_or_else(|| NetworkError {
+            layer: name.clone(),
+            message: format!("its quantizer has no grid of {format}"),
+        })?;
+        Ok(Stored::Grid(self.intern(&name, format!("{name}.stored"), grid)?))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::numerics::QuantizerKind;
+use crate::numerics::{IntegerFormat, QuantizerKind};
 
 /// Operand bits of one layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +66,20 @@ pub struct PrecisionPolicy {
     pub layers: BTreeMap<String, Bits>,
     /// The quantizer of every integer activation.
     pub quantizer: QuantizerKind,
+    /// Operands of fewer bits are stored and multiplied in so many.
+    pub carrier_bits: Option<u8>,
+    /// How tensors are stored that are read on different grids, or by readers without one.
+    pub residual: ResidualFormat,
+}
+
+/// How a residual stream is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ResidualFormat {
+    /// bfloat16.
+    #[default]
+    Bf16,
+    /// On a grid of each tensor's own.
+    Integer(IntegerFormat),
 }
 
 impl PrecisionPolicy {
@@ -97,6 +111,12 @@ impl PrecisionPolicy {
         if self.quantizer == QuantizerKind::AqtV2 {
             label.push_str("-aqt-v2");
         }
+        if let Some(bits) = self.carrier_bits {
+            label.push_str(&format!("-on-int{bits}"));
+        }
+        if let ResidualFormat::Integer(format) = self.residual {
+            label.push_str(&format!("-{format}-residual"));
+        }
         if !self.layers.is_empty() {
             label.push_str("-with-overrides");
         }
@@ -116,6 +136,8 @@ mod tests {
             last: ends,
             layers: BTreeMap::new(),
             quantizer: QuantizerKind::AqtLegacy,
+            carrier_bits: None,
+            residual: ResidualFormat::Bf16,
         }
     }
 

@@ -10,7 +10,7 @@ A layer without batch norm has multiplier f32(1 / (S_a * S_w)) and its own bias.
 import torch
 
 from model import ResNet
-from quantizers import weight_integers, weight_scale
+from quantizers import signed_integers, weight_scale
 
 
 @torch.no_grad()
@@ -19,8 +19,8 @@ def trace_tensors(model: ResNet) -> dict[str, torch.Tensor]:
     for name, layer, quantizer_name, operand in model.named_layers():
         weight = layer.module.weight.detach()
         if layer.bits:
-            scale = weight_scale(weight, layer.bits.weight)
-            stored = weight_integers(weight, scale, layer.bits.weight).to(torch.int8)
+            scale = weight_scale(weight, layer.bits.weight, layer.kind)
+            stored = signed_integers(weight, scale, layer.bits.weight, layer.kind).to(torch.int8)
             activation_scale = operand.quantizer.scale().reshape(1)
             tensors[f"{quantizer_name}.scale"] = activation_scale
             dequantize = 1.0 / (activation_scale.double() * scale.reshape(-1).double())
@@ -38,4 +38,7 @@ def trace_tensors(model: ResNet) -> dict[str, torch.Tensor]:
             multiplier, bias = dequantize * gain, norm.bias.double() - norm.running_mean.double() * gain
         tensors[f"{name}.multiplier"] = multiplier.float()
         tensors[f"{name}.bias"] = bias.float()
+    for edge, stored in model.named_residuals():
+        if stored.quantizer:
+            tensors[f"{edge}.stored.scale"] = stored.quantizer.scale().reshape(1)
     return tensors

@@ -1,54 +1,66 @@
-"""AQT's legacy quantizers and bfloat16 rounding, with straight-through gradients.
+"""AQT's quantizers and bfloat16 rounding, with straight-through gradients.
 
-Formulas: google-research/google-research, aqt/jax_legacy/jax/{quantization,primitives}.py
-(also in PyPI aqtp 0.9.0), the quantizers of arXiv 2105.03536. A scale multiplies:
+Legacy: google-research/google-research, aqt/jax_legacy/jax/{quantization,primitives}.py (also in PyPI
+aqtp 0.9.0), the quantizers of arXiv 2105.03536. v2: aqt/jax/v2 of aqtp 0.9.0, with bounds that are
+frozen after training where v2 takes those of each batch. A scale multiplies:
 q = round(clip(x * scale)), x' = q / scale. Everything is float32.
 
 One departure from AQT's "auto" configurations: activation bounds are per tensor, because a
 per-input-channel scale sits inside the contraction and cannot run as one integer MAC chain.
 """
 
+import dataclasses
+
 import torch
 
 EPSILON = 2.0**-23  # added to every bound in float32 before the division
 EMA_DECAY = 0.9
+PERCENTILE_STRIDE = 7  # a percentile is taken of every so many-th element: sorting all of them would cost more than training
 
 
-def weight_scale(weight: torch.Tensor, bits: int) -> torch.Tensor:
-    """Scale per output channel, [cout, 1, 1, 1] or [cout, 1]: (2^(bits-1) - 1) / (max|w| + eps)."""
+LEGACY, V2 = "aqt-legacy", "aqt-v2"
+
+
+def weight_scale(weight: torch.Tensor, bits: int, kind: str) -> torch.Tensor:
+    """Scale per output channel, [cout, 1, 1, 1] or [cout, 1].
+
+    Legacy: (2^(bits-1) - 1) / (max|w| + eps). v2: (2^(bits-1) - 0.5) / max|w|.
+    """
     bound = weight.detach().abs().amax(dim=tuple(range(1, weight.dim())), keepdim=True)
+    if kind == V2:
+        return (2 ** (bits - 1) - 0.5) / bound.clamp_min(EPSILON)
     return (2 ** (bits - 1) - 1) / (bound + EPSILON)
 
 
-def weight_integers(weight: torch.Tensor, scale: torch.Tensor, bits: int) -> torch.Tensor:
-    """floor(clip(w * s, -B, B) + 0.5): halves round up, -2^(bits-1) never occurs."""
+def signed_integers(value: torch.Tensor, scale: torch.Tensor, bits: int, kind: str) -> torch.Tensor:
+    """Clipped to -B..B, so that -2^(bits-1) never occurs; halves round up (legacy) or to even (v2)."""
     limit = 2 ** (bits - 1) - 1
-    return torch.floor(torch.clamp(weight * scale, -limit, limit) + 0.5)
+    clipped = torch.clamp(value * scale, -limit, limit)
+    return torch.round(clipped) if kind == V2 else torch.floor(clipped + 0.5)
 
 
 class _FakeQuantizeWeight(torch.autograd.Function):
     @staticmethod
-    def forward(context, weight, bits):
-        scale = weight_scale(weight, bits)
-        return weight_integers(weight, scale, bits) / scale
+    def forward(context, weight, bits, kind):
+        scale = weight_scale(weight, bits, kind)
+        return signed_integers(weight, scale, bits, kind) / scale
 
     @staticmethod
     def backward(context, gradient):
-        return gradient, None  # |w| * s never exceeds the clip's limit, so its gradient is 1
+        return gradient, None, None  # |w| * s exceeds the clip's limit by half a step at most: its gradient is 1
 
 
 class _FakeQuantizeSigned(torch.autograd.Function):
     @staticmethod
-    def forward(context, value, scale, bits):
-        limit = 2 ** (bits - 1) - 1
-        scaled = value * scale
-        context.save_for_backward(scaled.abs() <= limit)
-        return torch.floor(scaled.clamp_(-limit, limit) + 0.5) / scale
+    def forward(context, value, scale, bits, kind):
+        limit = 2 ** (bits - 1) - (0.5 if kind == V2 else 1)
+        context.save_for_backward((value * scale).abs() <= limit)
+        return signed_integers(value, scale, bits, kind) / scale
 
     @staticmethod
     def backward(context, gradient):
         (inside,) = context.saved_tensors
-        return gradient * inside, None, None
+        return gradient * inside, None, None, None
 
 
 class _FakeQuantizeUnsigned(torch.autograd.Function):
@@ -79,27 +91,47 @@ fake_quantize_weight = _FakeQuantizeWeight.apply
 round_bfloat16 = _RoundBfloat16.apply
 
 
-class ActivationQuantizer(torch.nn.Module):
-    """One grid for one tensor. The bound is an EMA of min(c * rms, max|x|), frozen at evaluation.
+@dataclasses.dataclass(frozen=True)
+class Quantization:
+    """How activations are quantized, whatever their bits."""
 
-    Signed:   scale = (2^(bits-1) - 1) / (bound + eps), half up.
-    Unsigned: scale = 2^bits / (bound + eps) (not 2^bits - 1), truncating.
+    coefficients: dict[int, float]  # c of the bound, by bits
+    kind: str = LEGACY
+    percentile: float | None = None  # the bound is this share of all |x| instead of c * rms
+
+
+class ActivationQuantizer(torch.nn.Module):
+    """One grid for one tensor. The bound is an EMA of a statistic of each batch, frozen at evaluation:
+    min(c * rms, max|x|), or a percentile of |x|.
+
+    Legacy signed:   scale = (2^(bits-1) - 1) / (bound + eps), half up.
+    Legacy unsigned: scale = 2^bits / (bound + eps) (not 2^bits - 1), truncating.
+    v2, signed only: scale = (2^(bits-1) - 0.5) / bound, half to even.
     """
 
-    def __init__(self, bits: int, signed: bool, coefficient: float):
+    def __init__(self, bits: int, signed: bool, quantization: Quantization):
         super().__init__()
-        self.bits, self.signed, self.coefficient = bits, signed, coefficient
+        self.bits, self.quantization = bits, quantization
+        self.signed = signed or quantization.kind == V2
         self.register_buffer("bound", torch.tensor(0.0))
         self.register_buffer("seen", torch.tensor(False))
 
     def scale(self) -> torch.Tensor:
+        if self.quantization.kind == V2:
+            return (2 ** (self.bits - 1) - 0.5) / self.bound
         levels = 2 ** (self.bits - 1) - 1 if self.signed else 2**self.bits
         return levels / (self.bound + EPSILON)
 
     @torch.no_grad()
     def observe(self, value: torch.Tensor) -> None:
-        rms = value.square().mean().sqrt()
-        statistic = torch.minimum(self.coefficient * rms, value.abs().max()).clamp_min(1e-6)
+        if self.quantization.percentile is None:
+            rms = value.square().mean().sqrt()
+            statistic = torch.minimum(self.quantization.coefficients[self.bits] * rms, value.abs().max())
+        else:
+            magnitudes = value.abs().flatten()[::PERCENTILE_STRIDE]
+            rank = max(1, round(self.quantization.percentile * len(magnitudes)))
+            statistic = magnitudes.kthvalue(rank).values
+        statistic = statistic.clamp_min(1e-6)
         if self.seen:
             statistic = EMA_DECAY * self.bound + (1 - EMA_DECAY) * statistic
         self.bound.copy_(statistic)
@@ -108,5 +140,6 @@ class ActivationQuantizer(torch.nn.Module):
     def forward(self, value: torch.Tensor) -> torch.Tensor:
         if self.training:
             self.observe(value)
-        function = _FakeQuantizeSigned if self.signed else _FakeQuantizeUnsigned
-        return function.apply(value, self.scale(), self.bits)
+        if self.signed:
+            return _FakeQuantizeSigned.apply(value, self.scale(), self.bits, self.quantization.kind)
+        return _FakeQuantizeUnsigned.apply(value, self.scale(), self.bits)

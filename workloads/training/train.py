@@ -19,10 +19,12 @@ import io
 import json
 import os
 import pathlib
+import platform
 import time
 import tomllib
 
 import numpy
+import safetensors
 import torch
 from safetensors.torch import save
 
@@ -171,7 +173,11 @@ def network_toml(run: Run, train_top1_percent: float) -> str:
         "mostly-4-bit": 'default = "w4a4"\nfirst = "w8a8"\nlast = "w8a8"',
         "w4a4": 'default = "w4a4"',
         "w4a8-8-bit-ends": 'default = "w4a8"\nfirst = "w8a8"\nlast = "w8a8"',
-    }[run.precision]
+        "w2a2-8-bit-ends": 'default = "w2a2"\nfirst = "w8a8"\nlast = "w8a8"\ncarrier = "int4"',
+    }[run.precision.removesuffix("-int8-residual").removesuffix("-aqt-v2").removesuffix("-percentile")]
+    quantizer = POLICIES[run.precision].quantization.get("kind", "aqt-legacy")
+    residual_bits = POLICIES[run.precision].residual_bits
+    residual_format = f"int{residual_bits}" if residual_bits else "bf16"
     to_workloads = os.path.relpath(WORKLOADS, run.folder)
     evaluation_set = os.path.normpath(os.path.join(to_workloads, "fashion-mnist-test.safetensors"))
     predictions = os.path.normpath(os.path.join(to_workloads, f"training/runs/{run.name}.predictions"))
@@ -192,8 +198,8 @@ padding = "torch"
 
 [precision]
 {policy}
-quantizer = "aqt-legacy"
-residual_format = "bf16"
+quantizer = "{quantizer}"
+residual_format = "{residual_format}"
 
 [parameters]
 trace = "{run.name}.safetensors"
@@ -226,7 +232,8 @@ def complete(run: Run, training: Training) -> None:
     log = {
         **dataclasses.asdict(run),
         "name": run.name,
-        "framework": f"PyTorch {torch.__version__}, NumPy {numpy.__version__}",
+        "framework": f"PyTorch {torch.__version__}, NumPy {numpy.__version__}, safetensors {safetensors.__version__}, "
+        f"Python {platform.python_version()}",
         "recipe": RECIPE,
         "history": training.history,
         "test_top1_percent": percent(predictions, test_labels),
@@ -320,7 +327,8 @@ def main() -> None:
     elif arguments.networks:
         for run in plan():
             if run.log.exists():
-                write_atomically(run.folder / f"{run.name}.toml", network_toml(run, percent(fixed_train, training.labels[:10000])).encode())
+                train_top1 = json.loads(run.log.read_text())["train_top1_percent_first_10000"]
+                write_atomically(run.folder / f"{run.name}.toml", network_toml(run, train_top1).encode())
     elif not next_run():
         print("nothing left")
 

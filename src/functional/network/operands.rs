@@ -8,9 +8,9 @@ use crate::tensor::{Data, Tensor};
 use crate::workload::FeatureMap;
 
 use super::super::convolution::{Bf16Convolution, IntegerConvolution};
-use super::super::float::{Quantize, Stored};
+use super::super::float::Stored;
 use super::super::imported::{ImportedStep, integers};
-use super::{Executable, Prepared, Read, Step, Workspace, bf16_values, grid_values};
+use super::{Executable, Prepared, Read, Step, Workspace, bf16_values, grid_values, reals};
 
 /// Activations of one layer and image as the array takes them, `[group][pixel][k]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,10 +69,8 @@ impl Executable {
                 OnArray::Integer(convolution, Cow::Borrowed(grid_values(input)))
             }
             Step::Integer { convolution, read: Read::Quantized(grid, scale), .. } => {
-                let values = bf16_values(input).iter().map(|value| value.to_f32());
-                let mut quantized = vec![0; values.len()];
-                let (grid, scale) = (*grid, *scale);
-                self.run_loops(Quantize { grid, scale, values, quantized: &mut quantized });
+                let mut quantized = vec![0; reals(input).len()];
+                self.quantize_reals(reals(input), *grid, *scale, &mut quantized);
                 OnArray::Integer(convolution, Cow::Owned(quantized))
             }
             Step::Bf16 { convolution, .. } => OnArray::Bf16(convolution, bf16_values(input)),

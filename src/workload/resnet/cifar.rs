@@ -61,10 +61,21 @@ mod tests {
 
     use super::super::super::layer::Operation;
     use super::super::super::network::{EdgeId, Stored};
+    use super::super::super::precision::ResidualFormat;
     use super::*;
-    use crate::numerics::QuantizerKind;
+    use crate::numerics::{IntegerFormat, QuantizerKind};
 
     fn resnet8(width: usize, default: &str, ends: Option<&str>) -> Network {
+        resnet8_with(width, default, ends, None, ResidualFormat::Bf16)
+    }
+
+    fn resnet8_with(
+        width: usize,
+        default: &str,
+        ends: Option<&str>,
+        carrier_bits: Option<u8>,
+        residual: ResidualFormat,
+    ) -> Network {
         let ends = ends.map(|bits| bits.parse().unwrap());
         let policy = PrecisionPolicy {
             default: default.parse().unwrap(),
@@ -72,6 +83,8 @@ mod tests {
             last: ends,
             layers: BTreeMap::new(),
             quantizer: QuantizerKind::AqtLegacy,
+            carrier_bits,
+            residual,
         };
         let input = FeatureMap { height: 28, width: 28, channels: 1 };
         let resnet =
@@ -133,6 +146,55 @@ mod tests {
         assert_eq!(on_read, ["stage1.block1.conv1"]);
     }
 
+    fn stored(network: &Network) -> Vec<String> {
+        (0..network.edges().len()).map(|index| network.stored_format(EdgeId(index)).to_string()).collect()
+    }
+
+    #[test]
+    fn an_integer_residual_stream_has_grids_of_its_own() {
+        let int8 = ResidualFormat::Integer(IntegerFormat::INT8);
+        let network = resnet8_with(8, "w4a4", Some("w8a8"), None, int8);
+        assert_eq!(
+            stored(&network),
+            [
+                "int8", "int8", "uint4", "uint4", "int8", "uint4", "uint4", "int8", "uint4", "int8", "uint8",
+                "f32"
+            ]
+        );
+        let own: Vec<&str> = network
+            .quantizers()
+            .iter()
+            .map(|quantizer| quantizer.name.as_str())
+            .filter(|name| name.ends_with(".stored"))
+            .collect();
+        assert_eq!(
+            own,
+            [
+                "stem.stored",
+                "stage2.block1.projection.stored",
+                "stage3.block1.projection.stored",
+                "stage3.block1.conv2.stored"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_carrier_widens_what_is_narrower() {
+        let network = resnet8_with(8, "w2a2", Some("w8a8"), Some(4), ResidualFormat::Bf16);
+        let four_bits = resnet8(8, "w4a4", Some("w8a8"));
+        assert_eq!(stored(&network), stored(&four_bits));
+        let pairs = |network: &Network| -> Vec<String> {
+            let convolutions = network.layers().iter().filter_map(|layer| match &layer.operation {
+                Operation::Convolution(convolution) => Some(convolution.operand_pair(network)),
+                _ => None,
+            });
+            convolutions.map(|pair| format!("{},{}", pair.activation(), pair.weight())).collect()
+        };
+        assert_eq!(pairs(&network), pairs(&four_bits));
+        let two_bits = network.quantizers().iter().filter(|quantizer| quantizer.grid.limits().1 == 3.0);
+        assert_eq!(two_bits.count(), 6);
+    }
+
     #[test]
     fn deeper_members_of_the_family_have_identity_blocks() {
         let network = {
@@ -142,6 +204,8 @@ mod tests {
                 last: None,
                 layers: BTreeMap::new(),
                 quantizer: QuantizerKind::AqtLegacy,
+                carrier_bits: None,
+                residual: ResidualFormat::Bf16,
             };
             let input = FeatureMap { height: 32, width: 32, channels: 3 };
             CifarResnet {
