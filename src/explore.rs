@@ -4,6 +4,7 @@
 //! terminals or plots.
 
 mod accuracy;
+mod conditions;
 mod cost_table;
 mod design_point;
 mod evaluate;
@@ -22,12 +23,13 @@ mod what_would_help;
 
 pub use crate::functional::Engine;
 pub use accuracy::{Interval95, newcombe, wilson};
+pub use conditions::TimedRequest;
 pub use cost_table::{
     AreaCosts, CostRow, CostTable, DesignCosts, LeftOut, MemoryCosts, PairCosts, SramFitRow, TechnologyCosts,
     cost_table,
 };
-pub use design_point::{Axes, Best, Budget, CostAxis, DesignPoint};
-pub use evaluate::{Design, EvaluateError, Evaluation, Subject, evaluate};
+pub use design_point::{Axes, Best, Budget, CostAxis, DesignPoint, Sample, network_size};
+pub use evaluate::{Design, EvaluateError, Evaluation, Progress, Subject, evaluate};
 pub use execute::{ExecuteError, Keep, Origin, Request, Run, RunLayer, execute};
 pub use execution::{ExecutedLayer, Execution, Trained, plans};
 pub use findings::findings;

@@ -48,6 +48,7 @@ pub mod rtl;
 pub mod scalesim;
 pub mod source;
 pub mod stepped;
+pub mod study;
 pub mod tensor;
 pub mod timing;
 pub mod validate;

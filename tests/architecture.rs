@@ -35,13 +35,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "cost",
         ],
     ),
+    ("study", &["source", "numerics", "workload", "cost", "explore"]),
     ("validate", &["tensor", "workload", "mapping", "stepped", "explore"]),
-    ("report", &["explore", "validate"]),
+    ("report", &["explore", "study", "validate"]),
     (
         "cli",
         &[
-            "source", "scalesim", "tensor", "workload", "hardware", "rtl", "cost", "explore", "validate",
-            "report",
+            "source", "scalesim", "tensor", "workload", "hardware", "rtl", "cost", "explore", "study",
+            "validate", "report",
         ],
     ),
 ];

@@ -425,6 +425,12 @@ fn origin_of(origin: &str) -> String {
             text
         };
     }
+    if let Some((report, title)) = origin.split_once(", table ") {
+        let text = fs::read_to_string(report).unwrap();
+        let from =
+            text.find(&format!("**{title}**")).unwrap_or_else(|| panic!("{report} has no table {title}"));
+        return text[from..].split_inclusive("\n\n**").next().unwrap().replace("\n\n**", "\n");
+    }
     let (report, design) = origin.split_once(", ").unwrap();
     let other_design = |line: &&str| match line.strip_prefix("| ") {
         Some(row) => !["design ", "--- ", &format!("{design} ")].iter().any(|first| row.starts_with(first)),

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::explore::{self, DesignPoint, Evaluation, Outcome, Point, Regime};
+use crate::explore::{self, DesignPoint, Evaluation, Outcome, Point, Progress, Regime};
 use crate::report::{self, Rows, Table};
+use crate::study;
 
 use super::output_folder::{self, Replace};
-use super::plot_files::plot_files;
+use super::plot_files::{file_name, plot_files};
 use super::{Failure, Format, html_report, inputs, note, print};
 
 /// Evaluate every design on every network: accuracy, latency, energy, Pareto plots
+///
+/// Networks of several training runs are studied: `study.md` says what holds of precisions, and how surely.
 ///
 /// Without arguments: all shipped designs × the networks in `workloads/` (or $SYSTOLAB_WORKLOADS),
 /// into reports/latest/. Values are executed bit-exactly over each network's whole evaluation set.
@@ -51,11 +54,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         html_report::check(&designs, &subjects)?;
     }
     let evaluation = {
-        let bar = ProgressBar::new_spinner().with_style(
-            ProgressStyle::with_template("{spinner} {pos} images executed, {per_sec}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-        );
-        let evaluation = explore::evaluate(&designs, &subjects, |_| bar.inc(1));
+        let style =
+            ProgressStyle::with_template("{bar:30} {pos} of {len} images executed, {per_sec}, {eta} left");
+        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let evaluation = explore::evaluate(&designs, &subjects, |progress| match progress {
+            Progress::Planned(images) => bar.set_length(images as u64),
+            Progress::Executed => bar.inc(1),
+        });
         bar.finish_and_clear();
         evaluation?
     };
@@ -65,6 +70,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let excluded = exclusions(&evaluation.points);
         let page = html_report::evaluation(&designs, &subjects, &evaluation, &report.findings, &excluded)?;
         report.files.push(("report.html".to_owned(), page));
+    }
+    let technologies = inputs::technologies(&designs)?;
+    let studies = study::studies(&designs, &subjects, &evaluation, &technologies)?;
+    for study in &studies {
+        // One study has the plain names.
+        let family = if studies.len() > 1 { format!("{}-", file_name(study.family)) } else { String::new() };
+        let files = report::study_files(study, &evaluation)?.into_iter();
+        report.files.extend(files.map(|(name, text)| (format!("{family}{name}"), text)));
     }
     output_folder::write(&arguments.out, &report.files, replace)?;
     print(&match arguments.format {

@@ -171,7 +171,7 @@ fn sram(scratchpad: &Scratchpad) -> Macro {
     Macro { bytes_per_bank: scratchpad.bytes_per_bank(), width_bits: scratchpad.width_bits() }
 }
 
-fn memories(accelerator: &Accelerator) -> Memories {
+pub(super) fn memories(accelerator: &Accelerator) -> Memories {
     Memories {
         activation: sram(accelerator.activation()),
         weight: sram(accelerator.weight()),
@@ -180,7 +180,7 @@ fn memories(accelerator: &Accelerator) -> Memories {
     }
 }
 
-fn agnostic_layers(network: &Network) -> Vec<cost::agnostic::AgnosticLayer> {
+pub(super) fn agnostic_layers(network: &Network) -> Vec<cost::agnostic::AgnosticLayer> {
     network
         .layers()
         .iter()
