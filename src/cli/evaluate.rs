@@ -11,7 +11,8 @@ use crate::study;
 
 use super::output_folder::{self, Replace};
 use super::plot_files::{file_name, plot_files};
-use super::{Failure, Format, html_report, inputs, note, print};
+use super::verification::verify;
+use super::{Answer, Failure, Format, html_report, inputs, note, print};
 
 /// Evaluate every design on every network: accuracy, latency, energy, Pareto plots
 ///
@@ -34,6 +35,9 @@ pub(super) struct Arguments {
     /// Replace the output folder even if systolab did not write it
     #[arg(long)]
     force: bool,
+    /// Execute and compare with the report in the output folder instead of writing one (exit code 1 if they differ)
+    #[arg(long, conflicts_with = "force")]
+    verify: bool,
     /// Print all requests (cold and steady, batch 1 and 64), not only cold batch 1
     #[arg(long)]
     all: bool,
@@ -45,11 +49,13 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     let replace = if arguments.force { Replace::Anything } else { Replace::OnlyOurs };
     let designs = inputs::designs(&arguments.hw)?;
     let subjects = inputs::subjects(&arguments.workload)?;
-    output_folder::check(&arguments.out, replace)?;
+    if !arguments.verify {
+        output_folder::check(&arguments.out, replace)?;
+    }
     if arguments.html {
         html_report::check(&designs, &subjects)?;
     }
@@ -79,6 +85,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let files = report::study_files(study, &evaluation)?.into_iter();
         report.files.extend(files.map(|(name, text)| (format!("{family}{name}"), text)));
     }
+    if arguments.verify {
+        return verify(&arguments.out, &report.files);
+    }
     output_folder::write(&arguments.out, &report.files, replace)?;
     print(&match arguments.format {
         Format::Table => format!("{}\n{}\n", report.table.to_text(), report.findings.join("\n")),
@@ -87,7 +96,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Format::Json => report.json,
     })?;
     note(&format!("report written to {}", arguments.out.display()));
-    Ok(())
+    Ok(Answer::Yes)
 }
 
 struct Report {

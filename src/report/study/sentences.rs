@@ -38,14 +38,20 @@ fn replaced(design: &DesignStudy, answer: &AxisAnswer) -> String {
         list(all.iter().filter(|its| test(its)).map(|its| short(design, its.of)))
     };
     let count = all.iter().filter(|its| its.is_matched()).count();
-    format!(
-        "{count} of {} have one that is cheaper at every corner of the prices and at least as accurate on average; beyond \
-         training noise it is more accurate for {}; a tie with a lower mean for {}; none for {}",
-        all.len(),
-        names(&Replacement::is_dominated),
-        names(&|its| its.by.is_some() && !its.is_matched()),
-        names(&|its| its.by.is_none()),
-    )
+    let mut answer = format!(
+        "{count} of {} have one that is cheaper at every corner of the prices and at least as accurate on average",
+        all.len()
+    );
+    for (what, test) in [
+        ("more accurate beyond training noise", &Replacement::is_dominated as &dyn Fn(&Replacement) -> bool),
+        ("a lower mean, within noise", &|its| its.by.is_some() && !its.is_matched()),
+        ("no cheaper one as accurate", &|its| its.by.is_none()),
+    ] {
+        if all.iter().any(test) {
+            answer.push_str(&format!("; {what}: {}", names(test)));
+        }
+    }
+    answer
 }
 
 fn best_curve(design: &DesignStudy, answer: &AxisAnswer) -> String {
