@@ -20,6 +20,7 @@ mod schema;
 mod simulate;
 mod sweep;
 mod validate;
+mod verification;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -91,7 +92,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let done = match arguments.command {
-        Command::Evaluate(arguments) => evaluate::run(&arguments).map(|()| Answer::Yes),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments).map(|()| Answer::Yes),
         Command::Execute(arguments) => execute::run(&arguments).map(|()| Answer::Yes),
         Command::Validate(arguments) => validate::run(&arguments),

@@ -30,7 +30,7 @@ pub use action::{Action, adders, vector_actions};
 pub use action_counts::action_counts;
 pub use area::{AreaBreakdown, AreaRange, Floorplan, area};
 pub use component::Component;
-pub use energy::{EnergyBreakdown, Macro, Memories, energies, energy};
+pub use energy::{EnergyBreakdown, EnergyRows, Macro, Memories, energies, energy, energy_rows};
 pub use energy_range::EnergyRange;
 pub use error::CostError;
 pub use power_law::PowerLaw;

@@ -5,6 +5,7 @@
 
 mod accuracy;
 mod array_layers;
+mod conditions;
 mod cost_table;
 mod design_point;
 mod evaluate;
@@ -29,12 +30,13 @@ pub use crate::functional::Engine;
 pub use crate::mapping::{Dataflow, Join};
 pub use accuracy::{Interval95, newcombe, wilson};
 pub use array_layers::{ArrayLayer, ArrayOperands, array_layers};
+pub use conditions::TimedRequest;
 pub use cost_table::{
     AreaCosts, CostRow, CostTable, DesignCosts, LeftOut, MemoryCosts, PairCosts, SramFitRow, TechnologyCosts,
     cost_table,
 };
-pub use design_point::{Axes, Best, Budget, CostAxis, DesignPoint};
-pub use evaluate::{Design, EvaluateError, Evaluation, Subject, evaluate, evaluate_by};
+pub use design_point::{Axes, Best, Budget, CostAxis, DesignPoint, Sample, network_size};
+pub use evaluate::{Design, EvaluateError, Evaluation, Progress, Subject, evaluate, evaluate_by};
 pub use execute::{ExecuteError, Keep, Origin, Request, Run, RunLayer, execute};
 pub use execution::{ExecutedLayer, Execution, Trained, plans};
 pub use findings::findings;

@@ -3,6 +3,7 @@
 //! Knows what a design is made of. Must not know networks, schedules or costs.
 
 mod accelerator;
+mod accumulator_width;
 mod array;
 mod change;
 mod check;

@@ -116,8 +116,17 @@ pub fn subjects(named: &[String]) -> Result<Vec<Subject>, Failure> {
             Found::Shipped(name, text) => Ok(costs_only(name, text, &folder)?),
         })
         .collect::<Result<_, Failure>>()?;
+    let subjects = once(subjects);
     unique(subjects.iter().map(|subject| subject.workload.name()), "network")?;
     Ok(subjects)
+}
+
+/// A network that two folders have is one network.
+fn once(subjects: Vec<Subject>) -> Vec<Subject> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut is_new =
+        |workload: &Workload| seen.insert((workload.name().to_owned(), workload.sha256().to_owned()));
+    subjects.into_iter().filter(|subject| is_new(&subject.workload)).collect()
 }
 
 /// One network with its file; None for one that is compiled in, whose trace is nowhere.
@@ -272,6 +281,20 @@ pub fn design(file: &SourceFile) -> Result<Design, SourceError> {
     Ok(Design { technology_sha256: technology.sha256().to_owned(), technology, accelerator })
 }
 
+/// The shipped families, then those of the designs that are not among them.
+pub(super) fn technologies(designs: &[Design]) -> Result<Vec<Technology>, Failure> {
+    let mut technologies: Vec<Technology> = crate::cost::SHIPPED_TECHNOLOGIES
+        .iter()
+        .map(|(name, text)| Technology::parse(&SourceFile::embedded(embedded_name(name), text)))
+        .collect::<Result<_, _>>()?;
+    for design in designs {
+        if technologies.iter().all(|known| known.sha256() != design.technology_sha256) {
+            technologies.push(design.technology.clone());
+        }
+    }
+    Ok(technologies)
+}
+
 /// A shipped family, or a file that the design names.
 fn technology(design: &SourceFile, accelerator: &Accelerator) -> Result<SourceFile, SourceError> {
     let shipped = crate::cost::SHIPPED_TECHNOLOGIES;
@@ -294,6 +317,10 @@ fn subject(
     workload: Workload,
     sets: &mut BTreeMap<PathBuf, Arc<EvaluationSet>>,
 ) -> Result<Subject, Failure> {
+    if let Some(missing) = missing(&workload) {
+        let notes = vec![format!("costs only: no such file: {}", missing.display())];
+        return Ok(Subject { workload, trained: None, notes });
+    }
     let trained = match (workload.parameters(), workload.evaluation()) {
         (ParameterSource::Trace(trace), Some(evaluation)) => {
             let params = Params::read(trace, workload.network())
@@ -318,6 +345,16 @@ fn subject(
         (None, ParameterSource::None) => vec![without_trace(&workload)],
     };
     Ok(Subject { workload, trained, notes })
+}
+
+/// The trace or the evaluation set, if it is named and not there: what a network costs can be said without.
+fn missing(workload: &Workload) -> Option<&Path> {
+    let trace = match workload.parameters() {
+        ParameterSource::Trace(trace) => Some(trace.as_path()),
+        ParameterSource::Model | ParameterSource::None => None,
+    };
+    let set = workload.evaluation().map(|evaluation| evaluation.path.as_path());
+    [trace, set].into_iter().flatten().find(|path| !path.exists())
 }
 
 /// What a row says whose network has no trained values of its own.

@@ -51,6 +51,7 @@ pub mod rtl;
 pub mod scalesim;
 pub mod source;
 pub mod stepped;
+pub mod study;
 pub mod sweep;
 pub mod tensor;
 pub mod timing;

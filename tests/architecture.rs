@@ -37,10 +37,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "cost",
         ],
     ),
+    ("study", &["source", "numerics", "workload", "cost", "explore"]),
     ("validate", &["tensor", "workload", "mapping", "stepped", "explore"]),
     ("inputs", &["source", "scalesim", "tensor", "workload", "hardware", "cost", "explore"]),
     ("sweep", &["source", "explore", "inputs"]),
-    ("report", &["explore", "validate"]),
+    ("report", &["explore", "study", "validate"]),
     (
         "cli",
         &[
@@ -53,6 +54,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "rtl",
             "cost",
             "explore",
+            "study",
             "validate",
             "inputs",
             "sweep",

@@ -47,6 +47,36 @@ fn evaluate(out: &Path, format: &str, threads: usize) -> (String, BTreeMap<Strin
     (stdout, files)
 }
 
+#[test]
+fn a_report_is_verified_against_the_one_that_lies_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    evaluate(&out, "table", 2);
+    let verify = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_systolab"))
+            .args(["evaluate", "--hw", "edge-32x32", "--hw", "datacenter-128x128", "--hw", "int8-only.toml"])
+            .args(["--workload", "networks", "--workload", "untrained.toml", "--verify", "--out"])
+            .arg(&out)
+            .current_dir(FIXTURE)
+            .env_remove("SYSTOLAB_WORKLOADS")
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = verify();
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.ends_with("files compared, 0 differ\n"), "{text}");
+
+    let points = fs::read_to_string(out.join("points.csv")).unwrap();
+    let changed = points.replacen("edge-32x32,", "edge-33x32,", 1);
+    fs::write(out.join("points.csv"), &changed).unwrap();
+    let (code, text) = verify();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("points.csv: differs from line 2 on"), "{text}");
+    // Nothing was written.
+    assert_eq!(fs::read_to_string(out.join("points.csv")).unwrap(), changed);
+}
+
 /// The rows of `points.csv`, by column.
 fn rows(files: &BTreeMap<String, String>) -> Vec<BTreeMap<String, String>> {
     csv::Reader::from_reader(files["points.csv"].as_bytes()).deserialize().map(Result::unwrap).collect()
@@ -424,6 +454,12 @@ fn origin_of(origin: &str) -> String {
         } else {
             text
         };
+    }
+    if let Some((report, title)) = origin.split_once(", table ") {
+        let text = fs::read_to_string(report).unwrap();
+        let from =
+            text.find(&format!("**{title}**")).unwrap_or_else(|| panic!("{report} has no table {title}"));
+        return text[from..].split_inclusive("\n\n**").next().unwrap().replace("\n\n**", "\n");
     }
     let (report, design) = origin.split_once(", ").unwrap();
     let other_design = |line: &&str| match line.strip_prefix("| ") {

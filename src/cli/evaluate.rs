@@ -5,14 +5,18 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::explore::{self, DesignPoint, Engine, Evaluation, Execution, Outcome, Point, Regime};
+use crate::explore::{self, DesignPoint, Engine, Evaluation, Execution, Outcome, Point, Progress, Regime};
 use crate::report::{self, Rows, Table};
+use crate::study;
 
 use super::output_folder::{self, Replace};
-use super::plot_files::plot_files;
-use super::{Failure, Format, html_report, inputs, mapping, note, print};
+use super::plot_files::{file_name, plot_files};
+use super::verification::verify;
+use super::{Answer, Failure, Format, html_report, inputs, mapping, note, print};
 
 /// Evaluate every design on every network: accuracy, latency, energy, Pareto plots
+///
+/// Networks of several training runs are studied: `study.md` says what holds of precisions, and how surely.
 ///
 /// Without arguments: all shipped designs × the networks in `workloads/` (or $SYSTOLAB_WORKLOADS),
 /// into reports/latest/. Values are executed bit-exactly over each network's whole evaluation set.
@@ -31,6 +35,9 @@ pub(super) struct Arguments {
     /// Replace the output folder even if systolab did not write it
     #[arg(long)]
     force: bool,
+    /// Execute and compare with the report in the output folder instead of writing one (exit code 1 if they differ)
+    #[arg(long, conflicts_with = "force")]
+    verify: bool,
     /// Print all requests (cold and steady, batch 1 and 64), not only cold batch 1
     #[arg(long)]
     all: bool,
@@ -44,21 +51,25 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     let replace = if arguments.force { Replace::Anything } else { Replace::OnlyOurs };
     let policy = arguments.mapping.policy();
     let designs = inputs::designs(&arguments.hw, note)?;
     let subjects = inputs::subjects(&arguments.workload)?;
-    output_folder::check(&arguments.out, replace)?;
+    if !arguments.verify {
+        output_folder::check(&arguments.out, replace)?;
+    }
     if arguments.html {
         html_report::check(&designs, &subjects)?;
     }
     let evaluation = {
-        let bar = ProgressBar::new_spinner().with_style(
-            ProgressStyle::with_template("{spinner} {pos} images executed, {per_sec}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-        );
-        let evaluation = explore::evaluate_by(&designs, &subjects, policy, |_| bar.inc(1));
+        let style =
+            ProgressStyle::with_template("{bar:30} {pos} of {len} images executed, {per_sec}, {eta} left");
+        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let evaluation = explore::evaluate_by(&designs, &subjects, policy, |progress| match progress {
+            Progress::Planned(images) => bar.set_length(images as u64),
+            Progress::Executed => bar.inc(1),
+        });
         bar.finish_and_clear();
         evaluation?
     };
@@ -70,6 +81,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             html_report::evaluation(&designs, &subjects, policy, &evaluation, &report.findings, &excluded)?;
         report.files.push(("report.html".to_owned(), page));
     }
+    let technologies = inputs::technologies(&designs)?;
+    let studies = study::studies(&designs, &subjects, policy, &evaluation, &technologies)?;
+    for study in &studies {
+        // One study has the plain names.
+        let family = if studies.len() > 1 { format!("{}-", file_name(study.family)) } else { String::new() };
+        let files = report::study_files(study, &evaluation)?.into_iter();
+        report.files.extend(files.map(|(name, text)| (format!("{family}{name}"), text)));
+    }
+    if arguments.verify {
+        return verify(&arguments.out, &report.files);
+    }
     output_folder::write(&arguments.out, &report.files, replace)?;
     print(&match arguments.format {
         Format::Table => format!("{}\n{}\n", report.table.to_text(), report.findings.join("\n")),
@@ -79,7 +101,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     })?;
     evaluation.executions.iter().filter_map(slow_layers).for_each(|slow| note(&slow));
     note(&format!("report written to {}", arguments.out.display()));
-    Ok(())
+    Ok(Answer::Yes)
 }
 
 /// What took long: layers without a fast kernel.

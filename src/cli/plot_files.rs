@@ -24,6 +24,6 @@ pub(super) fn plot_files(points: &[DesignPoint]) -> Result<Vec<(String, String)>
 }
 
 /// A family's name as part of a file name.
-fn file_name(family: &str) -> String {
+pub(super) fn file_name(family: &str) -> String {
     family.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
 }

@@ -113,6 +113,30 @@ pub fn energies<'a>(
     Ok(priced.into_iter().map(|(_, breakdown)| breakdown).collect())
 }
 
+/// Modelled energy of one request, row by row of a technology file: what its sources' ranges multiply.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EnergyRows {
+    /// pJ by component and key; each scratchpad is one row.
+    pub rows: BTreeMap<(Component, String), EnergyRange>,
+    /// What the sum does not contain, in a fixed order.
+    pub exclusions: BTreeSet<Exclusion>,
+}
+
+/// [`energy`], with the rows apart that move independently between their lowest and highest values.
+pub fn energy_rows(
+    counters: &Counters,
+    memories: &Memories,
+    technology: &Technology,
+    idle_fraction: f64,
+) -> Result<EnergyRows, CostError> {
+    let mut lookups = SramLookups::default();
+    let mut account = Account::new(technology, &mut lookups);
+    account.rows = Some(BTreeMap::new());
+    account.charge_all(counters, memories, idle_fraction)?;
+    let Account { breakdown, rows, .. } = account;
+    Ok(EnergyRows { rows: rows.unwrap_or_default(), exclusions: breakdown.exclusions })
+}
+
 /// Scratchpad accesses that were looked up already, each with its note.
 type SramLookups = Vec<(Component, SramAccess, Lookup, Option<String>)>;
 
@@ -123,32 +147,8 @@ fn energy_with(
     idle_fraction: f64,
     lookups: &mut SramLookups,
 ) -> Result<EnergyBreakdown, CostError> {
-    if !(0.0..=1.0).contains(&idle_fraction) {
-        return Err(CostError::IdleFraction(idle_fraction));
-    }
     let mut account = Account::new(technology, lookups);
-    for (pair, macs) in &counters.macs {
-        account.charge(Component::Multiplier, &Action::Multiply(*pair), factor(macs.0))?;
-    }
-    for (adder, additions) in &counters.additions {
-        account.charge(Component::MacAdder, &Action::Accumulate(*adder), factor(additions.0))?;
-    }
-    for (pair, idle) in &counters.idle_macs {
-        let idle = idle_fraction * factor(idle.0);
-        account.charge(Component::Multiplier, &Action::Multiply(*pair), idle)?;
-        if let Some(adder) = busiest_adder(counters, *pair) {
-            account.charge(Component::MacAdder, &Action::Accumulate(adder), idle)?;
-        }
-    }
-    account.charge(Component::PeRegisters, &Action::RegisterBit, factor(counters.register_bits.0))?;
-    account.scratchpad(Component::ActivationScratchpad, memories.activation, counters.activation)?;
-    account.scratchpad(Component::WeightScratchpad, memories.weight, counters.weight)?;
-    account.scratchpad(Component::AccumulatorScratchpad, memories.accumulator, counters.accumulator)?;
-    for (operation, count) in &counters.vector {
-        account.charge(Component::VectorUnit, &Action::Vector(*operation), factor(count.0))?;
-    }
-    let dram_bits = 8.0 * (factor(counters.dram_read.0) + factor(counters.dram_write.0));
-    account.charge(Component::Dram, &Action::DramBit(memories.dram_part.clone()), dram_bits)?;
+    account.charge_all(counters, memories, idle_fraction)?;
     Ok(account.breakdown)
 }
 
@@ -166,6 +166,8 @@ struct Account<'a> {
     technology: &'a Technology,
     sram: &'a mut SramLookups,
     breakdown: EnergyBreakdown,
+    /// Filled if somebody wants them: most do not, and simulate many networks.
+    rows: Option<BTreeMap<(Component, String), EnergyRange>>,
 }
 
 impl<'a> Account<'a> {
@@ -181,7 +183,41 @@ impl<'a> Account<'a> {
             exclusions: technology.exclusions().iter().cloned().chain([leakage]).collect(),
             notes: BTreeSet::new(),
         };
-        Self { technology, sram, breakdown }
+        Self { technology, sram, breakdown, rows: None }
+    }
+
+    fn charge_all(
+        &mut self,
+        counters: &Counters,
+        memories: &Memories,
+        idle_fraction: f64,
+    ) -> Result<(), CostError> {
+        if !(0.0..=1.0).contains(&idle_fraction) {
+            return Err(CostError::IdleFraction(idle_fraction));
+        }
+        for (pair, macs) in &counters.macs {
+            self.charge(Component::Multiplier, &Action::Multiply(*pair), factor(macs.0))?;
+        }
+        for (adder, additions) in &counters.additions {
+            self.charge(Component::MacAdder, &Action::Accumulate(*adder), factor(additions.0))?;
+        }
+        for (pair, idle) in &counters.idle_macs {
+            let idle = idle_fraction * factor(idle.0);
+            self.charge(Component::Multiplier, &Action::Multiply(*pair), idle)?;
+            if let Some(adder) = busiest_adder(counters, *pair) {
+                self.charge(Component::MacAdder, &Action::Accumulate(adder), idle)?;
+            }
+        }
+        self.charge(Component::PeRegisters, &Action::RegisterBit, factor(counters.register_bits.0))?;
+        self.scratchpad(Component::ActivationScratchpad, memories.activation, counters.activation)?;
+        self.scratchpad(Component::WeightScratchpad, memories.weight, counters.weight)?;
+        self.scratchpad(Component::AccumulatorScratchpad, memories.accumulator, counters.accumulator)?;
+        for (operation, count) in &counters.vector {
+            self.charge(Component::VectorUnit, &Action::Vector(*operation), factor(count.0))?;
+        }
+        let dram_bits = 8.0 * (factor(counters.dram_read.0) + factor(counters.dram_write.0));
+        self.charge(Component::Dram, &Action::DramBit(memories.dram_part.clone()), dram_bits)?;
+        Ok(())
     }
 
     fn charge(&mut self, component: Component, action: &Action, count: f64) -> Result<(), CostError> {
@@ -234,7 +270,11 @@ impl<'a> Account<'a> {
     fn add(&mut self, component: Component, key: &dyn fmt::Display, lookup: &Lookup, count: f64) {
         match lookup {
             Lookup::Given(given) => {
-                *self.breakdown.modelled.entry(component).or_default() += given.energy.times(count);
+                let energy = given.energy.times(count);
+                *self.breakdown.modelled.entry(component).or_default() += energy;
+                if let Some(rows) = &mut self.rows {
+                    *rows.entry((component, key.to_string())).or_default() += energy;
+                }
             }
             Lookup::Excluded { reason } => {
                 self.breakdown.excluded.insert(component);

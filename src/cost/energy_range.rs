@@ -40,6 +40,12 @@ impl EnergyRange {
         Ok(Self { low, typical, high })
     }
 
+    /// A range with these bounds.
+    #[cfg(test)]
+    pub(crate) fn of(low: f64, typical: f64, high: f64) -> Self {
+        Self { low, typical, high }
+    }
+
     /// Lowest energy in pJ.
     pub fn low(self) -> f64 {
         self.low

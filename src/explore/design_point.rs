@@ -17,12 +17,27 @@ pub struct DesignPoint {
     pub axes: Axes,
     /// Top-1 in percent; low and high equal the estimate where no interval is known.
     pub top1: Interval95,
-    /// Images that the accuracy was measured on, if known.
-    pub images: Option<u64>,
+    /// What the interval of top-1 comes from.
+    pub sample: Sample,
     /// Modelled energy per image in µJ.
     pub energy_uj: Range,
     /// First DRAM command to last output written, whole batch, in seconds.
     pub latency_s: f64,
+    /// AQT's linear cost, if known.
+    pub cost_linear: Option<f64>,
+    /// AQT's quadratic cost, if known.
+    pub cost_quadratic: Option<f64>,
+}
+
+/// What an accuracy was measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sample {
+    /// Not known.
+    Unknown,
+    /// So many images, by one network: a Wilson interval.
+    Images(u64),
+    /// So many training runs of one network, of which this is the mean: Student's t interval.
+    TrainingRuns(u64),
 }
 
 /// Points are compared only where all of this agrees.
@@ -48,14 +63,15 @@ impl DesignPoint {
     /// None if the design does not run the network, or nothing is known of its accuracy.
     pub fn of(point: &Point) -> Option<Self> {
         let Outcome::Runs(cost) = &point.outcome else { return None };
-        let (kind, source, top1, images) = match point.accuracy.as_ref()? {
+        let (kind, source, top1, sample) = match point.accuracy.as_ref()? {
             Accuracy::Measured(accuracy) => {
-                ("measured", accuracy.evaluation_set.clone(), wilson(accuracy)?, Some(accuracy.images))
+                let sample = Sample::Images(accuracy.images);
+                ("measured", accuracy.evaluation_set.clone(), wilson(accuracy)?, sample)
             }
             Accuracy::Published(accuracy) => {
                 let estimate = accuracy.top1_percent;
                 let top1 = Interval95 { low: estimate, estimate, high: estimate };
-                ("published", accuracy.citation.clone(), top1, None)
+                ("published", accuracy.citation.clone(), top1, Sample::Unknown)
             }
         };
         let Range { low, typical, high } = cost.energy_per_image_pj;
@@ -73,20 +89,22 @@ impl DesignPoint {
                 batch: point.batch,
             },
             top1,
-            images,
+            sample,
             energy_uj: Range { low: low / 1e6, typical: typical / 1e6, high: high / 1e6 },
             latency_s: cost.latency_s,
+            cost_linear: Some(point.cost_linear as f64),
+            cost_quadratic: Some(point.cost_quadratic as f64),
         })
     }
 
     /// The network's name without its precision: what networks of equal size share.
     pub fn network_size(&self) -> &str {
-        size_of(&self.network, &self.precision)
+        network_size(&self.network, &self.precision)
     }
 }
 
-/// A network's name without its training seed and its precision.
-pub(super) fn size_of<'a>(network: &'a str, precision: &str) -> &'a str {
+/// A network's name without its training seed and its precision: what networks of equal size share.
+pub fn network_size<'a>(network: &'a str, precision: &str) -> &'a str {
     let network = without_seed(network);
     network.strip_suffix(precision).and_then(|name| name.strip_suffix('-')).unwrap_or(network)
 }
@@ -107,21 +125,67 @@ fn named_seed(network: &str) -> Option<(&str, &str)> {
 }
 
 /// What accuracy is traded for; less of it is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CostAxis {
     /// Modelled energy per image (typical) in µJ.
     Energy,
     /// Latency of the whole request in µs.
     Latency,
+    /// Modelled energy per image times latency of the request, in µJ·µs.
+    EnergyDelay,
+    /// AQT's linear cost per image, in millions.
+    Linear,
+    /// AQT's quadratic cost per image, in millions.
+    Quadratic,
 }
 
 impl CostAxis {
-    /// A point's cost.
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Energy, Self::Latency, Self::EnergyDelay, Self::Linear, Self::Quadratic];
+
+    /// A point's cost; NaN where it is not known.
     pub fn of(self, point: &DesignPoint) -> f64 {
+        let (energy_uj, latency_us) = (point.energy_uj.typical, point.latency_s * 1e6);
         match self {
-            Self::Energy => point.energy_uj.typical,
-            Self::Latency => point.latency_s * 1e6,
+            Self::Energy => energy_uj,
+            Self::Latency => latency_us,
+            Self::EnergyDelay => energy_uj * latency_us,
+            Self::Linear => point.cost_linear.unwrap_or(f64::NAN) / 1e6,
+            Self::Quadratic => point.cost_quadratic.unwrap_or(f64::NAN) / 1e6,
         }
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Energy => "modelled energy per image",
+            Self::Latency => "latency",
+            Self::EnergyDelay => "energy-delay product",
+            Self::Linear => "linear cost",
+            Self::Quadratic => "quadratic cost",
+        }
+    }
+
+    /// What it is counted in.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Energy => "µJ",
+            Self::Latency => "µs",
+            Self::EnergyDelay => "µJ·µs",
+            Self::Linear => "10⁶ MAC·bits",
+            Self::Quadratic => "10⁶ MAC·bits²",
+        }
+    }
+
+    /// Whether modelled energy is part of it.
+    pub fn has_energy(self) -> bool {
+        matches!(self, Self::Energy | Self::EnergyDelay)
+    }
+
+    /// Whether it is the same on every design.
+    pub fn is_hardware_agnostic(self) -> bool {
+        matches!(self, Self::Linear | Self::Quadratic)
     }
 
     /// Indices of the points on the front of this cost against top-1, by ascending cost.
@@ -197,9 +261,11 @@ mod tests {
                 batch: 1,
             },
             top1: Interval95 { low: top1, estimate: top1, high: top1 },
-            images: None,
+            sample: Sample::Unknown,
             energy_uj: Range { low: energy_uj, typical: energy_uj, high: energy_uj },
             latency_s: latency_us * 1e-6,
+            cost_linear: None,
+            cost_quadratic: None,
         }
     }
 
@@ -231,10 +297,10 @@ mod tests {
     #[test]
     fn networks_of_one_size_share_a_name() {
         for network in ["net-width4-w8a8", "net-width4-w8a8-seed3", "net-width4-w8a8-seed12"] {
-            assert_eq!(size_of(network, "w8a8"), "net-width4", "{network}");
+            assert_eq!(network_size(network, "w8a8"), "net-width4", "{network}");
         }
-        assert_eq!(size_of("net-seed", "w8a8"), "net-seed");
-        assert_eq!(size_of("net-seedling-w8a8", "w8a8"), "net-seedling");
+        assert_eq!(network_size("net-seed", "w8a8"), "net-seed");
+        assert_eq!(network_size("net-seedling-w8a8", "w8a8"), "net-seedling");
     }
 
     #[test]

@@ -69,11 +69,20 @@ pub struct Evaluation {
     pub executions: Vec<Execution>,
 }
 
-/// Evaluates every design on every network. `progress` is called after every executed image.
+/// How far an evaluation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many images will be executed: said once, after costs.
+    Planned(usize),
+    /// One more has been.
+    Executed,
+}
+
+/// Evaluates every design on every network.
 pub fn evaluate(
     designs: &[Design],
     subjects: &[Subject],
-    progress: impl Fn(usize) + Sync,
+    progress: impl Fn(Progress) + Sync,
 ) -> Result<Evaluation, EvaluateError> {
     evaluate_by(designs, subjects, MappingPolicy::default(), progress)
 }
@@ -83,7 +92,7 @@ pub fn evaluate_by(
     designs: &[Design],
     subjects: &[Subject],
     policy: MappingPolicy,
-    progress: impl Fn(usize) + Sync,
+    progress: impl Fn(Progress) + Sync,
 ) -> Result<Evaluation, EvaluateError> {
     // Costs first: what cannot be priced is known before anything is executed.
     let rows: Vec<Row> = designs
@@ -91,6 +100,7 @@ pub fn evaluate_by(
         .flat_map(|design| (0..subjects.len()).map(move |index| (design, index)))
         .map(|(design, index)| Row::new(design, index, &subjects[index], policy))
         .collect::<Result<_, _>>()?;
+    progress(Progress::Planned(planned(&rows)));
     let mut evaluation = Evaluation::default();
     let mut executed: BTreeMap<(usize, Vec<Option<LayerPlan>>), usize> = BTreeMap::new();
     for Row { design, index, subject, points, plans } in rows {
@@ -100,12 +110,11 @@ pub fn evaluate_by(
                     Some(position) => *position,
                     None => {
                         let execution =
-                            measure(&subject.workload, trained, &plans, &progress).map_err(|source| {
-                                EvaluateError::Execution {
+                            measure(&subject.workload, trained, &plans, &|| progress(Progress::Executed))
+                                .map_err(|source| EvaluateError::Execution {
                                     network: subject.workload.name().to_owned(),
                                     source,
-                                }
-                            })?;
+                                })?;
                         evaluation.executions.push(execution);
                         executed.insert((index, plans), evaluation.executions.len() - 1);
                         evaluation.executions.len() - 1
@@ -131,6 +140,16 @@ pub fn evaluate_by(
         }
     }
     Ok(evaluation)
+}
+
+/// Images to execute: one evaluation set per network and distinct list of plans.
+fn planned(rows: &[Row]) -> usize {
+    let distinct: BTreeMap<_, usize> = rows
+        .iter()
+        .filter(|row| !row.plans.is_empty())
+        .filter_map(|row| Some(((row.index, &row.plans), row.subject.trained.as_ref()?.images.len())))
+        .collect();
+    distinct.values().sum()
 }
 
 /// One per source; a single None if there is none, or if the network is trained here.

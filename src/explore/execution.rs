@@ -68,11 +68,11 @@ pub(super) fn measure(
     workload: &Workload,
     trained: &Trained,
     plans: &[Option<LayerPlan>],
-    progress: &(impl Fn(usize) + Sync),
+    progress: &(impl Fn() + Sync),
 ) -> Result<Execution, ExecutionError> {
     let executable = Executable::new(workload.network(), &trained.params, plans)?;
     let Classification { predictions, correct, statistics } =
-        executable.classify(&trained.images, &trained.normalization, progress)?;
+        executable.classify(&trained.images, &trained.normalization, |_| progress())?;
     let layers = executed_layers(&executable, plans, &statistics).into_iter().flatten().collect();
     let accuracy = MeasuredAccuracy {
         evaluation_set: trained.images.name().to_owned(),

@@ -2,7 +2,7 @@
 
 pub use crate::timing::Regime;
 
-use super::design_point::size_of;
+use super::design_point::network_size;
 use super::published::PublishedAccuracy;
 
 /// A value with the range its sources allow.
@@ -146,7 +146,7 @@ impl Point {
 
     /// The network's name without its precision: what networks of equal size share.
     pub fn network_size(&self) -> &str {
-        size_of(&self.network, &self.precision)
+        network_size(&self.network, &self.precision)
     }
 }
 

@@ -181,7 +181,7 @@ pub(super) fn memories(accelerator: &Accelerator) -> Memories {
     }
 }
 
-fn agnostic_layers(network: &Network) -> Vec<cost::agnostic::AgnosticLayer> {
+pub(super) fn agnostic_layers(network: &Network) -> Vec<cost::agnostic::AgnosticLayer> {
     network
         .layers()
         .iter()

@@ -36,6 +36,10 @@ pub struct MacUnit {
 }
 
 impl MacUnit {
+    pub(super) fn set_spec(&mut self, spec: MacSpec) {
+        self.spec = spec;
+    }
+
     pub(super) fn raise_lanes(&mut self, lanes: u64) {
         self.lanes = self.lanes.max(lanes);
     }

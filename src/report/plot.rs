@@ -5,6 +5,7 @@ mod bars;
 mod label;
 mod marker;
 mod roofline;
+mod tornado;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -19,9 +20,10 @@ pub use self::bars::{cycle_bars, energy_bars};
 use self::label::{Rect, place};
 use self::marker::{legend_order, marker};
 pub use self::roofline::roofline;
+pub use self::tornado::tornado_plot;
 use super::ReportError;
 use super::number::significant;
-use crate::explore::{Axes, CostAxis, DesignPoint};
+use crate::explore::{Axes, CostAxis, DesignPoint, Sample};
 
 /// A plot of the points that may be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,20 +69,6 @@ fn panels<'a>(points: &[&'a DesignPoint]) -> Vec<Panel<'a>> {
     }
     let of = |design| points.iter().copied().filter(|point| point.design == design).collect();
     designs.iter().map(|design| Panel { title: (*design).to_owned(), points: of(*design) }).collect()
-}
-
-fn cost_title(cost: CostAxis) -> &'static str {
-    match cost {
-        CostAxis::Energy => "modelled energy per image",
-        CostAxis::Latency => "latency",
-    }
-}
-
-fn cost_unit(cost: CostAxis) -> &'static str {
-    match cost {
-        CostAxis::Energy => "µJ",
-        CostAxis::Latency => "µs",
-    }
 }
 
 /// What all panels of a plot share.
@@ -136,7 +124,7 @@ fn draw(axes: &Axes, points: &[&DesignPoint], cost: CostAxis) -> Result<String, 
     {
         let root = SVGBackend::with_string(&mut svg, (width as u32, height as u32)).into_drawing_area();
         root.fill(&WHITE).map_err(failed)?;
-        let title = format!("{}: top-1 accuracy against {}", axes.family, cost_title(cost));
+        let title = format!("{}: top-1 accuracy against {}", axes.family, cost.name());
         text(&root, &title, (MARGIN, MARGIN), TITLE_SIZE)?;
         for (i, line) in caption.iter().enumerate() {
             let y = MARGIN + TITLE_SIZE + 8 + LINE_HEIGHT * i as i32;
@@ -165,7 +153,7 @@ fn draw_panel(root: &Area, area: &Area, panel: &Panel, scene: &Scene) -> Result<
         .map_err(failed)?;
     chart
         .configure_mesh()
-        .x_desc(format!("{} ({}, log scale)", cost_title(scene.cost), cost_unit(scene.cost)))
+        .x_desc(format!("{} ({}, log scale)", scene.cost.name(), scene.cost.unit()))
         .y_desc("top-1 (%)")
         .x_label_formatter(&|cost| trimmed(*cost))
         .y_label_formatter(&|top1| format!("{top1:.*}", scene.y.decimals))
@@ -303,13 +291,22 @@ fn draw_legend(root: &Area, entries: &[Entry], scene: &Scene, top: i32) -> Resul
 fn caption(axes: &Axes, points: &[&DesignPoint], cost: CostAxis) -> String {
     let accuracy = match axes.accuracy_kind.as_str() {
         "measured" => {
-            let images = || points.iter().filter_map(|point| point.images);
-            let n = match (images().min(), images().max()) {
-                (Some(low), Some(high)) if low == high => format!(", n = {low}"),
-                (Some(low), Some(high)) => format!(", n = {low} to {high}"),
-                _ => String::new(),
+            let images = points.iter().filter_map(|point| match point.sample {
+                Sample::Images(images) => Some(images),
+                Sample::TrainingRuns(_) | Sample::Unknown => None,
+            });
+            let runs = points.iter().filter_map(|point| match point.sample {
+                Sample::TrainingRuns(runs) => Some(runs),
+                Sample::Images(_) | Sample::Unknown => None,
+            });
+            let bars = match (span(runs), span(images)) {
+                (Some(runs), _) => {
+                    format!(" ({runs} per network); bars: 95 % t interval over runs")
+                }
+                (None, Some(images)) => format!(", n = {images}; bars: 95 % Wilson interval"),
+                (None, None) => String::new(),
             };
-            format!("Measured on {}{n}; bars: 95 % Wilson interval.", axes.accuracy_source)
+            format!("Measured on {}{bars}.", axes.accuracy_source)
         }
         "published" => format!("Accuracy as published by {}.", axes.accuracy_source),
         _ if axes.accuracy_source.is_empty() => "Accuracy as given.".into(),
@@ -317,13 +314,23 @@ fn caption(axes: &Axes, points: &[&DesignPoint], cost: CostAxis) -> String {
     };
     let request = if axes.regime == "cold" { "Cold" } else { "Steady" };
     let excluded = match (cost, axes.energy_excluded.as_slice()) {
-        (CostAxis::Latency, _) => String::new(),
-        (CostAxis::Energy, []) => " Excluded from the modelled energy: nothing stated.".into(),
-        (CostAxis::Energy, excluded) => {
+        (cost, _) if !cost.has_energy() => String::new(),
+        (_, []) => " Excluded from the modelled energy: nothing stated.".into(),
+        (_, excluded) => {
             format!(" Excluded from the modelled energy: {}.", excluded.join(", "))
         }
     };
-    format!("{accuracy} {request}, batch {}.{excluded}", axes.batch)
+    let request = match cost.is_hardware_agnostic() {
+        true => String::new(),
+        false => format!(" {request}, batch {}.", axes.batch),
+    };
+    format!("{accuracy}{request}{excluded}")
+}
+
+/// `3`, or `3 to 5`; None without a number.
+fn span(numbers: impl Iterator<Item = u64> + Clone) -> Option<String> {
+    let (low, high) = (numbers.clone().min()?, numbers.max()?);
+    Some(if low == high { low.to_string() } else { format!("{low} to {high}") })
 }
 
 /// The leading words (up to a `-`) that all networks' names share, unless they share everything.

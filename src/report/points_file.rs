@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::explore::{Axes, DesignPoint, Interval95, Range};
+use crate::explore::{Axes, DesignPoint, Interval95, Range, Sample};
 
 /// What a table of points holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -166,13 +166,19 @@ impl<'a> Row<'a> {
                 estimate: top1,
                 high: self.percent("top1_high")?.unwrap_or(top1),
             },
-            images: self.count("n")?,
+            sample: match (self.count("training_runs")?, self.count("n")?) {
+                (Some(runs), _) => Sample::TrainingRuns(runs),
+                (None, Some(images)) => Sample::Images(images),
+                (None, None) => Sample::Unknown,
+            },
             energy_uj: Range {
                 low: self.positive("energy_low_uj")?.unwrap_or(energy),
                 typical: energy,
                 high: self.positive("energy_high_uj")?.unwrap_or(energy),
             },
             latency_s,
+            cost_linear: self.positive("cost_linear")?,
+            cost_quadratic: self.positive("cost_quadratic")?,
         });
         Ok(())
     }
@@ -244,7 +250,7 @@ mod tests {
             assert_eq!(read.energy_uj, written.energy_uj);
             assert_eq!(read.latency_s, written.latency_s);
             assert!((read.top1.low - written.top1.low).abs() < 1e-4); // four decimals are written
-            assert_eq!((&read.network, read.images), (&written.network, written.images));
+            assert_eq!((&read.network, read.sample), (&written.network, written.sample));
         }
     }
 
