@@ -24,7 +24,7 @@ pub use faults::{FAULTS, Fault};
 pub use generated::Generated;
 pub use layer::{Layer, Words};
 pub use play::PlayError;
-pub use requantization::{Requantization, Scaling};
+pub use requantization::{ProductRounding, Requantization, Scaling};
 pub use synthesis::{Part, Synthesized, yosys_version};
 pub use tool::{Simulator, ToolError};
 pub use wave::Wave;

@@ -4,15 +4,14 @@ use half::bf16;
 
 use crate::mapping::{Dataflow, Gemm, Join, Schedule, Split};
 use crate::numerics::{
-    Activation, FixedPointMultiplier, FixedPointRounding, IntegerFormat, OperandPair, ShiftRounding,
-    Signedness,
+    Activation, FixedPointMultiplier, IntegerFormat, OperandPair, ShiftRounding, Signedness,
 };
 use crate::stepped::Loading;
 
 use super::datapath::Datapath;
 use super::generated::Generated;
 use super::layer::{Layer, Words};
-use super::requantization::{Requantization, Scaling};
+use super::requantization::{ProductRounding, Requantization, Scaling};
 
 /// SplitMix64.
 pub(super) struct Random(pub(super) u64);
@@ -81,7 +80,7 @@ impl Random {
         let multiplier = FixedPointMultiplier::from_parts(q31, 2 - shift as i8);
         let scaling = match multiplier.filter(|_| self.within(0, 2) == 0) {
             Some(multiplier) => {
-                let rounding = self.pick(&[FixedPointRounding::Double, FixedPointRounding::Single]);
+                let rounding = self.pick(&[ProductRounding::Twice, ProductRounding::Once]);
                 Scaling::FixedPoint(multiplier, rounding)
             }
             None => Scaling::Shift(shift, self.pick(&roundings)),

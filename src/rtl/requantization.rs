@@ -24,7 +24,25 @@ pub enum Scaling {
     /// Shifted right, up to 31 bits.
     Shift(u8, ShiftRounding),
     /// Times a fixed-point multiplier.
-    FixedPoint(FixedPointMultiplier, FixedPointRounding),
+    FixedPoint(FixedPointMultiplier, ProductRounding),
+}
+
+/// How often the product with a fixed-point multiplier is rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProductRounding {
+    /// `gemmlowp-double`.
+    Twice,
+    /// `tflite-single`, halves up.
+    Once,
+}
+
+impl From<ProductRounding> for FixedPointRounding {
+    fn from(rounding: ProductRounding) -> Self {
+        match rounding {
+            ProductRounding::Twice => Self::Double,
+            ProductRounding::Once => Self::Single(ShiftRounding::HalfUp),
+        }
+    }
 }
 
 impl Requantization {
@@ -37,7 +55,7 @@ impl Requantization {
                     .map(|shift| shift.requantize(accumulator))
             }
             Scaling::FixedPoint(multiplier, rounding) => {
-                FixedPoint::new(rounding, output, zero_point, activation)
+                FixedPoint::new(rounding.into(), output, zero_point, activation)
                     .map(|fixed| fixed.requantize(accumulator, multiplier))
             }
         }
@@ -58,8 +76,8 @@ impl Requantization {
             }
             Scaling::FixedPoint(multiplier, rounding) => {
                 let mode = match rounding {
-                    FixedPointRounding::Double => 5,
-                    FixedPointRounding::Single => 6,
+                    ProductRounding::Twice => 5,
+                    ProductRounding::Once => 6,
                 };
                 (mode, i32::from(multiplier.shift()), multiplier.q31())
             }

@@ -58,7 +58,7 @@ pub(super) struct RawModel {
     pub(super) rounding: Option<Spanned<RawShiftRounding>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawRequantization {
     #[default]
@@ -68,7 +68,7 @@ pub(super) enum RawRequantization {
     Pow2Shift,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawShiftRounding {
     HalfEven,
