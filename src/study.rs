@@ -30,6 +30,7 @@ use crate::explore::{
 };
 use crate::workload::Workload;
 
+pub use crate::cost::Component;
 pub use accumulators::AccumulatorCosts;
 pub use best_curve::{BestCurve, Margin, at_every_corner, typically};
 pub use bootstrap::REPLICATES;

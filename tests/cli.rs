@@ -143,8 +143,6 @@ const REFUSALS: &[Refusal] = &[
         Edit::Create("empty/a.txt", ""),
     ),
     refusal("missing technology file", EVALUATE, Edit::Remove(TECHNOLOGY)),
-    refusal("missing trace", EVALUATE, Edit::Remove(TRACE)),
-    refusal("missing evaluation set", EVALUATE, Edit::Remove(IMAGES)),
     refusal("missing predictions", EVALUATE, Edit::Remove(PREDICTIONS)),
     refusal(
         "two designs of one name",
@@ -676,6 +674,20 @@ const REFUSALS: &[Refusal] = &[
     refusal("output is a file", "evaluate --workload networks --out int8-only.toml", Edit::Nothing),
     refusal("output is somebody else's folder", "evaluate --workload networks --out networks", Edit::Nothing),
 ];
+
+#[test]
+fn without_trace_or_images_costs_are_given_and_the_reason() {
+    for missing in [TRACE, IMAGES] {
+        let folder = tempfile::tempdir().unwrap();
+        copy(Path::new(FIXTURE), folder.path());
+        fs::remove_file(folder.path().join(missing)).unwrap();
+        let output = systolab(folder.path(), &format!("{EVALUATE} --format csv"));
+        assert_eq!(output.status.code(), Some(0), "{missing}: {}", String::from_utf8_lossy(&output.stderr));
+        let points = String::from_utf8(output.stdout).unwrap();
+        assert!(points.contains("costs only: no such file: "), "{missing}: {points}");
+        assert!(points.contains(missing.rsplit('/').next().unwrap()), "{missing}: {points}");
+    }
+}
 
 #[test]
 fn bad_input_is_refused_and_nothing_is_written() {

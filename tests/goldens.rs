@@ -22,7 +22,7 @@ const STRIDE: usize = 20;
 
 /// The framework sums bf16 products and normalizes in another order of f32 operations, so a near tie
 /// between two classes may fall the other way.
-const MAY_DIFFER: usize = 2;
+const MAY_DIFFER: usize = 1;
 
 struct Trained {
     workload: Workload,
@@ -52,6 +52,12 @@ fn trained() -> Vec<Trained> {
         .collect();
     assert!(!trained.is_empty(), "no network states predictions");
     trained
+}
+
+/// The first run of a network has two names: as a default, and as one of the study's.
+fn log_of(workload: &Workload) -> PathBuf {
+    let run = workload.name().strip_suffix("-seed0").unwrap_or(workload.name());
+    Path::new(RUNS).join(format!("{run}.json"))
 }
 
 #[test]
@@ -92,7 +98,7 @@ fn execution_predicts_what_the_training_framework_predicted() {
 #[test]
 fn traces_and_predictions_are_those_of_the_recorded_training_runs() {
     for Trained { workload, trace, predictions, .. } in trained() {
-        let run = Path::new(RUNS).join(format!("{}.json", workload.name()));
+        let run = log_of(&workload);
         let run: serde_json::Value = serde_json::from_slice(&fs::read(&run).unwrap()).unwrap();
         for (file, key) in [(trace, "trace_sha256"), (predictions, "predictions_sha256")] {
             assert_eq!(
@@ -120,7 +126,7 @@ fn every_recorded_training_run_has_its_network() {
 #[test]
 fn networks_state_what_their_training_run_recorded() {
     for Trained { workload, .. } in trained() {
-        let run = Path::new(RUNS).join(format!("{}.json", workload.name()));
+        let run = log_of(&workload);
         let run: serde_json::Value = serde_json::from_slice(&fs::read(&run).unwrap()).unwrap();
         let training = workload.training();
         assert_eq!(training.map(|training| training.seed), run["seed"].as_u64(), "{}", workload.name());

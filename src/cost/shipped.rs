@@ -87,7 +87,7 @@ mod tests {
             ("vector.quantize.f32", [1.31, 1.69, 2.13]),
             ("vector.round.f32", [0.015, 0.03, 0.06]),
             ("dram.LPDDR4", [8.0, 11.0, 14.0]),
-            ("dram.DDR3", [1300.0 / 64.0; 3]),
+            ("dram.DDR3", [4.5, 1300.0 / 64.0, 1300.0 / 64.0]),
             ("dram.HBM2", [250.0 / 64.0, 350.0 / 64.0, 450.0 / 64.0]),
         ];
         assert_eq!(technology.entries().count(), expected.len());
@@ -134,7 +134,7 @@ mod tests {
             ("vector.quantize.f32", [3.7, 4.6, 5.7]),
             ("vector.round.f32", [0.05, 0.1, 0.2]),
             ("dram.LPDDR4", [8.0, 11.0, 14.0]),
-            ("dram.DDR3", [1300.0 / 64.0; 3]),
+            ("dram.DDR3", [4.5, 1300.0 / 64.0, 1300.0 / 64.0]),
             ("dram.HBM2", [250.0 / 64.0, 350.0 / 64.0, 450.0 / 64.0]),
             ("reference.int32-multiply", [3.1; 3]),
             ("reference.fp16-multiply", [1.1; 3]),

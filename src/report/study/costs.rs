@@ -3,11 +3,10 @@
 use super::answers::short;
 use super::networks::interval;
 use super::words::{percent, ratio, signed};
-use crate::cost::Component;
 use crate::explore::{CostAxis, Range};
 use crate::report::number::significant;
 use crate::report::table::Table;
-use crate::study::{DesignStudy, contrasts, equal_costs, shares};
+use crate::study::{Component, DesignStudy, contrasts, equal_costs, shares};
 
 fn name(design: &DesignStudy) -> String {
     design.design.accelerator.name().to_owned()
