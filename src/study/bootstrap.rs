@@ -51,7 +51,7 @@ fn below(random: &mut impl Rng, bound: usize) -> usize {
 
 /// A uniform 64-bit number as an index below `bound`; the bias is below bound / 2^64.
 fn scaled(draw: u64, bound: usize) -> usize {
-    (u128::from(draw) * bound as u128 >> 64) as usize
+    ((u128::from(draw) * bound as u128) >> 64) as usize
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Accuracies that others published, one curve per source, with simulated costs.
 
-use crate::explore::{Evaluation, Outcome, Point, PublishedAccuracy, Regime};
+use crate::explore::{Evaluation, Outcome, Point, PublishedAccuracy, Regime, Standing};
 
 /// One source's networks on one design.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublishedCurve<'a> {
     /// Design name.
     pub design: &'a str,
-    /// Whose accuracies, and by which method.
+    /// Whose accuracies; networks distilled from larger ones are a curve of their own.
     pub source: String,
     /// Cold batch-1 points, by depth.
     pub points: Vec<PublishedPoint<'a>>,
@@ -31,7 +31,7 @@ pub fn published_curves(evaluation: &Evaluation) -> Vec<PublishedCurve<'_>> {
     for point in cold.filter(|point| matches!(point.outcome, Outcome::Runs(_))) {
         let Some(accuracy) = point.published() else { continue };
         let Some(baseline) = accuracy.baseline_percent else { continue };
-        let (design, source) = (point.design.as_str(), accuracy.source());
+        let (design, source) = (point.design.as_str(), source(accuracy));
         let minus_baseline = accuracy.top1_percent - baseline;
         let published = PublishedPoint { point, accuracy, minus_baseline };
         match curves.iter_mut().find(|curve| curve.design == design && curve.source == source) {
@@ -43,4 +43,12 @@ pub fn published_curves(evaluation: &Evaluation) -> Vec<PublishedCurve<'_>> {
         curve.points.sort_by_key(|published| published.accuracy.depth);
     }
     curves
+}
+
+/// One name per curve: a source's unquantized network is on the curve of its quantized ones.
+fn source(accuracy: &PublishedAccuracy) -> String {
+    let second_hand = (accuracy.standing == Standing::SecondHand).then_some("second-hand");
+    let distilled = accuracy.method.contains("distillation").then_some("with distillation");
+    let notes = [second_hand, distilled, accuracy.label()].into_iter().flatten();
+    notes.fold(accuracy.citation.clone(), |source, note| format!("{source}, {note}"))
 }
