@@ -17,9 +17,12 @@ use crate::explore::{CostAxis, DesignPoint, Evaluation, Sample};
 use crate::study::{PublishedCurve, PublishedPoint, Study, comparisons, gaps, published_curves};
 
 /// What a reader must know before believing any of it.
-const CAVEATS: [&str; 7] = [
+const CAVEATS: [&str; 8] = [
     "The networks are small ResNets on Fashion-MNIST. Nothing here confirms or refutes a claim about ImageNet.",
     "Three to five training seeds per network: t intervals are wide, and a tie is not equality.",
+    "\"Best curve\" compares networks within the cost range of the mostly-4-bit curve, so a more accurate network beyond \
+     its end is outside, and takes the curve as linear in the logarithm of cost: taken as linear in cost, narrow margins \
+     change sign. Technology, DRAM part and idle MACs cannot change a latency, so its conditions are two: cold and steady.",
     "Energies are modelled: per-action prices from publications times simulated counts. What is left out (clock tree, \
      control, interconnect, DRAM idle and refresh, leakage) is named in every table of energies and would be charged to \
      all precisions, most to the slowest.",

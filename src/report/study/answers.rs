@@ -87,7 +87,9 @@ pub(super) fn margins(designs: &[DesignStudy]) -> Table {
             .to_vec(),
         rows: rows.collect(),
         notes: vec![format!(
-            "Percentage points of mean top-1. Between two of its widths the curve is taken as linear in the logarithm                  of cost. Bootstrap: {} replicates, images and training seeds drawn anew, typical prices. Networks                  beyond the curve's ends have no margin.",
+            "Percentage points of mean top-1. Between two of its widths the curve is taken as linear in the logarithm \
+             of cost. Bootstrap: {} replicates, images and training seeds drawn anew, typical prices. Networks \
+             beyond the curve's ends have no margin.",
             crate::study::REPLICATES
         )],
     }

@@ -25,7 +25,7 @@ const CONCLUSIONS: [Conclusion; 3] = [
         at_corners: |answer| answer.replacements_at_corners.iter().all(Replacement::is_dominated),
     },
     Conclusion {
-        text: "the mostly-4-bit curve passes above every network of another precision",
+        text: "within its cost range, the mostly-4-bit curve passes above every network of another precision",
         typically: |answer| answer.best_curve.is_best(),
         at_corners: |answer| answer.best_curve.is_best_at_corners(),
     },
