@@ -19,20 +19,20 @@ mod replacement;
 mod tornado;
 mod trained_network;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
 use crate::cost::{CostError, Technology};
 use crate::explore::{
-    CostAxis, Design, Evaluation, Execution, MappingPolicy, Outcome, Point, PricingError, Regime, Subject,
-    TimedRequest,
+    CYCLE_CAUSES, CostAxis, Design, Evaluation, Execution, MappingPolicy, Outcome, Point, PricingError,
+    Regime, Subject, TimedRequest,
 };
 use crate::workload::Workload;
 
 pub use crate::cost::Component;
 pub use accumulators::AccumulatorCosts;
-pub use best_curve::{BestCurve, Margin, at_every_corner, typically};
+pub use best_curve::{BestCurve, Height, Interpolation, Margin, at_every_corner, typically};
 pub use bootstrap::REPLICATES;
 pub use comparison::{Comparison, Gap, SeedTest, comparisons, gaps};
 pub use condition::Condition;
@@ -96,6 +96,8 @@ pub struct DesignStudy<'a> {
     pub networks: Vec<TrainedNetwork>,
     /// Utilization of each network's cold request, 0 to 1.
     pub utilization: Vec<f64>,
+    /// Shares of the cycles of each network's cold request, in the order of `CYCLE_CAUSES`.
+    pub cycle_shares: Vec<[f64; CYCLE_CAUSES.len()]>,
     /// The design's own technology and DRAM part, cold, idle MAC slots free.
     pub own: Answers<'a>,
     /// Under every condition that can be priced.
@@ -175,7 +177,10 @@ impl<'a> Family<'a> {
         let (several, single_runs): (Vec<_>, Vec<_>) = most.into_iter().partition(|its| its.runs.len() > 1);
         let (all, left_out): (Vec<_>, Vec<_>) = designs.iter().partition(|design| {
             let networks = self.networks(design);
-            several.iter().all(|its| networks.iter().any(|network| network.name() == its.name()))
+            let runs_it = |its: &TrainedNetwork| {
+                networks.iter().any(|network| network.runs.len() > 1 && network.name() == its.name())
+            };
+            several.iter().all(runs_it)
         });
         let Some(execution) = self.executions().next().filter(|_| !several.is_empty()) else {
             return Ok(None);
@@ -275,6 +280,7 @@ impl<'a> Family<'a> {
         Ok(DesignStudy {
             design,
             utilization: cold.iter().map(TimedRequest::utilization).collect(),
+            cycle_shares: cold.iter().map(TimedRequest::cycle_shares).collect(),
             own: answer(own)?,
             conditions,
             unpriced,
@@ -332,6 +338,22 @@ fn answer(
 }
 
 impl DesignStudy<'_> {
+    /// The conditions that differ in what any network costs, each with its answer for that cost.
+    pub fn distinct_conditions(&self, axis: CostAxis) -> Vec<(&Answers<'_>, &AxisAnswer)> {
+        let mut seen = BTreeSet::new();
+        let mut is_new = |answers: &Answers| {
+            // Energies have ranges beside the typical value: all of them count.
+            let key = if axis.has_energy() {
+                answers.condition.to_string()
+            } else {
+                answers.prices.iter().map(|price| format!("{};", price.of(axis))).collect()
+            };
+            seen.insert(key)
+        };
+        let answered = self.conditions.iter().filter_map(|answers| Some((answers, answers.axis(axis)?)));
+        answered.filter(|(answers, _)| is_new(answers)).collect()
+    }
+
     /// What moves the energy of the largest mostly-4-bit network over that of bf16 at the same size: prices,
     /// and each single departure from the design's own condition. None without such a pair.
     pub fn tornado(&self, axis: CostAxis) -> Option<(usize, usize, Tornado)> {

@@ -128,7 +128,7 @@ fn its_differences_are_those_of_its_points() {
             (_, true) => "lower",
             _ => "tie",
         };
-        assert_eq!(row["verdict"], verdict, "{row:?}: {mean} ± {half}");
+        assert_eq!(row["verdict of the interval"], verdict, "{row:?}: {mean} ± {half}");
     }
 }
 
@@ -197,4 +197,46 @@ fn equal_costs_are_equal() {
         let column = if row["equal"] == "linear cost" { "cost_linear" } else { "cost_quadratic" };
         assert_eq!(of("network")[column], of("over")[column], "{row:?}");
     }
+}
+
+/// Mean top-1 of the mostly-4-bit curve at a cost: straight in the logarithm of cost, and in cost.
+fn curve_at(curve: &[(f64, f64)], cost: f64) -> Option<[f64; 2]> {
+    let pair = curve.windows(2).find(|pair| pair[0].0 <= cost && cost <= pair[1].0)?;
+    let [(left, low), (right, high)] = [pair[0], pair[1]];
+    let at = [(cost / left).log2() / (right / left).log2(), (cost - left) / (right - left)];
+    Some(at.map(|at| low + at * (high - low)))
+}
+
+#[test]
+fn its_margins_are_heights_above_the_curve_of_its_means() {
+    let means = means();
+    let cost = |row: &Row, axis: &str| match axis {
+        "modelled energy per image" => number(row, "energy_per_image_uj"),
+        "latency" => number(row, "latency_s"),
+        _ => number(row, "energy_per_image_uj") * number(row, "latency_s"),
+    };
+    let mut margins: BTreeMap<(String, String, String), Row> = table("study-margins.csv")
+        .into_iter()
+        .map(|row| ((row["design"].clone(), row["cost"].clone(), row["network"].clone()), row))
+        .collect();
+    for axis in ["modelled energy per image", "latency", "energy-delay product"] {
+        for ((design, network), mean) in means.iter().filter(|(_, row)| row["precision"] != "mostly-4-bit") {
+            let of_curve =
+                means.iter().filter(|((on, _), row)| on == design && row["precision"] == "mostly-4-bit");
+            let mut curve: Vec<(f64, f64)> =
+                of_curve.map(|(_, row)| (cost(row, axis), number(row, "top1_percent"))).collect();
+            curve.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let row = margins.remove(&(design.clone(), axis.to_owned(), network.clone()));
+            let Some(heights) = curve_at(&curve, cost(mean, axis)) else {
+                assert_eq!(row, None, "{network} is beyond the curve's ends");
+                continue;
+            };
+            let row = row.unwrap_or_else(|| panic!("{design}, {axis}: no margin over {network}"));
+            for (column, height) in ["margin", "margin, linear"].iter().zip(heights) {
+                let expected = height - number(mean, "top1_percent");
+                assert!((number(&row, column) - expected).abs() < 0.006, "{row:?}: {expected}");
+            }
+        }
+    }
+    assert!(margins.is_empty(), "{margins:?}");
 }

@@ -88,6 +88,14 @@ fn by_cause(causes: &LayerCauses) -> [i64; 7] {
     [useful, edge, lane, fill, load, causes.memory_stall, causes.vector_bound]
 }
 
+/// Of a whole request.
+pub(super) fn sum_by_cause(causes: &[LayerCauses]) -> [i64; CYCLE_CAUSES.len()] {
+    causes.iter().fold([0; CYCLE_CAUSES.len()], |mut sum, causes| {
+        sum.iter_mut().zip(by_cause(causes)).for_each(|(sum, cycles)| *sum += cycles);
+        sum
+    })
+}
+
 /// Sums over a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimulatedTotals {
@@ -303,10 +311,7 @@ fn simulate_mapped(
             cycles: timing.cycles.0,
             compute_cycles: timing.compute_cycles().0,
             stall_cycles: timing.cycles.0 - timing.compute_cycles().0,
-            cycles_by_cause: causes.iter().fold([0; 7], |mut sum, causes| {
-                sum.iter_mut().zip(by_cause(causes)).for_each(|(sum, cycles)| *sum += cycles);
-                sum
-            }),
+            cycles_by_cause: sum_by_cause(&causes),
             latency_s,
             images_per_s: batch as f64 / latency_s,
             energy_pj,

@@ -19,10 +19,11 @@ use crate::study::{PublishedCurve, PublishedPoint, Study, comparisons, gaps, pub
 /// What a reader must know before believing any of it.
 const CAVEATS: [&str; 8] = [
     "The networks are small ResNets on Fashion-MNIST. Nothing here confirms or refutes a claim about ImageNet.",
-    "Three to five training seeds per network: t intervals are wide, and a tie is not equality.",
+    "Three to five training seeds per network: t intervals are wide, a tie is not equality, and the verdicts are not \
+     corrected for their number (the table of differences has Holm's p beside them).",
     "\"Best curve\" compares networks within the cost range of the mostly-4-bit curve, so a more accurate network beyond \
-     its end is outside, and takes the curve as linear in the logarithm of cost: taken as linear in cost, narrow margins \
-     change sign. Technology, DRAM part and idle MACs cannot change a latency, so its conditions are two: cold and steady.",
+     its end is outside. Between its networks the curve is a line that nobody trained: straight in the logarithm of cost or \
+     in cost, narrow margins change sign.",
     "Energies are modelled: per-action prices from publications times simulated counts. What is left out (clock tree, \
      control, interconnect, DRAM idle and refresh, leakage) is named in every table of energies and would be charged to \
      all precisions, most to the slowest.",
@@ -38,13 +39,13 @@ const CAVEATS: [&str; 8] = [
 pub fn study_files(study: &Study, evaluation: &Evaluation) -> Result<Vec<(String, String)>, ReportError> {
     let Some(first) = study.designs.first() else { return Ok(vec![]) };
     let (differences, gaps) = (comparisons(&first.networks), gaps(&first.networks));
-    let means = study.mean_points(evaluation);
+    let (means, single) = (study.mean_points(evaluation), study.single_run_points(evaluation));
     let curves = published_curves(evaluation);
-    let sections: [(&str, Table); 16] = [
+    let sections: [(&str, Table); 17] = [
         ("summary", summary::summary(&study.designs)),
         ("networks", networks::accuracies(&first.networks, &gaps, study.images)),
         ("differences", networks::differences(&first.networks, &differences)),
-        ("single-runs", networks::single_runs(&study.single_runs)),
+        ("single-runs", networks::single_runs(&single, &means)),
         ("replacements", answers::replacements(&study.designs)),
         ("margins", answers::margins(&study.designs)),
         ("fronts", answers::fronts(&study.designs)),
@@ -52,13 +53,15 @@ pub fn study_files(study: &Study, evaluation: &Evaluation) -> Result<Vec<(String
         ("ratios", costs::precision_ratios(&study.designs)),
         ("equal-cost", costs::equal_cost_pairs(&study.designs)),
         ("energy-shares", costs::energy_shares(&study.designs)),
+        ("cycle-shares", costs::cycle_shares(&study.designs)),
         ("budgets", budgets::budgets(&means)),
         ("survival", sensitivity::survival(&study.designs)),
         ("conditions", sensitivity::conditions(&study.designs)),
         ("accumulators", costs::accumulators(&study.designs)),
         ("published", published::published(&curves)),
     ];
-    let mut files = vec![("study.md".to_owned(), markdown(study, &sections))];
+    let mut files =
+        vec![("study.md".to_owned(), markdown(study, sentences::answers(study, &single, &means), &sections))];
     for (name, table) in &sections {
         if !table.rows.is_empty() {
             files.push((format!("study-{name}.csv"), table.to_csv()?));
@@ -70,11 +73,14 @@ pub fn study_files(study: &Study, evaluation: &Evaluation) -> Result<Vec<(String
     Ok(files)
 }
 
-fn markdown(study: &Study, sections: &[(&str, Table)]) -> String {
+fn markdown(study: &Study, answers: Vec<(String, Vec<String>)>, sections: &[(&str, Table)]) -> String {
     let designs: Vec<&str> = study.designs.iter().map(|design| design.design.accelerator.name()).collect();
     let left_out = match study.designs_left_out.as_slice() {
         [] => String::new(),
-        names => format!(" Designs that do not run every precision are left out: {}.", names.join(", ")),
+        names => format!(
+            " Designs that do not run every precision are in no table but that of published accuracies: {}.",
+            names.join(", ")
+        ),
     };
     let mut text = format!(
         "# {}: precisions per design\n\nAccuracies measured on {} ({} images per run) by bit-exact execution; costs \
@@ -85,7 +91,7 @@ fn markdown(study: &Study, sections: &[(&str, Table)]) -> String {
         study.images,
         designs.join(", ")
     );
-    for (question, answers) in sentences::answers(study) {
+    for (question, answers) in answers {
         text.push_str(&format!("### {question}\n\n"));
         text.extend(answers.iter().map(|answer| format!("- {answer}\n")));
         text.push('\n');

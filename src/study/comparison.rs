@@ -14,6 +14,8 @@ pub struct Comparison {
     pub with: usize,
     /// Difference of top-1 in percentage points over same seeds.
     pub difference: PairedDifference,
+    /// Its p, Holm-corrected over all comparisons of the study; None for one seed.
+    pub p_holm: Option<f64>,
     /// Per seed, on the same images.
     pub per_seed: Vec<SeedTest>,
 }
@@ -54,9 +56,12 @@ pub fn comparisons(networks: &[TrainedNetwork]) -> Vec<Comparison> {
                 SeedTest { seed: a.seed, discordance, p, p_holm: p }
             };
             let per_seed = one.same_seeds(other).map(test).collect();
-            comparisons.push(Comparison { network, with, difference, per_seed });
+            comparisons.push(Comparison { network, with, difference, p_holm: difference.p, per_seed });
         }
     }
+    let ps: Vec<f64> = comparisons.iter().filter_map(|comparison| comparison.p_holm).collect();
+    let tested = comparisons.iter_mut().filter_map(|comparison| comparison.p_holm.as_mut());
+    tested.zip(holm(&ps)).for_each(|(p, corrected)| *p = corrected);
     let tests: Vec<f64> =
         comparisons.iter().flat_map(|comparison| &comparison.per_seed).map(|test| test.p).collect();
     let all = comparisons.iter_mut().flat_map(|comparison| &mut comparison.per_seed);

@@ -10,10 +10,20 @@ use super::{DesignStudy, Study, TrainedNetwork};
 impl Study<'_> {
     /// Cold batch-1 points of all designs, one per network: a single run's luck is in none of them.
     pub fn mean_points(&self, evaluation: &Evaluation) -> Vec<DesignPoint> {
-        self.designs.iter().flat_map(|design| self.of_design(design, evaluation)).collect()
+        self.designs.iter().flat_map(|design| self.of_design(design, &design.networks, evaluation)).collect()
     }
 
-    fn of_design(&self, design: &DesignStudy, evaluation: &Evaluation) -> Vec<DesignPoint> {
+    /// Those of the networks of one run.
+    pub fn single_run_points(&self, evaluation: &Evaluation) -> Vec<DesignPoint> {
+        self.designs.iter().flat_map(|design| self.of_design(design, &self.single_runs, evaluation)).collect()
+    }
+
+    fn of_design(
+        &self,
+        design: &DesignStudy,
+        networks: &[TrainedNetwork],
+        evaluation: &Evaluation,
+    ) -> Vec<DesignPoint> {
         let point = |network: &TrainedNetwork| {
             let is_its = |point: &&Point| {
                 point.design == design.design.accelerator.name()
@@ -24,7 +34,7 @@ impl Study<'_> {
             let Outcome::Runs(cost) = &point.outcome else { return None };
             Some(self.point(network, point, cost))
         };
-        design.networks.iter().filter_map(point).collect()
+        networks.iter().filter_map(point).collect()
     }
 
     fn point(&self, network: &TrainedNetwork, point: &Point, cost: &Cost) -> DesignPoint {

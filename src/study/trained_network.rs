@@ -37,9 +37,12 @@ pub struct TrainedNetwork {
 }
 
 impl TrainedNetwork {
-    /// Size and precision.
+    /// Size and precision; of a single run its own name.
     pub fn name(&self) -> String {
-        format!("{}-{}", self.size, self.precision)
+        match self.runs.as_slice() {
+            [run] => run.network.clone(),
+            _ => format!("{}-{}", self.size, self.precision),
+        }
     }
 
     /// Mean top-1 over the runs in percent.

@@ -5,7 +5,7 @@ use super::words::{list, percent, ratio, signed};
 use crate::explore::CostAxis;
 use crate::report::number::NOTHING;
 use crate::report::table::Table;
-use crate::study::{Accuracy, AxisAnswer, DesignStudy, Margin, Replacement};
+use crate::study::{Accuracy, AxisAnswer, DesignStudy, Height, Margin, Replacement};
 
 /// Each design with each of its answers.
 fn answers<'a>(
@@ -58,8 +58,9 @@ pub(super) fn replacements(designs: &[DesignStudy]) -> Table {
         rows: rows.collect(),
         notes: vec![
             "The replacement is cheaper at every low/high corner of the technology's prices; of those whose accuracy \
-             compares best, the cheapest is named. \"Dominated\": the t interval over same seeds excludes zero. \
-             Percentage points; intervals are not corrected for the choice among candidates."
+             compares best, the cheapest is named. \"Dominated\": the t interval over same seeds excludes zero; noise is \
+             that of training seeds. Percentage points; intervals are not corrected for their number, nor for the choice \
+             among candidates."
                 .into(),
         ],
     }
@@ -72,9 +73,11 @@ pub(super) fn margins(designs: &[DesignStudy]) -> Table {
             design.design.accelerator.name().to_owned(),
             axis.name().to_owned(),
             design.networks[margin.network].name(),
-            signed(margin.typical),
+            signed(margin.logarithmic.typical),
             format!("{} to {}", signed(margin.low), signed(margin.high)),
-            signed(margin.at_corners),
+            corner(margin.logarithmic),
+            signed(margin.linear.typical),
+            corner(margin.linear),
         ]
     };
     let rows = answers(designs).flat_map(|(design, answer)| {
@@ -82,17 +85,31 @@ pub(super) fn margins(designs: &[DesignStudy]) -> Table {
     });
     Table {
         title: "How far above each network does the mostly-4-bit curve pass at the network's cost?".into(),
-        headers: ["design", "cost", "network", "margin", "95 % bootstrap", "margin at the worst corner"]
-            .map(str::to_owned)
-            .to_vec(),
+        headers: [
+            "design",
+            "cost",
+            "network",
+            "margin",
+            "95 % bootstrap",
+            "at the worst corner",
+            "margin, linear",
+            "linear, at the worst corner",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         rows: rows.collect(),
         notes: vec![format!(
-            "Percentage points of mean top-1. Between two of its widths the curve is taken as linear in the logarithm \
-             of cost. Bootstrap: {} replicates, images and training seeds drawn anew, typical prices. Networks \
-             beyond the curve's ends have no margin.",
+            "Percentage points of mean top-1. Between two of its widths the curve is taken as straight in the logarithm \
+             of cost and, in the last two columns, as straight in cost. Bootstrap: {} replicates, images and training runs \
+             drawn anew, typical prices. Networks beyond the curve's ends have no margin; {NOTHING}: the worst corner \
+             leaves the network beyond them.",
             crate::study::REPLICATES
         )],
     }
+}
+
+fn corner(height: Height) -> String {
+    height.at_corners.map_or(NOTHING.into(), signed)
 }
 
 /// The exact fronts of the means.

@@ -5,14 +5,14 @@ use crate::report::number::significant;
 use crate::report::table::Table;
 use crate::study::BASELINE;
 
-/// (d): round budgets around the bf16 networks, each as the flags of `systolab pareto`.
+/// (d): the bf16 networks' own accuracies and energies as budgets, each as the flags of `systolab pareto`.
 pub(super) fn budgets(points: &[DesignPoint]) -> Table {
     let mut rows = Vec::new();
     // One design's bf16 networks give the budgets; all designs compete under them.
     let first = points.first().map(|point| &point.design);
     let baseline: Vec<&DesignPoint> =
         points.iter().filter(|point| point.precision == BASELINE && Some(&point.design) == first).collect();
-    let mut floors: Vec<f64> = baseline.iter().map(|point| point.top1.estimate.floor()).collect();
+    let mut floors: Vec<f64> = baseline.iter().map(|point| hundredths_down(point.top1.estimate)).collect();
     floors.sort_by(f64::total_cmp);
     floors.dedup();
     for floor in floors {
@@ -23,7 +23,7 @@ pub(super) fn budgets(points: &[DesignPoint]) -> Table {
         }));
     }
     let mut ceilings: Vec<f64> =
-        baseline.iter().map(|point| two_digits_up(point.energy_uj.typical)).collect();
+        baseline.iter().map(|point| four_digits_up(point.energy_uj.typical)).collect();
     ceilings.sort_by(f64::total_cmp);
     ceilings.dedup();
     for ceiling in ceilings {
@@ -38,11 +38,12 @@ pub(super) fn budgets(points: &[DesignPoint]) -> Table {
             .map(str::to_owned)
             .to_vec(),
         rows,
-        notes: vec![
-            "`systolab pareto study-means.csv` with these flags says the same. Budgets are the bf16 networks' accuracies \
-             and energies, rounded; energies and latencies are typical, cold, batch 1."
-                .into(),
-        ],
+        notes: vec![format!(
+            "`systolab pareto study-means.csv` with these flags says the same. Budgets are the mean accuracies (rounded \
+                 down to 0.01 points) and the energies (rounded up to four digits) of the bf16 networks on {}, so that each \
+                 of them meets its own there; energies and latencies are typical, cold, batch 1.",
+            first.map_or("", |design| design.as_str())
+        )],
     }
 }
 
@@ -66,21 +67,32 @@ fn row(
     ])
 }
 
-/// 17.38 → 18, 1.406 → 1.5.
-fn two_digits_up(value: f64) -> f64 {
-    let unit = 10f64.powf(value.log10().floor() - 1.0);
-    // Back through decimal text: a unit of 0.1 is not exact.
-    significant((value / unit).ceil() * unit, 2).parse().unwrap_or(value)
+/// 92.428 → 92.42.
+fn hundredths_down(percent: f64) -> f64 {
+    // Through decimal text: 0.01 is not exact, and 92.42 must stay itself.
+    let rounded: f64 = format!("{percent:.2}").parse().unwrap_or(percent);
+    let down = if rounded > percent + 1e-9 { rounded - 0.01 } else { rounded };
+    format!("{down:.2}").parse().unwrap_or(down)
+}
+
+/// 17.381 → 17.39.
+fn four_digits_up(value: f64) -> f64 {
+    let unit = 10f64.powf(value.log10().floor() - 3.0);
+    // Back through decimal text: a unit of 0.01 is not exact.
+    significant((value / unit).ceil() * unit, 4).parse().unwrap_or(value)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::two_digits_up;
+    use super::{four_digits_up, hundredths_down};
 
     #[test]
-    fn ceilings_have_two_digits() {
-        for (value, up) in [(17.38, 18.0), (1.406, 1.5), (0.0512, 0.052), (99.5, 100.0), (20.0, 20.0)] {
-            assert_eq!(two_digits_up(value).to_string(), up.to_string());
+    fn every_network_meets_its_own_budget() {
+        for (value, up) in [(17.381, 17.39), (1.406, 1.406), (0.051_201, 0.05121), (99.999, 100.0)] {
+            assert_eq!(four_digits_up(value).to_string(), up.to_string());
+        }
+        for (value, down) in [(92.428, 92.42), (92.42, 92.42), (88.0, 88.0), (93.176_666, 93.17)] {
+            assert_eq!(hundredths_down(value).to_string(), down.to_string());
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::answers::short;
 use super::networks::interval;
 use super::words::{percent, ratio, signed};
-use crate::explore::{CostAxis, Range};
+use crate::explore::{CYCLE_CAUSES, CostAxis, Range};
 use crate::report::number::significant;
 use crate::report::table::Table;
 use crate::study::{Component, DesignStudy, contrasts, equal_costs, shares};
@@ -134,6 +134,34 @@ pub(super) fn energy_shares(designs: &[DesignStudy]) -> Table {
         headers,
         rows: rows.collect(),
         notes: vec![],
+    }
+}
+
+/// Where the cycles go, edge and lane waste, memory and element-wise work each in a column of its own.
+pub(super) fn cycle_shares(designs: &[DesignStudy]) -> Table {
+    let mut headers = vec!["design".to_owned(), "network".to_owned(), "cycles (µs)".to_owned()];
+    headers.extend(CYCLE_CAUSES.map(|cause| cause.replace('_', " ")));
+    let rows = designs.iter().flat_map(|design| {
+        (0..design.networks.len()).map(move |network| {
+            let mut row = vec![
+                name(design),
+                design.networks[network].name(),
+                significant(design.own.prices[network].of(CostAxis::Latency), 4),
+            ];
+            row.extend(design.cycle_shares[network].map(percent));
+            row
+        })
+    });
+    Table {
+        title: "Where the cycles go (cold)".into(),
+        headers,
+        rows: rows.collect(),
+        notes: vec![
+            "Useful: all MACs at the peak rate of their operands. Edge waste: PEs that a fold leaves unused; lane waste: \
+             lanes of PEs in use without an operand; vector bound: what instant element-wise work would save; memory \
+             stall: the rest, negative where the layer before paid for it."
+                .into(),
+        ],
     }
 }
 

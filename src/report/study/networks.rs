@@ -1,9 +1,10 @@
 //! Tables of a study's networks: accuracies, how they differ, and how they generalize.
 
 use super::words::{bounds, p_value, signed};
+use crate::explore::{DesignPoint, network_size};
 use crate::report::number::{NOTHING, significant};
 use crate::report::table::Table;
-use crate::study::{Comparison, Gap, PairedDifference, TrainedNetwork};
+use crate::study::{CANDIDATE, Comparison, Gap, PairedDifference, TrainedNetwork};
 
 fn headers(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
@@ -70,6 +71,7 @@ pub(super) fn differences(networks: &[TrainedNetwork], comparisons: &[Comparison
             signed(difference.mean.estimate),
             interval(difference),
             difference.p.map_or(NOTHING.into(), p_value),
+            comparison.p_holm.map_or(NOTHING.into(), p_value),
             verdict(difference).into(),
             tests.collect::<Vec<_>>().join("; "),
         ]
@@ -83,15 +85,21 @@ pub(super) fn differences(networks: &[TrainedNetwork], comparisons: &[Comparison
             "mean difference",
             "95 % t interval",
             "p",
-            "verdict",
+            "p (Holm)",
+            "verdict of the interval",
             "McNemar per seed: only first/only second right: p (Holm)",
         ]),
         rows: comparisons.iter().map(row).collect(),
-        notes: vec![
-            "Differences of runs with the same training seed. The t intervals are not corrected for their number; \
-             McNemar's exact p are, by Holm, over all tests of the table."
-                .into(),
-        ],
+        notes: vec![format!(
+            "Differences of runs with the same training seed. Intervals and the verdicts they give are not corrected for \
+                 their number; by Holm's correction over the table's {} t tests {} differ at 5 %. McNemar's exact p are \
+                 corrected by Holm over all of the table's tests on images.",
+            comparisons.len(),
+            match comparisons.iter().filter(|its| its.p_holm.is_some_and(|p| p < 0.05)).count() {
+                0 => "none".to_owned(),
+                some => some.to_string(),
+            }
+        )],
     }
 }
 
@@ -111,15 +119,48 @@ pub(super) fn interval(difference: &PairedDifference) -> String {
     }
 }
 
-/// Networks of which there is one run.
-pub(super) fn single_runs(networks: &[TrainedNetwork]) -> Table {
-    let row = |network: &TrainedNetwork| {
-        vec![network.size.clone(), network.precision.clone(), significant(network.mean_top1(), 4)]
+/// The candidate of a network's size on its design.
+pub(super) fn candidate_of<'a>(point: &DesignPoint, means: &'a [DesignPoint]) -> Option<&'a DesignPoint> {
+    means.iter().find(|mean| {
+        let size = network_size(&mean.network, CANDIDATE);
+        let same_size = point.network.strip_prefix(size).is_some_and(|rest| rest.starts_with('-'));
+        mean.precision == CANDIDATE && mean.design == point.design && same_size
+    })
+}
+
+/// Networks of which there is one run, with what they cost over the candidate of their size.
+pub(super) fn single_runs(single: &[DesignPoint], means: &[DesignPoint]) -> Table {
+    let row = |point: &DesignPoint| {
+        let of = candidate_of(point, means);
+        let over = |cost: fn(&DesignPoint) -> f64| {
+            of.map_or(NOTHING.into(), |of| significant(cost(point) / cost(of), 3))
+        };
+        vec![
+            point.design.clone(),
+            point.network.clone(),
+            format!("{:.2}", point.top1.estimate),
+            significant(point.energy_uj.typical, 4),
+            significant(point.latency_s * 1e6, 4),
+            over(|point| point.energy_uj.typical),
+            over(|point| point.latency_s),
+        ]
     };
     Table {
-        title: "Networks of one run (no conclusion rests on them)".into(),
-        headers: headers(&["network", "precision", "top-1 (%)"]),
-        rows: networks.iter().map(row).collect(),
-        notes: vec![],
+        title: "Networks of one run (no conclusion rests on their accuracy)".into(),
+        headers: headers(&[
+            "design",
+            "network",
+            "top-1 (%)",
+            "energy (µJ)",
+            "latency (µs)",
+            "energy over mostly-4-bit",
+            "latency over mostly-4-bit",
+        ]),
+        rows: single.iter().map(row).collect(),
+        notes: vec![
+            "Cold, typical prices, over mostly-4-bit of the same size. int8-residual: the residual stream in 8 bits instead \
+             of bfloat16; w2a2 runs in 4-bit units."
+                .into(),
+        ],
     }
 }

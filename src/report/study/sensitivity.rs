@@ -2,7 +2,7 @@
 
 use super::words::percent;
 use crate::report::table::Table;
-use crate::study::{Answers, AxisAnswer, DesignStudy, Replacement};
+use crate::study::{AxisAnswer, DesignStudy, Interpolation, Replacement};
 
 /// A sentence that is true or false under a condition.
 struct Conclusion {
@@ -13,7 +13,7 @@ struct Conclusion {
     at_corners: fn(&AxisAnswer) -> bool,
 }
 
-const CONCLUSIONS: [Conclusion; 3] = [
+const CONCLUSIONS: [Conclusion; 4] = [
     Conclusion {
         text: "every bf16 network has a cheaper quantized one of at least its mean accuracy",
         typically: |answer| answer.replacements.iter().all(Replacement::is_matched),
@@ -26,8 +26,13 @@ const CONCLUSIONS: [Conclusion; 3] = [
     },
     Conclusion {
         text: "within its cost range, the mostly-4-bit curve passes above every network of another precision",
-        typically: |answer| answer.best_curve.is_best(),
-        at_corners: |answer| answer.best_curve.is_best_at_corners(),
+        typically: |answer| answer.best_curve.is_best(Interpolation::Logarithmic),
+        at_corners: |answer| answer.best_curve.is_best_at_corners(Interpolation::Logarithmic),
+    },
+    Conclusion {
+        text: "the same, with the curve straight in cost instead of its logarithm",
+        typically: |answer| answer.best_curve.is_best(Interpolation::Linear),
+        at_corners: |answer| answer.best_curve.is_best_at_corners(Interpolation::Linear),
     },
 ];
 
@@ -37,11 +42,7 @@ pub(super) fn survival(designs: &[DesignStudy]) -> Table {
     for design in designs {
         for own in &design.own.axes {
             for conclusion in &CONCLUSIONS {
-                let answers: Vec<(&Answers, &AxisAnswer)> = design
-                    .conditions
-                    .iter()
-                    .filter_map(|answers| Some((answers, answers.axis(own.axis)?)))
-                    .collect();
+                let answers = design.distinct_conditions(own.axis);
                 let holds =
                     |test: fn(&AxisAnswer) -> bool| answers.iter().filter(|(_, answer)| test(answer)).count();
                 let (typically, corners) = (holds(conclusion.typically), holds(conclusion.at_corners));
@@ -76,7 +77,8 @@ pub(super) fn survival(designs: &[DesignStudy]) -> Table {
         notes: [
             "Conditions: technology family × DRAM part × cold or steady × idle MAC slots at 0 or 0.3 of a MAC. A \
              conclusion survives only if it holds under every condition at every low/high corner of the family's \
-             prices, all rows moved independently but alike for both networks."
+             prices, all rows moved independently but alike for both networks. Conditions that give every network the same \
+             cost count once: a latency knows only cold and steady."
                 .to_owned(),
         ]
         .into_iter()
@@ -102,6 +104,8 @@ pub(super) fn conditions(designs: &[DesignStudy]) -> Table {
             "of",
             "mostly-4-bit best",
             "best at corners",
+            "best, linear",
+            "linear, at corners",
             "bootstrap",
         ]
         .map(str::to_owned),
@@ -124,8 +128,10 @@ pub(super) fn conditions(designs: &[DesignStudy]) -> Table {
                     count(&answer.replacements_at_corners, Replacement::is_matched),
                     count(&answer.replacements_at_corners, Replacement::is_dominated),
                     answer.replacements.len().to_string(),
-                    yes(answer.best_curve.is_best()),
-                    yes(answer.best_curve.is_best_at_corners()),
+                    yes(answer.best_curve.is_best(Interpolation::Logarithmic)),
+                    yes(answer.best_curve.is_best_at_corners(Interpolation::Logarithmic)),
+                    yes(answer.best_curve.is_best(Interpolation::Linear)),
+                    yes(answer.best_curve.is_best_at_corners(Interpolation::Linear)),
                     percent(answer.best_curve.probability),
                 ]
             })

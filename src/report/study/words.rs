@@ -42,9 +42,32 @@ pub(super) fn list(items: impl IntoIterator<Item = String>) -> String {
     }
 }
 
-/// `0.21` or `0.21–0.38`.
-pub(super) fn span(values: impl Iterator<Item = f64> + Clone) -> String {
+/// `0.21` or `0.21–0.38`; near 1 with a third digit, since 1.0 says not on which side.
+pub(super) fn ratio_span(values: impl Iterator<Item = f64>) -> String {
+    span(values, |value| if (0.945..1.095).contains(&value) { 3 } else { 2 })
+}
+
+/// `21 %` or `0.52–3.8 %` of shares.
+pub(super) fn percent_span(shares: impl Iterator<Item = f64>) -> String {
+    format!("{} %", span(shares.map(|share| 100.0 * share), |_| 2))
+}
+
+fn span(values: impl Iterator<Item = f64>, digits: fn(f64) -> usize) -> String {
     let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
-    let [low, high] = [low, high].map(|v| significant(v, 2));
+    let [low, high] = [low, high].map(|value| significant(value, digits(value)));
     if low == high { low } else { format!("{low}–{high}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{percent_span, ratio_span};
+
+    #[test]
+    fn spans_tell_on_which_side_of_one_they_are() {
+        assert_eq!(ratio_span([0.3123, 0.721].into_iter()), "0.31–0.72");
+        assert_eq!(ratio_span([1.018, 1.0421].into_iter()), "1.02–1.04");
+        assert_eq!(ratio_span([0.978, 2.04].into_iter()), "0.978–2.0");
+        assert_eq!(ratio_span([1.0, 1.0].into_iter()), "1.00");
+        assert_eq!(percent_span([0.0051, 0.0098].into_iter()), "0.51–0.98 %");
+    }
 }
