@@ -1,10 +1,11 @@
 //! Bit-exact values: executes a network's layers in the order its plans state.
 //!
 //! [`direct_integer`] and [`direct_bf16`] say what a convolution is; `portable` says what a MAC unit
-//! makes of it; `avx2` is the same bits faster. Knows plans, parameters and tensors. Must not know an
+//! makes of it; `avx2` and `avx512` are the same bits faster. Knows plans, parameters and tensors. Must not know an
 //! accelerator or a cycle.
 
 mod avx2;
+mod avx512;
 mod convolution;
 mod direct;
 mod error;
@@ -12,6 +13,7 @@ mod float;
 mod float_operators;
 mod geometry;
 mod imported;
+mod loops;
 mod network;
 mod portable;
 

@@ -140,7 +140,7 @@ fn check_integer(geometry: Geometry, [format, weight]: [IntegerFormat; 2], fills
     let input = fill(fills[0], geometry.input().elements(), format);
     let weights = to_i8(fill(fills[1], geometry.k() * geometry.output().channels, weight));
     let expected = direct_integer(&geometry, &input, &weights);
-    for kernels in [Kernels::Portable, Kernels::Fastest] {
+    for kernels in [Kernels::Portable, Kernels::Avx2, Kernels::Fastest] {
         for order in [None, Some(order(3))] {
             let convolution =
                 IntegerConvolution::new(geometry, &weights, format, INT32(), order, kernels).unwrap();
@@ -157,7 +157,7 @@ fn check_bf16(geometry: Geometry, fills: [Fill; 2], k_per_fold: usize, seed: u64
     let weights = bf16s(&mut random, fills[1], geometry.k() * geometry.output().channels);
     let bits = |sums: Vec<f32>| sums.into_iter().map(f32::to_bits).collect::<Vec<_>>();
     let expected = bits(direct_bf16(&geometry, &input, &weights, k_per_fold));
-    for kernels in [Kernels::Portable, Kernels::Fastest] {
+    for kernels in [Kernels::Portable, Kernels::Avx2, Kernels::Fastest] {
         let convolution =
             Bf16Convolution::new(geometry, &weights, Bf16Mac::default(), order(k_per_fold), kernels).unwrap();
         assert_eq!(bits(convolution.accumulators(&input)), expected, "{geometry:?} {kernels:?}");
@@ -179,7 +179,7 @@ fn check_bf16_blocks(geometry: Geometry, fills: [Fill; 2], order: ReductionOrder
     assert_eq!(fastest, sums(Kernels::Portable).1, "{geometry:?} {order:?}");
     if cfg!(target_arch = "x86_64") && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
         let fast = geometry.out_channels_per_group() >= 4;
-        assert_eq!(engine, if fast { Engine::Avx2 } else { Engine::Portable });
+        assert_eq!(engine, if fast { Engine::Simd } else { Engine::Portable });
     }
 }
 
@@ -287,7 +287,7 @@ proptest! {
         let mac = IntegerMac { overflow, lane_sum, ..IntegerMac::wrapping(width(partial_sum), width(accumulator)) };
         let join = if chained { Join::Chained } else { Join::PerFold };
         let order = ReductionOrder { k_per_fold: if chained { k } else { k_per_fold }, join, lanes };
-        for kernels in [Kernels::Portable, Kernels::Fastest] {
+        for kernels in [Kernels::Portable, Kernels::Avx2, Kernels::Fastest] {
             let convolution = IntegerConvolution::new(
                 dense(k, n, 1), &weights, activation(Signedness::Unsigned), mac, Some(order), kernels,
             ).unwrap();
@@ -328,7 +328,7 @@ fn a_16_bit_register_overflows_in_the_ordered_engine() {
 fn fold_boundaries_change_bf16_bits() {
     let values = |values: [f32; 4]| values.map(bf16::from_f32);
     let (input, weights) = (values([4096.0, 1.0, 1.0, 4096.0]), values([4096.0, 1.0, 1.0, -4096.0]));
-    for kernels in [Kernels::Portable, Kernels::Fastest] {
+    for kernels in [Kernels::Portable, Kernels::Avx2, Kernels::Fastest] {
         for (k_per_fold, expected) in [(4, 0.0), (2, 1.0)] {
             let weights = weights.repeat(4);
             let convolution = Bf16Convolution::new(

@@ -109,7 +109,7 @@ fn slow_layers(execution: &Execution) -> Option<String> {
     let slow: Vec<String> = execution
         .layers
         .iter()
-        .filter(|layer| layer.engine != Engine::Avx2)
+        .filter(|layer| layer.engine != Engine::Simd)
         .map(|layer| format!("{} ({})", layer.name, layer.engine.name()))
         .collect();
     let (network, designs) = (&execution.network, execution.designs.join(", "));

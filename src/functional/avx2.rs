@@ -1,5 +1,5 @@
 //! The portable kernels' bits on AVX2: weights in panels of 16 output channels (8 for blocks of lanes),
-//! register tiles of 4 (integer) or 6 (bf16) rows. The only unsafe code.
+//! register tiles of 4 (integer) or 6 (bf16) rows. With `avx512`, the only unsafe code.
 //!
 //! Integers only where sums cannot overflow: then no order can matter. bf16: one f32 multiplication and
 //! one addition per product in strict k order, never fused, so each lane does what the definition does;
@@ -10,6 +10,8 @@ mod bf16;
 mod bf16_blocks;
 mod bytes;
 mod words;
+
+use super::loops::Loops;
 
 pub(super) use bf16::Bf16Panels;
 pub(super) use bf16_blocks::{Bf16BlockPanels, RowSpreads};
@@ -57,22 +59,6 @@ impl Avx2 {
         }
         #[cfg(not(target_arch = "x86_64"))]
         match self {}
-    }
-}
-
-/// Plain loops over elements. [`Avx2::run`] compiles for AVX2 what is inlined into it, so `run` and what
-/// it calls are `#[inline(always)]`; a closure cannot be.
-pub(super) trait Loops {
-    type Output;
-
-    fn run(self) -> Self::Output;
-}
-
-/// Runs loops compiled for AVX2 where it is there.
-pub(super) fn run_loops<L: Loops>(avx2: Option<Avx2>, loops: L) -> L::Output {
-    match avx2 {
-        Some(avx2) => avx2.run(loops),
-        None => loops.run(),
     }
 }
 

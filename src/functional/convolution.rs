@@ -8,15 +8,17 @@ use crate::mapping::ReductionOrder;
 use crate::numerics::{Bf16Mac, IntegerFormat, IntegerMac, StaticBound};
 
 use super::avx2::{Avx2, Bf16BlockPanels, Bf16Panels, BytePanels, RowSpreads, WordPanels};
+use super::avx512::{self, Avx512, Exponents};
 use super::geometry::Geometry;
+use super::loops::Vectors;
 use super::portable;
 
 /// Elements of gathered rows held at a time: half a MiB of i16, so that they stay in a core's cache.
 const ROWS_ELEMENTS: usize = 1 << 18;
 /// Rows gathered at a time, at most.
 const MAX_ROWS: usize = 60;
-/// Rows gathered at a time are a multiple of both register tiles, so that only the last is incomplete.
-const TILES: usize = 12;
+/// Rows gathered at a time are a multiple of both AVX2 register tiles, so that only the last is incomplete.
+const AVX2_TILES: usize = 12;
 /// With fewer output channels per group a SIMD panel would be mostly padding.
 const MIN_PANEL_CHANNELS: usize = 4;
 
@@ -25,6 +27,8 @@ const MIN_PANEL_CHANNELS: usize = 4;
 pub enum Kernels {
     /// The fastest that this processor has.
     Fastest,
+    /// Those for AVX2, as on a processor without AVX-512.
+    Avx2,
     /// The definition only.
     Portable,
 }
@@ -36,8 +40,8 @@ pub enum Engine {
     Ordered,
     /// Plain loops: the definition for bf16; integers that cannot overflow.
     Portable,
-    /// AVX2 tiles.
-    Avx2,
+    /// SIMD tiles: AVX2 or AVX-512, whichever this processor has.
+    Simd,
 }
 
 impl Engine {
@@ -46,7 +50,7 @@ impl Engine {
         match self {
             Self::Ordered => "ordered",
             Self::Portable => "portable",
-            Self::Avx2 => "AVX2",
+            Self::Simd => "SIMD",
         }
     }
 }
@@ -54,21 +58,38 @@ impl Engine {
 impl Kernels {
     pub(super) fn avx2(self) -> Option<Avx2> {
         match self {
-            Self::Fastest => Avx2::detect(),
+            Self::Fastest | Self::Avx2 => Avx2::detect(),
             Self::Portable => None,
         }
     }
 
-    fn panels(self, geometry: &Geometry) -> Option<Avx2> {
-        self.avx2().filter(|_| geometry.out_channels_per_group() >= MIN_PANEL_CHANNELS)
+    fn avx512(self) -> Option<Avx512> {
+        match self {
+            Self::Fastest => Avx512::detect(),
+            Self::Avx2 | Self::Portable => None,
+        }
+    }
+
+    /// What loops over elements are compiled for.
+    pub(super) fn vectors(self) -> Vectors {
+        match (self.avx512(), self.avx2()) {
+            (Some(avx512), _) => Vectors::Avx512(avx512),
+            (None, Some(avx2)) => Vectors::Avx2(avx2),
+            (None, None) => Vectors::Baseline,
+        }
+    }
+
+    fn if_panels(self, geometry: &Geometry) -> Self {
+        if geometry.out_channels_per_group() >= MIN_PANEL_CHANNELS { self } else { Self::Portable }
     }
 }
 
-fn blocks(geometry: &Geometry) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
+/// Groups and pixels that are computed at a time, in multiples of `tile` rows where there are as many.
+fn blocks(geometry: &Geometry, tile: usize) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
     let (groups, pixels) = (geometry.groups(), geometry.pixels());
-    let most = (ROWS_ELEMENTS / geometry.k()).clamp(1, MAX_ROWS);
+    let most = (ROWS_ELEMENTS / geometry.k()).clamp(1, MAX_ROWS / tile * tile);
     let even = pixels.div_ceil(pixels.div_ceil(most)); // blocks of nearly the same size
-    let rows = if even < TILES { even } else { even.next_multiple_of(TILES) };
+    let rows = if even < tile { even } else { even.next_multiple_of(tile) };
     (0..groups).flat_map(move |group| {
         (0..pixels).step_by(rows).map(move |first| (group, first..(first + rows).min(pixels)))
     })
@@ -99,9 +120,7 @@ pub(super) struct Scratch {
     byte_rows: Vec<u8>,
     integer_sums: Vec<i32>,
     bf16_rows: Vec<bf16>,
-    f32_input: Vec<f32>,
     f32_rows: Vec<f32>,
-    f64_input: Vec<f64>,
     f64_rows: Vec<f64>,
     spreads: RowSpreads,
     f32_sums: Vec<f32>,
@@ -145,7 +164,7 @@ impl IntegerConvolution {
             IntegerKernel::Ordered { mac, order, weights: weights.to_vec() }
         } else if bound.accumulator > mac.accumulator.max().unsigned_abs() {
             return None;
-        } else if let Some(avx2) = kernels.panels(&geometry) {
+        } else if let Some(avx2) = kernels.if_panels(&geometry).avx2() {
             let group = k * geometry.out_channels_per_group();
             let groups = weights.chunks_exact(group);
             match groups.clone().map(|group| BytePanels::new(avx2, group, k, activation)).collect() {
@@ -171,7 +190,7 @@ impl IntegerConvolution {
         match self.kernel {
             IntegerKernel::Ordered { .. } => Engine::Ordered,
             IntegerKernel::Portable { .. } => Engine::Portable,
-            IntegerKernel::Words { .. } | IntegerKernel::Bytes { .. } => Engine::Avx2,
+            IntegerKernel::Words { .. } | IntegerKernel::Bytes { .. } => Engine::Simd,
         }
     }
 
@@ -212,8 +231,7 @@ impl IntegerConvolution {
             byte_input.extend(input.iter().map(|&activation| groups[0].operand(activation)));
         }
         let mut overflows = 0;
-        for (group, pixels) in blocks(geometry) {
-            sums.clear();
+        for (group, pixels) in blocks(geometry, AVX2_TILES) {
             sums.resize(pixels.len() * n, 0);
             match &self.kernel {
                 IntegerKernel::Ordered { mac, order, weights } => {
@@ -249,6 +267,11 @@ impl IntegerConvolution {
     }
 }
 
+/// A bf16 is the upper half of an f32.
+fn single(value: bf16) -> f32 {
+    f32::from_bits(u32::from(value.to_bits()) << 16)
+}
+
 /// Every row of activations times every channel's weights.
 fn each_dot<A, S>(rows: &[A], weights: &[A], k: usize, sums: &mut [S], mut dot: impl FnMut(&[A], &[A]) -> S) {
     let pairs =
@@ -270,6 +293,7 @@ fn scatter<T: Copy>(output: &mut [T], channels: usize, pixels: Range<usize>, fir
 enum Bf16Kernel {
     Portable { weights: Vec<bf16> },
     Serial { groups: Vec<Bf16Panels> },
+    SerialAvx512 { groups: Vec<avx512::Bf16Panels> },
     Blocks { groups: Vec<Bf16BlockPanels> },
 }
 
@@ -280,6 +304,7 @@ pub struct Bf16Convolution {
     mac: Bf16Mac,
     order: ReductionOrder,
     kernel: Bf16Kernel,
+    vectors: Vectors,
 }
 
 impl Bf16Convolution {
@@ -298,23 +323,34 @@ impl Bf16Convolution {
             return None;
         }
         let groups = weights.chunks_exact(k * geometry.out_channels_per_group());
-        let fast = kernels.panels(&geometry).and_then(|avx2| {
+        let kernels = kernels.if_panels(&geometry);
+        let fast = kernels.avx2().and_then(|avx2| {
             if mac.is_native() {
-                let groups = groups.map(|group| Bf16Panels::new(avx2, group, k)).collect();
-                return Some(Bf16Kernel::Serial { groups });
+                return Some(match kernels.avx512() {
+                    Some(avx512) => {
+                        let groups = groups.map(|group| avx512::Bf16Panels::new(avx512, group, k)).collect();
+                        Bf16Kernel::SerialAvx512 { groups }
+                    }
+                    None => {
+                        let groups = groups.map(|group| Bf16Panels::new(avx2, group, k)).collect();
+                        Bf16Kernel::Serial { groups }
+                    }
+                });
             }
             let groups = groups.map(|group| Bf16BlockPanels::new(avx2, group, k, mac, order));
             Some(Bf16Kernel::Blocks { groups: groups.collect::<Option<_>>()? })
         });
         let kernel = fast.unwrap_or_else(|| Bf16Kernel::Portable { weights: weights.to_vec() });
-        Some(Self { geometry, mac, order, kernel })
+        Some(Self { geometry, mac, order, kernel, vectors: kernels.vectors() })
     }
 
     /// What executes it.
     pub fn engine(&self) -> Engine {
         match self.kernel {
             Bf16Kernel::Portable { .. } => Engine::Portable,
-            Bf16Kernel::Serial { .. } | Bf16Kernel::Blocks { .. } => Engine::Avx2,
+            Bf16Kernel::Serial { .. } | Bf16Kernel::SerialAvx512 { .. } | Bf16Kernel::Blocks { .. } => {
+                Engine::Simd
+            }
         }
     }
 
@@ -332,34 +368,25 @@ impl Bf16Convolution {
         let channels = self.geometry.output().channels;
         let mut copy = |pixels, first, sums: &[f32]| scatter(&mut output, channels, pixels, first, sums);
         self.run(input, &mut Scratch::default(), &mut copy);
+        output.iter_mut().for_each(|sum| *sum = self.mac.canonical(*sum));
         output
     }
 
-    /// Calls `emit(pixels, first channel, sums[pixel][channel])` for every block of outputs.
+    /// Calls `emit(pixels, first channel, sums[pixel][channel])` for every block of outputs; NaN is not yet
+    /// canonical.
     pub(super) fn run(
         &self,
         input: &[bf16],
         scratch: &mut Scratch,
         mut emit: impl FnMut(Range<usize>, usize, &[f32]),
     ) {
-        let Scratch { bf16_rows, f32_input, f32_rows, f64_input, f64_rows, spreads, f32_sums: sums, .. } =
-            scratch;
+        let Scratch { bf16_rows, f32_rows, f64_rows, spreads, f32_sums: sums, .. } = scratch;
         let (k, n) = (self.geometry.k(), self.geometry.out_channels_per_group());
-        // A bf16 is the upper half of an f32.
-        let singles = input.iter().map(|value| f32::from_bits(u32::from(value.to_bits()) << 16));
-        match &self.kernel {
-            Bf16Kernel::Portable { .. } => {}
-            Bf16Kernel::Serial { .. } => {
-                f32_input.clear();
-                f32_input.extend(singles);
-            }
-            Bf16Kernel::Blocks { .. } => {
-                f64_input.clear();
-                f64_input.extend(singles.map(f64::from));
-            }
-        }
-        for (group, pixels) in blocks(&self.geometry) {
-            sums.clear();
+        let (tile, exponents) = match &self.kernel {
+            Bf16Kernel::SerialAvx512 { .. } => (avx512::TILE_ROWS, self.vectors.run(Exponents::of(input))),
+            _ => (AVX2_TILES, Exponents::ALL),
+        };
+        for (group, pixels) in blocks(&self.geometry, tile) {
             sums.resize(pixels.len() * n, 0.0);
             match &self.kernel {
                 Bf16Kernel::Portable { weights } => {
@@ -370,16 +397,18 @@ impl Bf16Convolution {
                     });
                 }
                 Bf16Kernel::Serial { groups } => {
-                    let rows = self.geometry.rows(f32_input, group, &pixels, k, 0.0, f32_rows);
+                    let rows = self.geometry.rows_as(input, group, &pixels, single, f32_rows);
                     groups[group].multiply(rows, self.order.k_per_fold, sums);
                 }
+                Bf16Kernel::SerialAvx512 { groups } => {
+                    let rows = self.geometry.rows_as(input, group, &pixels, single, f32_rows);
+                    groups[group].multiply(rows, exponents, self.order.k_per_fold, sums);
+                }
                 Bf16Kernel::Blocks { groups } => {
-                    let rows = self.geometry.rows(f64_input, group, &pixels, k, 0.0, f64_rows);
+                    let double = |value| f64::from(single(value));
+                    let rows = self.geometry.rows_as(input, group, &pixels, double, f64_rows);
                     groups[group].multiply(rows, spreads, sums);
                 }
-            }
-            for sum in sums.iter_mut() {
-                *sum = self.mac.canonical(*sum);
             }
             emit(pixels, group * n, sums);
         }

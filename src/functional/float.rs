@@ -11,7 +11,7 @@ use crate::numerics::{
 use crate::tensor::{Data, Tensor};
 use crate::workload::{FeatureMap, Window};
 
-use super::avx2::Loops;
+use super::loops::Loops;
 
 /// One image's elements of an edge, NHWC, as stored.
 #[derive(Clone, Debug)]
@@ -240,31 +240,60 @@ pub(super) struct MaxPool {
     pub(super) window: Window,
 }
 
+/// Pools and stores one image.
+pub(super) struct PoolLoops<'a> {
+    pub(super) pool: MaxPool,
+    pub(super) input: Reals<'a>,
+    pub(super) output: &'a mut Stored,
+}
+
+impl Loops for PoolLoops<'_> {
+    /// The position of the first NaN on a grid, if any.
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run(self) -> Option<usize> {
+        let Self { pool, input, output } = self;
+        // A loop per format, so that none decides it element by element.
+        match input {
+            Reals::Bf16(values) => pool.run(values, |value| value.to_f32(), output),
+            Reals::Grid { values, scale } => pool.run(values, |value| f32::from(value) / scale, output),
+        }
+    }
+}
+
 impl MaxPool {
-    /// The largest tap inside the image of each window and channel, NHWC.
-    pub(super) fn run(self, input: Reals<'_>) -> impl Iterator<Item = f32> + Clone {
-        let Self { input: FeatureMap { height, width, channels }, output, window } = self;
+    /// Stores the largest tap inside the image of each window and channel, NHWC.
+    #[inline(always)]
+    fn run<T: Copy>(self, input: &[T], real: impl Fn(T) -> f32, output: &mut Stored) -> Option<usize> {
+        let Self { input: FeatureMap { height, width, channels }, output: to, window } = self;
         let Window { kernel, stride, padding, .. } = window;
         // Positions of a window's taps along one direction, those in the padding left out.
         let taps = |out: usize, stride: usize, kernel: usize, before: usize, size: usize| {
             let first = out * stride;
             first.max(before) - before..(first + kernel - before).min(size)
         };
-        (0..output.elements()).map(move |element| {
-            let (pixel, channel) = (element / channels, element % channels);
-            let (y, x) = (pixel / output.width, pixel % output.width);
-            let rows = taps(y, stride.height, kernel.height, padding.top, height);
-            let columns = taps(x, stride.width, kernel.width, padding.left, width);
-            rows.flat_map(|row| {
-                columns.clone().map(move |column| (row * width + column) * channels + channel)
-            })
-            .map(|tap| input.at(tap))
-            .fold(f32::NEG_INFINITY, maximum)
-        })
+        let mut largest = vec![0.0; channels];
+        let mut nan = None;
+        for pixel in 0..to.height * to.width {
+            let (y, x) = (pixel / to.width, pixel % to.width);
+            largest.fill(f32::NEG_INFINITY);
+            for row in taps(y, stride.height, kernel.height, padding.top, height) {
+                for column in taps(x, stride.width, kernel.width, padding.left, width) {
+                    let values = &input[(row * width + column) * channels..][..channels];
+                    for (largest, &value) in largest.iter_mut().zip(values) {
+                        *largest = maximum(*largest, real(value));
+                    }
+                }
+            }
+            nan = nan.or(output.store(pixel * channels, largest.iter().copied()));
+        }
+        nan
     }
 }
 
 /// IEEE 754-2019 maximum: NaN if either is one (here the canonical one), and +0 above −0.
+#[inline(always)] // into loops compiled for AVX2
 fn maximum(a: f32, b: f32) -> f32 {
     if a.is_nan() || b.is_nan() {
         CANONICAL_NAN
@@ -287,7 +316,8 @@ pub(super) fn global_average_pool(input: Reals<'_>, channels: usize) -> impl Ite
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::functional::avx2::Avx2;
+    use crate::functional::convolution::Kernels;
+    use crate::functional::loops::Vectors;
     use crate::numerics::QuantizerKind;
     use crate::workload::{Padding, Size};
 
@@ -317,19 +347,17 @@ mod tests {
             for scale in [1.0, 0.3, 1e30] {
                 let expected: Vec<i16> =
                     values.iter().map(|&value| grid.quantize(value, scale).unwrap() as i16).collect();
-                let quantize = |avx2: Option<Avx2>| {
+                let quantize = |vectors: Vectors| {
                     let mut quantized = vec![0; values.len()];
                     let (values, to) = (values.iter().copied(), &mut quantized);
                     let quantize = Quantize { grid, scale, values, quantized: to };
-                    let nan = match avx2 {
-                        Some(avx2) => avx2.run(quantize),
-                        None => quantize.run(),
-                    };
+                    let nan = vectors.run(quantize);
                     assert_eq!(nan, None);
                     quantized
                 };
-                assert_eq!(quantize(None), expected, "{grid:?} {scale}");
-                assert_eq!(quantize(Avx2::detect()), expected, "{grid:?} {scale}");
+                for kernels in [Kernels::Portable, Kernels::Avx2, Kernels::Fastest] {
+                    assert_eq!(quantize(kernels.vectors()), expected, "{grid:?} {scale} {kernels:?}");
+                }
             }
         }
     }
@@ -368,7 +396,10 @@ mod tests {
         let pool =
             MaxPool { input: input_shape, output: FeatureMap { height, width, ..input_shape }, window };
         let input: Vec<bf16> = input.iter().map(|&value| bf16::from_f32(value)).collect();
-        pool.run(Reals::Bf16(&input)).collect()
+        let mut output = Stored::new(Store::F32, pool.output.elements());
+        assert_eq!(PoolLoops { pool, input: Reals::Bf16(&input), output: &mut output }.run(), None);
+        let Stored::F32(values) = output else { panic!("f32 expected") };
+        values
     }
 
     #[test]

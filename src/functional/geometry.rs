@@ -108,7 +108,28 @@ impl Geometry {
         }
         rows.resize(pixels.len() * row_length, zero);
         for (pixel, row) in pixels.clone().zip(rows.chunks_exact_mut(row_length)) {
-            self.gather(input, group, pixel, zero, row);
+            self.gather(input, group, pixel, zero, row, <[T]>::copy_from_slice);
+        }
+        rows
+    }
+
+    /// The same with rows of K operands of another type; padding taps are the default operand.
+    pub(super) fn rows_as<'a, T: Copy, U: Copy + Default>(
+        &self,
+        input: &[T],
+        group: usize,
+        pixels: &Range<usize>,
+        convert: impl Fn(T) -> U,
+        rows: &'a mut Vec<U>,
+    ) -> &'a [U] {
+        let zero = U::default();
+        rows.resize(pixels.len() * self.k(), zero);
+        for (pixel, row) in pixels.clone().zip(rows.chunks_exact_mut(self.k())) {
+            self.gather(input, group, pixel, zero, row, |row, input| {
+                for (operand, &value) in row.iter_mut().zip(input) {
+                    *operand = convert(value);
+                }
+            });
         }
         rows
     }
@@ -122,8 +143,16 @@ impl Geometry {
         (0..self.groups).flat_map(of_group).collect()
     }
 
-    /// Writes one window to the first K elements of `row`.
-    fn gather<T: Copy>(&self, input: &[T], group: usize, pixel: usize, zero: T, row: &mut [T]) {
+    /// Writes one window to the first K elements of `row`, run by run.
+    fn gather<T, U: Copy>(
+        &self,
+        input: &[T],
+        group: usize,
+        pixel: usize,
+        zero: U,
+        row: &mut [U],
+        copy: impl Fn(&mut [U], &[T]),
+    ) {
         let Window { kernel, stride, dilation, padding } = self.window;
         let channels = self.in_channels_per_group();
         // Neighboring taps of one window row are neighbors in memory, and then one run.
@@ -149,7 +178,7 @@ impl Geometry {
                 let inside = (first - start) * channels..(last - start) * channels;
                 run[..inside.start].fill(zero);
                 run[inside.end..].fill(zero);
-                run[inside.clone()].copy_from_slice(&input[from..from + inside.len()]);
+                copy(&mut run[inside.clone()], &input[from..from + inside.len()]);
             }
         }
     }

@@ -5,10 +5,10 @@ use std::ops::Range;
 use crate::numerics::{F32Rne, QuantizedAdd, Requantization};
 use crate::workload::{FeatureMap, Window};
 
-use super::avx2::{Avx2, Loops, run_loops};
 use super::convolution::{IntegerConvolution, Scratch};
 use super::float::{LargestMagnitude, Stored};
 use super::float_operators::FloatStep;
+use super::loops::{Loops, Vectors};
 
 /// A layer ready to run.
 #[derive(Clone, Debug)]
@@ -49,15 +49,15 @@ impl ImportedStep {
         second: Option<&Stored>,
         output: &mut Stored,
         scratch: &mut Scratch,
-        avx2: Option<Avx2>,
+        vectors: Vectors,
     ) -> Result<Seen, usize> {
         match self {
-            Self::Convolution(step) => return Ok(step.run(integers(input), output, scratch, avx2)),
+            Self::Convolution(step) => return Ok(step.run(integers(input), output, scratch, vectors)),
             Self::Float(step) => step.run(input, second, output)?,
             Self::Add(add) => {
                 let second = second.map_or(&[][..], integers);
                 let sum = integers_mut(output);
-                run_loops(avx2, AddLoops { add: *add, first: integers(input), second, sum });
+                vectors.run(AddLoops { add: *add, first: integers(input), second, sum });
             }
             Self::MaxPool { input: from, output: to, window } => {
                 integer_max_pool(integers(input), *from, *to, *window, integers_mut(output));
@@ -84,13 +84,13 @@ impl ImportedStep {
 }
 
 impl AffineStep {
-    fn run(&self, input: &[i16], output: &mut Stored, scratch: &mut Scratch, avx2: Option<Avx2>) -> Seen {
+    fn run(&self, input: &[i16], output: &mut Stored, scratch: &mut Scratch, vectors: Vectors) -> Seen {
         let channels = self.bias.len();
         let window_sums = self.window_sums.as_ref().map(|sums| sums.accumulators(input).0);
         let mut seen = Seen::default();
         let mut corrected = Vec::new();
         seen.overflows = self.convolution.run(input, scratch, |pixels, first, sums| {
-            seen.largest = u64::from(run_loops(avx2, LargestMagnitude(sums))).max(seen.largest);
+            seen.largest = u64::from(vectors.run(LargestMagnitude(sums))).max(seen.largest);
             let sums = match &window_sums {
                 None => sums,
                 Some(window_sums) => {
@@ -106,7 +106,7 @@ impl AffineStep {
                     (Some(Requantization::F32Rne(grid, ratios)), Stored::Integer(values)) => {
                         let (grid, ratios) = (*grid, &ratios[first..first + n]);
                         let values = &mut values[at];
-                        run_loops(avx2, Requantize { grid, ratios, bias, sums, values });
+                        vectors.run(Requantize { grid, ratios, bias, sums, values });
                     }
                     (Some(requantization), Stored::Integer(values)) => {
                         let sums = sums.iter().zip(bias).zip(first..);

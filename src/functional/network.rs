@@ -3,6 +3,7 @@
 mod operands;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use half::bf16;
 use rayon::prelude::*;
@@ -18,15 +19,15 @@ use crate::workload::{
     Network, Normalization, Operands, Operation, Params, QuantizerId, Stored as StoredAs, Weights,
 };
 
-use super::avx2::{Avx2, Loops, run_loops};
 use super::convolution::{Bf16Convolution, Engine, IntegerConvolution, Kernels, Scratch};
 use super::error::ExecutionError;
 use super::float::{
-    Block, LargestMagnitude, MaxPool, PostProcess, Quantize, Reals, Stored, global_average_pool,
+    Block, LargestMagnitude, MaxPool, PoolLoops, PostProcess, Quantize, Reals, Stored, global_average_pool,
 };
 use super::float_operators::{FloatStep, quantize};
 use super::geometry::Geometry;
 use super::imported::{AffineStep, ImportedStep, integers_mut};
+use super::loops::Vectors;
 
 pub use operands::Activations;
 
@@ -133,7 +134,7 @@ pub struct Executable {
     layers: Vec<Prepared>,
     /// How an image that is stored in integers is quantized.
     image: Option<(QuantizeLinear, f32)>,
-    avx2: Option<Avx2>,
+    vectors: Vectors,
 }
 
 /// Memory in which one thread executes images; reused from image to image.
@@ -210,7 +211,7 @@ impl Executable {
             })
         });
         let layers = layers.collect::<Result<_, _>>()?;
-        Ok(Self { edges: edges.collect(), layers, image: params.image(), avx2: kernels.avx2() })
+        Ok(Self { edges: edges.collect(), layers, image: params.image(), vectors: kernels.vectors() })
     }
 
     /// How each layer of the network is executed, in order; None for pools.
@@ -292,7 +293,7 @@ impl Executable {
         if let Step::Imported(step) = &layer.step {
             let second = layer.shortcut.map(|edge| &before[edge]);
             let seen = step
-                .run(&before[layer.input], second, output, scratch, self.avx2)
+                .run(&before[layer.input], second, output, scratch, self.vectors)
                 .map_err(|index| self.not_a_number(&layer.name, layer.output, index))?;
             return Ok(LayerStatistics { overflows: seen.overflows, largest_accumulator: seen.largest });
         }
@@ -315,21 +316,22 @@ impl Executable {
                 };
                 let largest = &mut statistics.largest_accumulator;
                 statistics.overflows = convolution.run(input, scratch, |pixels, first, sums| {
-                    *largest = u64::from(self.run_loops(LargestMagnitude(sums))).max(*largest);
+                    *largest = u64::from(self.vectors.run(LargestMagnitude(sums))).max(*largest);
                     let to_f32 = |sum| sum as f32;
                     let output = &mut *output;
-                    note(self.run_loops(Block { post, pixels, first, sums, to_f32, shortcut, output }));
+                    note(self.vectors.run(Block { post, pixels, first, sums, to_f32, shortcut, output }));
                 });
             }
             Step::Bf16 { convolution, post } => {
                 convolution.run(bf16_values(&before[layer.input]), scratch, |pixels, first, sums| {
                     let to_f32 = |sum| sum;
                     let output = &mut *output;
-                    note(self.run_loops(Block { post, pixels, first, sums, to_f32, shortcut, output }));
+                    note(self.vectors.run(Block { post, pixels, first, sums, to_f32, shortcut, output }));
                 });
             }
             Step::MaxPool(pool) => {
-                note(output.store(0, pool.run(reals(&before[layer.input]))));
+                let input = reals(&before[layer.input]);
+                note(self.vectors.run(PoolLoops { pool: *pool, input, output }));
             }
             Step::GlobalAveragePool { channels } => {
                 let means = global_average_pool(reals(&before[layer.input]), *channels);
@@ -348,17 +350,13 @@ impl Executable {
         match values {
             Reals::Bf16(values) => {
                 let values = values.iter().map(|value| value.to_f32());
-                self.run_loops(Quantize { grid, scale, values, quantized })
+                self.vectors.run(Quantize { grid, scale, values, quantized })
             }
             Reals::Grid { values, scale: stored } => {
                 let values = values.iter().map(|&value| f32::from(value) / stored);
-                self.run_loops(Quantize { grid, scale, values, quantized })
+                self.vectors.run(Quantize { grid, scale, values, quantized })
             }
         }
-    }
-
-    fn run_loops<L: Loops>(&self, loops: L) -> L::Output {
-        run_loops(self.avx2, loops)
     }
 
     fn not_a_number(&self, layer: &str, edge: usize, index: usize) -> ExecutionError {
@@ -373,16 +371,18 @@ impl Executable {
         image: impl Fn(usize) -> Vec<f32> + Sync,
         take: impl Fn(&Workspace, Outputs) -> Result<T, ExecutionError> + Sync,
     ) -> Result<Vec<T>, ExecutionError> {
-        let taken: Vec<_> = (0..count)
-            .into_par_iter()
-            .map_init(
-                || self.workspace(),
-                |workspace, index| {
-                    let outputs = self.run_in(workspace, &image(index));
-                    outputs.and_then(|outputs| take(workspace, outputs))
-                },
-            )
-            .collect();
+        // As many workspaces as images run at once: a fresh one costs its page faults.
+        let idle = Mutex::new(Vec::new());
+        let idle = || idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = |index| {
+            let workspace = idle().pop();
+            let mut workspace = workspace.unwrap_or_else(|| self.workspace());
+            let outputs = self.run_in(&mut workspace, &image(index));
+            let taken = outputs.and_then(|outputs| take(&workspace, outputs));
+            idle().push(workspace);
+            taken
+        };
+        let taken: Vec<_> = (0..count).into_par_iter().with_max_len(1).map(one).collect();
         let image_error = |(index, taken): (usize, Result<T, ExecutionError>)| {
             taken.map_err(|source| ExecutionError::Image { index, source: Box::new(source) })
         };

@@ -9,7 +9,8 @@ use half::bf16;
 use crate::mapping::{Join, ReductionOrder};
 use crate::numerics::{Bf16Mac, LaneSum};
 
-use super::{Avx2, Loops};
+use super::Avx2;
+use crate::functional::loops::Loops;
 
 /// Output channels per panel: two vectors of f64.
 const PANEL: usize = 8;

@@ -27,23 +27,10 @@ pub(super) struct IntegerOperands<'a> {
 impl Lowerer<'_> {
     pub(super) fn qlinear_conv(&mut self, node: &Node) -> Outcome<String> {
         node.only(&["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"])?;
-        let (input, dims, x) = self.input_grid(node.input(0), node.input(1), node.input(2))?;
-        let y = self.grid(node.input(6), node.input(7))?;
-        let (format, constant, values) = self.weights(node.input(3))?;
-        let layout = self.convolution_layout(node, input, &dims, &constant.dims)?;
-        let channels = layout.output.channels;
-        let scales = per_channel(self.scales(node.input(4))?, channels, "weight scales")?;
-        let (_, zero_points) = self.zero_points(node.input(5), format, channels)?;
-        let operands = IntegerOperands {
-            input: (input, x.grid.format()),
-            input_zero_point: x.grid.zero_point(),
-            weights: (format, values),
-            weight_zero_points: zero_points.iter().map(|&value| value as i16).collect(),
-            bias: self.integer_bias(node.input(8), channels)?,
-            requantization: Some(self.requantization(x.scale, &scales, y, full(y))?),
-        };
-        let prepared = affine(&layout, operands)?;
-        Ok(self.affine_layer(node.output(), layout, prepared))
+        let output = [6, 7].map(|index| node.input(index));
+        self.requantized(node, node.input(8), output, |lowerer, input, dims, weights| {
+            lowerer.convolution_layout(node, input, dims, weights)
+        })
     }
 
     pub(super) fn conv_integer(&mut self, node: &Node) -> Outcome<String> {
@@ -55,23 +42,10 @@ impl Lowerer<'_> {
 
     pub(super) fn qlinear_matmul(&mut self, node: &Node) -> Outcome<String> {
         node.only(&[])?;
-        let (input, dims, x) = self.input_grid(node.input(0), node.input(1), node.input(2))?;
-        let y = self.grid(node.input(6), node.input(7))?;
-        let (format, constant, values) = self.weights(node.input(3))?;
-        let layout = self.product_layout(input, &dims, &constant.dims, Transposed::No)?;
-        let channels = layout.output.channels;
-        let scales = per_channel(self.scales(node.input(4))?, channels, "weight scales")?;
-        let (_, zero_points) = self.zero_points(node.input(5), format, channels)?;
-        let operands = IntegerOperands {
-            input: (input, x.grid.format()),
-            input_zero_point: x.grid.zero_point(),
-            weights: (format, values),
-            weight_zero_points: zero_points.iter().map(|&value| value as i16).collect(),
-            bias: vec![0; channels],
-            requantization: Some(self.requantization(x.scale, &scales, y, full(y))?),
-        };
-        let prepared = affine(&layout, operands)?;
-        Ok(self.affine_layer(node.output(), layout, prepared))
+        let output = [6, 7].map(|index| node.input(index));
+        self.requantized(node, None, output, |lowerer, input, dims, weights| {
+            lowerer.product_layout(input, dims, weights, Transposed::No)
+        })
     }
 
     pub(super) fn matmul_integer(&mut self, node: &Node) -> Outcome<String> {
@@ -114,10 +88,25 @@ impl Lowerer<'_> {
         if node.input(7).is_none() {
             return Err("a float result is not supported; expected an output scale".to_owned());
         }
+        let output = [7, 8].map(|index| node.input(index));
+        self.requantized(node, node.input(6), output, |lowerer, input, dims, weights| {
+            lowerer.product_layout(input, dims, weights, transposed(node))
+        })
+    }
+
+    /// QLinearConv, QLinearMatMul and QGemm: two operands with scales and zero points, int32 bias if there is
+    /// one, and the output's scale and zero point. `layout` as in [`Self::sums`].
+    fn requantized(
+        &mut self,
+        node: &Node,
+        bias: Option<&str>,
+        [scale, zero_point]: [Option<&str>; 2],
+        layout: impl FnOnce(&Self, EdgeId, &[usize], &[usize]) -> Outcome<Layout>,
+    ) -> Outcome<String> {
         let (input, dims, x) = self.input_grid(node.input(0), node.input(1), node.input(2))?;
-        let y = self.grid(node.input(7), node.input(8))?;
+        let y = self.grid(scale, zero_point)?;
         let (format, constant, values) = self.weights(node.input(3))?;
-        let layout = self.product_layout(input, &dims, &constant.dims, transposed(node))?;
+        let layout = layout(self, input, &dims, &constant.dims)?;
         let channels = layout.output.channels;
         let scales = per_channel(self.scales(node.input(4))?, channels, "weight scales")?;
         let (_, zero_points) = self.zero_points(node.input(5), format, channels)?;
@@ -126,7 +115,7 @@ impl Lowerer<'_> {
             input_zero_point: x.grid.zero_point(),
             weights: (format, values),
             weight_zero_points: zero_points.iter().map(|&value| value as i16).collect(),
-            bias: self.integer_bias(node.input(6), channels)?,
+            bias: self.integer_bias(bias, channels)?,
             requantization: Some(self.requantization(x.scale, &scales, y, full(y))?),
         };
         let prepared = affine(&layout, operands)?;

@@ -417,7 +417,7 @@ def operators(folder, rng, sizes, rounds, tag=""):
             matrix(folder, f"{tag}qgemm-{kind}-{index}", rng, "QGemm", (kind, kind), style)
             add_and_pool(folder, f"{tag}add-pool-{kind}-{index}", rng, kind, style, size)
         for kinds in (("s8", "s8"), ("u8", "s8"), ("u8", "u8")):
-            if kinds[0] == "u8":  # ONNX Runtime's ConvInteger takes uint8 activations
+            if kinds[0] == "u8":  # s8: shapes.py
                 conv_integer(folder, f"{tag}convinteger-{'-'.join(kinds)}-{index}", rng, kinds, style, size)
             matrix(folder, f"{tag}matmulinteger-{'-'.join(kinds)}-{index}", rng, "MatMulInteger", kinds, style)
 

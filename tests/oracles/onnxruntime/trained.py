@@ -52,7 +52,7 @@ class TraceGraph(Builder):
         self.values, self.bits, self.layers = values, bits, []
 
     def quantized(self, x, quantizer, bits, signed):
-        """AQT legacy: (uint8, its zero point), because ONNX Runtime's ConvInteger takes uint8."""
+        """AQT legacy: (uint8, its zero point), so that signed and unsigned operands take one path in ONNX Runtime."""
         t = self.op("Mul", [x, self.constant(self.values[quantizer + ".scale"].reshape(()))])
         if signed:
             bound = F32(2 ** (bits - 1) - 1)
