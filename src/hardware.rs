@@ -25,5 +25,5 @@ pub use mac::{LaneAxis, MacUnit};
 pub use output_drain::OutputDrain;
 pub use rational::Rational;
 pub use raw::schema;
-pub use scratchpad::Scratchpad;
+pub use scratchpad::{Layout, Scratchpad};
 pub use vector::VectorUnit;

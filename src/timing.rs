@@ -6,6 +6,7 @@
 #![deny(clippy::cast_possible_truncation)]
 
 mod actions;
+mod banks;
 mod causes;
 mod counters;
 mod memory;

@@ -152,6 +152,8 @@ pub struct SimulatedLayer {
     pub stall_cycles: i64,
     /// The cycles by cause, in the order of [`CYCLE_CAUSES`]; they add up to `cycles`.
     pub cycles_by_cause: [i64; 7],
+    /// Cycles in which the arrays wait for banks; part of the stall.
+    pub bank_wait_cycles: u64,
     /// Where the layer stands under the design's roof; None off the array.
     pub roofline: Option<Roofline>,
     /// macs / (peak · cycles), 0 to 1.
@@ -354,6 +356,7 @@ fn simulated_layer(
         compute_cycles: timing.compute_cycles.0,
         stall_cycles: timing.stall_cycles(),
         cycles_by_cause: by_cause(causes),
+        bank_wait_cycles: timing.bank_waits.0,
         utilization: timing.utilization(),
         mapping_utilization: timing.mapping_utilization.unwrap_or(0.0),
         actions,

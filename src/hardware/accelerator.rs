@@ -12,7 +12,7 @@ use super::dataflow::Dataflow;
 use super::dram::Dram;
 use super::mac::MacUnit;
 use super::raw::{RawAccelerator, RawMac, RawVersion};
-use super::scratchpad::{LineBuffer, Scratchpad};
+use super::scratchpad::{Contents, Layout, Scratchpad};
 use super::vector::VectorUnit;
 
 macro_rules! designs {
@@ -75,6 +75,8 @@ impl Accelerator {
         let frequency_hz = integer(file, &raw.frequency_hz, MIN_FREQUENCY_HZ..=MAX_FREQUENCY_HZ)?;
         let scratchpad = &raw.scratchpad;
         let array = Array::new(file, &raw.array)?;
+        let activation = Scratchpad::new(file, &scratchpad.activation, Contents::Activations)?;
+        check_layout(file, scratchpad.activation.layout.as_ref(), activation.layout(), array.dataflows())?;
         Ok(Self {
             name,
             frequency_hz,
@@ -83,9 +85,9 @@ impl Accelerator {
             technology,
             macs: macs(file, &raw.mac, array.dataflows())?,
             array,
-            activation: Scratchpad::new(file, &scratchpad.activation, LineBuffer::Later)?,
-            weight: Scratchpad::new(file, &scratchpad.weight, LineBuffer::Never)?,
-            accumulator: Scratchpad::new(file, &scratchpad.accumulator, LineBuffer::Never)?,
+            activation,
+            weight: Scratchpad::new(file, &scratchpad.weight, Contents::Other)?,
+            accumulator: Scratchpad::new(file, &scratchpad.accumulator, Contents::Other)?,
             dram: Dram::new(file, &raw.dram, frequency_hz)?,
             vector: VectorUnit::new(file, &raw.vector)?,
             description: raw.description,
@@ -192,6 +194,22 @@ fn macs(
         return Err(file.error_in_file("a design has at least one `[[mac]]`"));
     }
     Ok(macs)
+}
+
+/// Other dataflows take operands of many pixels at once, whose banks depend on where rows end.
+fn check_layout(
+    file: &SourceFile,
+    name: Option<&Spanned<String>>,
+    layout: Layout,
+    dataflows: &[Dataflow],
+) -> Result<(), SourceError> {
+    match name {
+        Some(name) if layout == Layout::Pixels && dataflows != [Dataflow::Ws] => {
+            let message = "`pixels`: bank conflicts are counted for `dataflows = [\"ws\"]` only; expected `ideal` or `spread`";
+            Err(file.error(name.span(), message))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -664,6 +682,16 @@ ops_per_cycle = 1
             ),
             Case("banks = 4", "banks = 0", "`scratchpad.weight.banks`: 0: expected 1 to"),
             Case(
+                "banks = 4",
+                "banks = 4\nlayout = \"pixels\"",
+                "`scratchpad.weight.layout`: `pixels`: a layout of `[scratchpad.activation]` only; expected `ideal` or `spread`",
+            ),
+            Case(
+                "banks = 4",
+                "banks = 4\nlayout = \"rows\"",
+                "unknown value `rows`: expected one of `ideal`, `spread`, `pixels`",
+            ),
+            Case(
                 "width_bits = 128",
                 "width_bits = 12",
                 "`scratchpad.weight.width_bits`: 12: expected a multiple of 8",
@@ -702,5 +730,16 @@ ops_per_cycle = 1
             + &SMALL[SMALL.find("[scratchpad.activation]").unwrap()..];
         let error = parse(&no_mac).unwrap_err().to_string();
         assert_eq!(error, "folder/d.toml: a design has at least one `[[mac]]`");
+    }
+
+    #[test]
+    fn conflicts_between_pixels_are_counted_for_one_dataflow() {
+        let pixels = SMALL.replacen("bytes = 65536", "bytes = 65536\nlayout = \"pixels\"", 1);
+        assert_eq!(parse(&pixels).unwrap().activation().layout(), Layout::Pixels);
+        let error = parse(&pixels.replace("[\"ws\"]", "[\"ws\", \"os\"]")).unwrap_err().to_string();
+        assert!(
+            error.contains("`scratchpad.activation.layout`: `pixels`: bank conflicts are counted for"),
+            "{error}"
+        );
     }
 }

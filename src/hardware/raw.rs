@@ -106,6 +106,8 @@ pub(super) struct RawScratchpad {
     pub(super) width_bits: Spanned<i64>,
     pub(super) double_buffered: Option<bool>,
     pub(super) line_buffer: Option<Spanned<bool>>,
+    #[schemars(extend("enum" = ["ideal", "spread", "pixels"]))]
+    pub(super) layout: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -2,20 +2,38 @@
 
 use crate::source::{SourceError, SourceFile, Spanned};
 
-use super::check::integer;
+use super::check::{integer, one_of};
 use super::raw::RawScratchpad;
 
 const MIN_BYTES: i64 = 1 << 10;
 const MAX_BYTES: i64 = 4 << 30;
 const MAX_WIDTH_BITS: i64 = 8192;
 
-/// Whether a scratchpad may hold overlapping windows' rows once.
-#[derive(Clone, Copy)]
-pub(super) enum LineBuffer {
-    /// The activation scratchpad: in a later version.
-    Later,
-    /// The other two: never.
-    Never,
+/// What a scratchpad holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contents {
+    /// Tensors.
+    Activations,
+    /// Anything else.
+    Other,
+}
+
+/// Where a scratchpad's words lie, and with it how many of them its banks serve in a cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layout {
+    /// Not said: whatever the arrays take in a cycle is served in one.
+    Ideal,
+    /// What the arrays take in a cycle lies spread evenly over the banks, a word of each per cycle.
+    Spread,
+    /// A pixel's channels begin a word of their own, pixels follow each other row by row, and a word lies in bank
+    /// address mod banks.
+    Pixels,
+}
+
+impl Layout {
+    /// All, by their names in a design file.
+    pub(super) const NAMED: [(&str, Self); 3] =
+        [("ideal", Self::Ideal), ("spread", Self::Spread), ("pixels", Self::Pixels)];
 }
 
 /// One scratchpad: banks of equal size, each a single SRAM macro.
@@ -25,6 +43,7 @@ pub struct Scratchpad {
     banks: u64,
     width_bits: u32,
     double_buffered: bool,
+    layout: Layout,
 }
 
 impl Scratchpad {
@@ -35,9 +54,9 @@ impl Scratchpad {
     pub(super) fn new(
         file: &SourceFile,
         raw: &RawScratchpad,
-        line_buffer: LineBuffer,
+        contents: Contents,
     ) -> Result<Self, SourceError> {
-        check_line_buffer(file, raw.line_buffer.as_ref(), line_buffer)?;
+        check_line_buffer(file, raw.line_buffer.as_ref(), contents)?;
         let bytes: u64 = integer(file, &raw.bytes, MIN_BYTES..=MAX_BYTES)?;
         let width_bits: u32 = integer(file, &raw.width_bits, 8..=MAX_WIDTH_BITS)?;
         if !width_bits.is_multiple_of(8) {
@@ -54,7 +73,8 @@ impl Scratchpad {
             );
             return Err(file.error(span, message));
         }
-        Ok(Self { bytes, banks, width_bits, double_buffered: raw.double_buffered.unwrap_or(true) })
+        let double_buffered = raw.double_buffered.unwrap_or(true);
+        Ok(Self { bytes, banks, width_bits, double_buffered, layout: layout(file, raw, contents)? })
     }
 
     /// Capacity of all banks, both halves of a double buffer included.
@@ -70,6 +90,11 @@ impl Scratchpad {
     /// Bits of one access of one bank.
     pub fn width_bits(&self) -> u32 {
         self.width_bits
+    }
+
+    /// Where words lie.
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// Capacity of one bank, a whole number of words.
@@ -93,16 +118,28 @@ impl Scratchpad {
     }
 }
 
+fn layout(file: &SourceFile, raw: &RawScratchpad, contents: Contents) -> Result<Layout, SourceError> {
+    let Some(name) = &raw.layout else { return Ok(Layout::Ideal) };
+    match (one_of(file, name, &Layout::NAMED)?, contents) {
+        (Layout::Pixels, Contents::Other) => {
+            let message =
+                "`pixels`: a layout of `[scratchpad.activation]` only; expected `ideal` or `spread`";
+            Err(file.error(name.span(), message))
+        }
+        (layout, _) => Ok(layout),
+    }
+}
+
 fn check_line_buffer(
     file: &SourceFile,
     value: Option<&Spanned<bool>>,
-    line_buffer: LineBuffer,
+    contents: Contents,
 ) -> Result<(), SourceError> {
-    match (value, line_buffer) {
-        (Some(value), LineBuffer::Never) => {
+    match (value, contents) {
+        (Some(value), Contents::Other) => {
             Err(file.error(value.span(), "a key of `[scratchpad.activation]` only; leave it out"))
         }
-        (Some(value), LineBuffer::Later) if *value.get_ref() => {
+        (Some(value), Contents::Activations) if *value.get_ref() => {
             Err(file.error(value.span(), "`true`: not in this version; expected `false`"))
         }
         _ => Ok(()),

@@ -120,6 +120,10 @@ pub fn simulation_table(simulation: &Simulation, columns: SimulationColumns) -> 
         format!("cycles by cause: {}", shares.join(", ")),
         format!("energy is modelled energy; left out: {}", simulation.energy_excluded.join("; ")),
     ];
+    let bank_waits: u64 = simulation.layers.iter().map(|layer| layer.bank_wait_cycles).sum();
+    if bank_waits > 0 {
+        notes.insert(2, format!("of the memory stall, {bank_waits} cycles wait for banks of a scratchpad"));
+    }
     notes.extend(simulation.energy_notes.iter().cloned());
     Table {
         title: format!(
@@ -198,6 +202,7 @@ fn layer_json(layer: &SimulatedLayer) -> Value {
         "compute_cycles": layer.compute_cycles,
         "stall_cycles": layer.stall_cycles,
         "cycles_by_cause": causes_json(&layer.cycles_by_cause),
+        "bank_wait_cycles": layer.bank_wait_cycles,
         "roofline": layer.roofline.map(|roofline| json!({
             "intensity_op_per_byte": roofline.intensity_op_per_byte,
             "peak_ops_per_s": roofline.peak_ops_per_s,
