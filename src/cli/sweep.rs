@@ -4,14 +4,19 @@ mod run;
 
 use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Subcommand;
 use indicatif::ProgressBar;
+use rayon::prelude::*;
 
 use crate::explore::{Objective, PointSpec, Status, Sweep, Workbench};
-use crate::sweep::{self, Failed, ResultFolder};
+use crate::sweep::{self, Failed, PointFormats, ResultFolder};
 
 use super::{Answer, Failure, note, print};
+
+/// How long points are computed for an estimate of the time.
+const LONGEST_SAMPLE: Duration = Duration::from_millis(300);
 
 /// More points than this are computed or listed only when asked twice.
 const MOST_WITHOUT_YES: u64 = 100_000;
@@ -42,6 +47,8 @@ enum Command {
         /// What the fronts are of
         #[command(flatten)]
         objectives: Objectives,
+        #[command(flatten)]
+        formats: Formats,
         /// Compute points that failed before again
         #[arg(long)]
         retry_failed: bool,
@@ -81,6 +88,8 @@ enum Command {
         /// What the fronts are of
         #[command(flatten)]
         objectives: Objectives,
+        #[command(flatten)]
+        formats: Formats,
     },
 }
 
@@ -91,16 +100,30 @@ struct Objectives {
     objectives: Vec<Objective>,
 }
 
+#[derive(Clone, Debug, clap::Args)]
+struct Formats {
+    /// Write results.parquet too: points.csv with typed columns (built with the feature `parquet`)
+    #[arg(long)]
+    parquet: bool,
+}
+
+impl Formats {
+    fn chosen(&self) -> Result<PointFormats, Failure> {
+        if self.parquet { Ok(PointFormats::with_parquet()?) } else { Ok(PointFormats::Csv) }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.command {
         Command::Check { sweep } => check(sweep),
-        Command::Run { sweep, out, objectives, retry_failed, yes } => {
+        Command::Run { sweep, out, objectives, formats, retry_failed, yes } => {
+            let formats = formats.chosen()?;
             let (sweep, workbench) = sweep::load(sweep)?;
             if !yes {
                 refuse_many(&sweep)?;
             }
             let failed = if *retry_failed { Failed::ComputedAgain } else { Failed::Kept };
-            run::run(sweep, workbench, out, &objectives.objectives, failed)
+            run::run(sweep, workbench, out, &objectives.objectives, failed, formats)
         }
         Command::Expand { sweep, yes } => {
             let (sweep, workbench) = sweep::load(sweep)?;
@@ -113,11 +136,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
             let entries = entries(point, points.as_deref())?;
             compute(entries, out)
         }
-        Command::Merge { results, points, objectives } => {
+        Command::Merge { results, points, objectives, formats } => {
+            let formats = formats.chosen()?;
             let folder = ResultFolder::read(results)?;
             let expected = points.as_deref().map(expected_ids).transpose()?;
             folder.warnings().iter().for_each(|warning| note(warning));
-            let summary = sweep::write_tables(&folder, results, expected, &objectives.objectives)?;
+            let summary = sweep::write_tables(&folder, results, expected, &objectives.objectives, formats)?;
             run::tell(&summary, results, &objectives.objectives)
         }
     }
@@ -136,15 +160,20 @@ fn refuse_many(sweep: &Sweep) -> Result<(), Failure> {
 
 fn check(path: &Path) -> Result<Answer, Failure> {
     let (sweep, workbench) = sweep::load(path)?;
-    // One point at every quarter, so that small and large designs are both met.
     let points = sweep.points();
-    let sample: Vec<u64> = (0..=4).map(|quarter| (points - 1) * quarter / 4).collect();
-    let clock = ProgressBar::hidden();
-    for index in &sample {
-        workbench.resolve(sweep.point(*index))?.evaluate();
-    }
     let threads = rayon::current_num_threads();
-    let seconds = clock.elapsed().as_secs_f64() / sample.len() as f64 * points as f64 / threads as f64;
+    // Multiples of the golden ratio, less their whole parts, are spread evenly however many there are.
+    let sample = |at: u64| ((at as f64 * 0.618_033_988_749_895).fract() * points as f64) as u64;
+    let evaluate = |at: u64| workbench.resolve(sweep.point(sample(at))).map(|resolved| resolved.evaluate());
+    evaluate(0)?; // the first is slower than all others
+    let clock = ProgressBar::hidden();
+    let mut sampled = 0;
+    while sampled == 0 || (clock.elapsed() < LONGEST_SAMPLE && sampled < points) {
+        let until = sampled + 4 * threads as u64;
+        (sampled..until).into_par_iter().try_for_each(|at| evaluate(at).map(|_| ()))?;
+        sampled = until;
+    }
+    let seconds = clock.elapsed().as_secs_f64() / sampled as f64 * points as f64;
     let time = match seconds {
         ..1.0 => "less than a second".to_owned(),
         1.0..120.0 => format!("about {seconds:.0} s"),
@@ -152,7 +181,7 @@ fn check(path: &Path) -> Result<Answer, Failure> {
         _ => format!("about {:.0} h", seconds / 3600.0),
     };
     print(&format!("{points} points\n"))?;
-    note(&format!("{time} on {threads} threads, from {} points", sample.len()));
+    note(&format!("{time} on {threads} threads, from {sampled} points"));
     Ok(Answer::Yes)
 }
 
