@@ -6,6 +6,9 @@ LiteRT computes a layer in several ways, chosen by the resolver; which requantiz
   AUTO         XNNPACK: f32-rne
 BUILTIN_WITHOUT_DEFAULT_DELEGATES matches no known formula and is not an oracle.
 
+Max pools round nothing. ADD and AVERAGE_POOL_2D are not here: where halves occur they round otherwise than ONNX Runtime's
+QLinearAdd and pools, which is what systolab computes.
+
 usage: make.py FOLDER --seed N (--small | --live)
 """
 import argparse
@@ -41,8 +44,8 @@ def tensor(name, shape, kind, buffer, scale, zero_point, axis=0):
     return result
 
 
-def tflite(operator, version, options_type, options, x, w, b, y):
-    """A model of one layer; x and y are (shape, scale, zero point), w (values, scales, axis), b (values, scales)."""
+def tflite(operator, version, options_type, options, x, constants, y):
+    """A model of one layer; x and y are (shape, scale, zero point), constants (values, scales, axis)."""
     model = schema.ModelT()
     model.version = 3
     code = schema.OperatorCodeT()
@@ -50,18 +53,20 @@ def tflite(operator, version, options_type, options, x, w, b, y):
     code.version = version
     model.operatorCodes = [code]
     model.buffers = [schema.BufferT()]
-    for values in (w[0], b[0]):
+    for values, _, _ in constants:
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(values.tobytes(), np.uint8)
         model.buffers.append(buffer)
-    int8, int32 = schema.TensorType.INT8, schema.TensorType.INT32
+    kinds = {"int8": schema.TensorType.INT8, "int32": schema.TensorType.INT32}
     graph = schema.SubGraphT()
-    graph.tensors = [
-        tensor("x", x[0], int8, 0, x[1], x[2]), tensor("w", w[0].shape, int8, 1, w[1], 0, w[2]),
-        tensor("b", b[0].shape, int32, 2, b[1], 0), tensor("y", y[0], int8, 0, y[1], y[2])]
-    graph.inputs, graph.outputs = [0], [3]
+    graph.tensors = [tensor("x", x[0], kinds["int8"], 0, x[1], x[2])]
+    for index, (values, scale, axis) in enumerate(constants):
+        graph.tensors.append(tensor(f"c{index}", values.shape, kinds[values.dtype.name], index + 1, scale, 0, axis))
+    graph.tensors.append(tensor("y", y[0], kinds["int8"], 0, y[1], y[2]))
+    last = len(graph.tensors) - 1
+    graph.inputs, graph.outputs = [0], [last]
     layer = schema.OperatorT()
-    layer.opcodeIndex, layer.inputs, layer.outputs = 0, [0, 1, 2], [3]
+    layer.opcodeIndex, layer.inputs, layer.outputs = 0, list(range(last)), [last]
     layer.builtinOptionsType, layer.builtinOptions = options_type, options
     graph.operators = [layer]
     model.subgraphs = [graph]
@@ -173,7 +178,7 @@ def convolution(folder, name, rng, resolver, style, size, depthwise):
     pads = [same_padding(s, *rest) if same else (0, 0) for s, *rest in zip((height, width), kernel, strides, dilations)]
     out = [(s + sum(p) - (kk - 1) * d - 1) // st + 1 for s, p, kk, st, d in zip((height, width), pads, kernel, strides, dilations)]
     bs = xs * ws
-    model = tflite(operator, 3, options_type, options, (x.shape, xs, zx), (w, ws, 3 if depthwise else 0), (b, bs),
+    model = tflite(operator, 3, options_type, options, (x.shape, xs, zx), [(w, ws, 3 if depthwise else 0), (b, bs, 0)],
                    ((1, *out, cout), ys, zy))
     y = run(model, resolver, x)
     onnx_w = w.transpose(3, 0, 1, 2) if depthwise else w.transpose(0, 3, 1, 2)
@@ -200,11 +205,45 @@ def linear(folder, name, rng, resolver, style, rows, columns):
     options.fusedActivationFunction = schema.ActivationFunctionType.RELU if relu else schema.ActivationFunctionType.NONE
     bs = xs * ws
     model = tflite(schema.BuiltinOperator.FULLY_CONNECTED, 12, schema.BuiltinOptions.FullyConnectedOptions, options,
-                   (x.shape, xs, zx), (w, ws, 0), (b, bs), ((rows, n), ys, zy))
+                   (x.shape, xs, zx), [(w, ws, 0), (b, bs, 0)], ((rows, n), ys, zy))
     y = run(model, resolver, x)
     onnx_model = qdq("Gemm", relu, (x.shape, xs), (w, ws), (b, bs), (None, ys), zx, zy, transB=1)
     write(folder, f"litert-linear-{resolver}-{name}", "linear", resolver, style, onnx_model, x, y)
     return y.size
+
+
+def max_pool(folder, name, rng, resolver, size):
+    """No requantization: LiteRT gives input and output one scale and zero point."""
+    channels, height, width = int(rng.integers(1, 9)), size, size + 3
+    kernel, strides = ([int(v) for v in rng.integers(1, 4, 2)] for _ in range(2))
+    same, scale, zero = bool(rng.integers(2)), np.float32(rng.uniform(0.01, 0.1)), int(rng.integers(-40, 41))
+    x = rng.integers(-128, 128, (1, height, width, channels)).astype(np.int8)
+    options = schema.Pool2DOptionsT()
+    options.padding = schema.Padding.SAME if same else schema.Padding.VALID
+    options.strideH, options.strideW = strides
+    options.filterHeight, options.filterWidth = kernel
+    pads = [same_padding(s, *rest, 1) if same else (0, 0) for s, *rest in zip((height, width), kernel, strides)]
+    out = [(s + sum(p) - k) // st + 1 for s, p, k, st in zip((height, width), pads, kernel, strides)]
+    model = tflite(schema.BuiltinOperator.MAX_POOL_2D, 2, schema.BuiltinOptions.Pool2DOptions, options,
+                   (x.shape, scale, zero), [], ((1, *out, channels), scale, zero))
+    y = run(model, resolver, x)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "s", "z"], ["xd"]),
+        helper.make_node("MaxPool", ["xd"], ["m"], name="layer", kernel_shape=kernel, strides=strides,
+                         pads=[pads[0][0], pads[1][0], pads[0][1], pads[1][1]]),
+        helper.make_node("QuantizeLinear", ["m", "s", "z"], ["y"])]
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.INT8, (1, channels, height, width))],
+        [helper.make_empty_tensor_value_info("y")],
+        [numpy_helper.from_array(scale, "s"), numpy_helper.from_array(np.int8(zero), "z")])
+    case = os.path.join(folder, f"litert-max-pool-{resolver}-{name}")
+    os.makedirs(case)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), os.path.join(case, "model.onnx"))
+    first = lambda values: np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+    np.savez_compressed(os.path.join(case, "input.npz"), x=first(x))
+    np.savez_compressed(os.path.join(case, "expected.npz"), y=first(y))
+    with open(os.path.join(case, "case.toml"), "w") as file:
+        file.write(f'oracle = "LiteRT {resolver}, max pool"\nrule = "equal"\n')
 
 
 def main():
@@ -230,6 +269,9 @@ def main():
             while done < elements // 2 + 1:
                 done += linear(arguments.folder, f"{style}-{index}", rng, resolver, style, rows, columns)
                 index += 1
+    for resolver in RESOLVERS:
+        for index in range(1 if arguments.small else 12):
+            max_pool(arguments.folder, str(index), rng, resolver, size)
 
 
 if __name__ == "__main__":
