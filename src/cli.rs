@@ -21,6 +21,7 @@ mod simulate;
 mod sweep;
 mod validate;
 mod verification;
+mod work_folder;
 
 use std::ffi::OsString;
 use std::io::Write as _;

@@ -28,7 +28,7 @@ mod technology_source;
 
 pub use action::{Action, adders, vector_actions};
 pub use action_counts::action_counts;
-pub use area::{AreaBreakdown, AreaRange, Floorplan, area};
+pub use area::{AreaBreakdown, AreaRange, Floorplan, area, partial_sum_bits};
 pub use component::Component;
 pub use energy::{EnergyBreakdown, EnergyRows, Macro, Memories, energies, energy, energy_rows};
 pub use energy_range::EnergyRange;

@@ -281,12 +281,13 @@ pub fn design(file: &SourceFile) -> Result<Design, SourceError> {
     Ok(Design { technology_sha256: technology.sha256().to_owned(), technology, accelerator })
 }
 
-/// The shipped families, then those of the designs that are not among them.
+/// The shipped families that have energies, then those of the designs that are not among them.
 pub(super) fn technologies(designs: &[Design]) -> Result<Vec<Technology>, Failure> {
     let mut technologies: Vec<Technology> = crate::cost::SHIPPED_TECHNOLOGIES
         .iter()
         .map(|(name, text)| Technology::parse(&SourceFile::embedded(embedded_name(name), text)))
         .collect::<Result<_, _>>()?;
+    technologies.retain(|technology| technology.area_only().is_none());
     for design in designs {
         if technologies.iter().all(|known| known.sha256() != design.technology_sha256) {
             technologies.push(design.technology.clone());

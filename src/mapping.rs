@@ -5,6 +5,7 @@
 
 mod candidates;
 mod estimate;
+mod fold_run;
 mod footprint;
 mod gemm;
 mod mapper;
@@ -18,6 +19,7 @@ mod tiling;
 mod transport;
 
 pub use crate::hardware::{Dataflow, LaneAxis, OutputDrain};
+pub use fold_run::FoldRun;
 pub use footprint::Footprint;
 pub use gemm::Gemm;
 pub use mapper::{
@@ -28,5 +30,5 @@ pub use plan::LayerPlan;
 pub use reduction::{Join, ReductionOrder};
 pub use schedule::{Fold, Lanes, OutputTile, Schedule, Split, View};
 pub use search::{Candidate, Judge, Search};
-pub use tiling::{Buffer, FoldRun, InputSupply, Room, Step, Tiling, Transfer, WeightSupply};
+pub use tiling::{Buffer, InputSupply, Room, Step, Tiling, Transfer, WeightSupply};
 pub use transport::{Place, Results, Transport};

@@ -16,6 +16,7 @@ mod requantization;
 mod stimulus;
 mod synthesis;
 mod tool;
+mod version;
 mod wave;
 
 pub use check::{Caught, CheckError, Compiled, Consistency, Folders, count_caught};
@@ -25,8 +26,9 @@ pub use generated::Generated;
 pub use layer::{Layer, Words};
 pub use play::PlayError;
 pub use requantization::{ProductRounding, Requantization, Scaling};
-pub use synthesis::{Part, Synthesized, yosys_version};
+pub use synthesis::{Part, Synthesized};
 pub use tool::{Simulator, ToolError};
+pub use version::{Tool, Version};
 pub use wave::Wave;
 
 /// Hand-written modules: name and text.

@@ -22,5 +22,5 @@ pub use counters::{
 pub use network::{
     LayerTiming, NetworkTiming, Regime, stages, time_layer, time_network, time_network_by_cause,
 };
-pub use pace::array_cycles;
+pub use pace::{ClosedForm, Terms, array_cycles, array_cycles_with};
 pub use pipeline::{Machine, Stage, completions};

@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("functional", &["numerics", "tensor", "workload", "mapping"]),
     ("calibrate", &["source", "numerics", "tensor", "workload", "functional"]),
     ("stepped", &["numerics", "mapping"]),
-    ("rtl", &["numerics", "hardware", "mapping", "timing", "stepped"]),
+    ("rtl", &["source", "numerics", "hardware", "mapping", "timing", "stepped"]),
     ("cost", &["source", "numerics", "timing"]),
     (
         "explore",

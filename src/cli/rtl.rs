@@ -9,12 +9,13 @@ use crate::explore::{self, ArrayOperands};
 use crate::hardware::{Accelerator, Dataflow};
 use crate::report::Table;
 use crate::rtl::{
-    CheckError, Compiled, Consistency, Folders, Generated, Layer, Part, Simulator, Words, count_caught,
-    yosys_version,
+    CheckError, Compiled, Consistency, Folders, Generated, Layer, Part, Simulator, Tool, Version, Words,
+    count_caught,
 };
 
 use super::execution_inputs::Inputs;
 use super::output_folder::{self, Replace};
+use super::work_folder::WorkFolder;
 use super::{Answer, Failure, Format, inputs, note, print};
 
 /// Verilog of a design's array: write it, or check it against the stepped array and the closed form
@@ -77,6 +78,9 @@ struct Synth {
     /// Also the whole array, which takes minutes for large ones
     #[arg(long)]
     array: bool,
+    /// Keep Verilog, scripts and Yosys's statistics in this folder: a new one, or one of an earlier run
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
     /// How the table is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -117,23 +121,14 @@ struct Check {
     /// What the random layers are drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Keep the Verilog, the builds and the last layer's files in this folder, which must not exist
+    /// Keep the Verilog, the builds and the last layers' files in this folder: a new one, or one of an earlier run,
+    /// whose builds of the same Verilog are used again
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 }
 
 /// Random layers that look for each seeded fault.
 const FAULT_LAYERS: u64 = 96;
-
-/// A folder that is removed in the end.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Nothing can be done about files that stay behind in the system's temporary folder.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.command {
@@ -218,8 +213,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 fn synthesis(arguments: &Synth) -> Result<(), Failure> {
     let design = design(&arguments.hw)?;
     let generated = generated(&design, arguments.dataflow.unwrap_or(design.array().dataflows()[0]))?;
-    let version = yosys_version()?;
-    let scratch = Scratch(std::env::temp_dir().join(format!("systolab-synth-{}", std::process::id())));
+    let version = tested(Tool::Yosys)?;
+    let folder = WorkFolder::new(arguments.keep.as_deref(), "synth")?;
     let parts = [("MACs", Part::Macs), ("PE", Part::Pe), ("array", Part::Array)];
     let parts = &parts[..if arguments.array { 3 } else { 2 }];
     let mut headers = vec!["pair".to_owned(), "partial sum (bit)".to_owned()];
@@ -237,7 +232,8 @@ fn synthesis(arguments: &Synth) -> Result<(), Failure> {
             let mut row = vec![pair.to_string(), array.sum_bits().to_string()];
             for (name, part) in parts {
                 note(&format!("{pair}, {} bit: {name}…", array.sum_bits()));
-                let found = array.synthesize(*part, &arguments.liberty, &scratch.0)?;
+                let folder = folder.path().join(format!("{pair}-{}-{name}", array.sum_bits()));
+                let found = array.synthesize(*part, &arguments.liberty, &folder)?;
                 row.extend([found.cells.to_string(), format!("{:.0}", found.area)]);
             }
             rows.push(row);
@@ -309,24 +305,24 @@ fn dataflow(name: &str) -> Result<Dataflow, String> {
         .ok_or_else(|| "expected `ws`, `os` or `is`".to_owned())
 }
 
+/// The version of a tool; says on the side if it is not the one that was tried.
+fn tested(tool: Tool) -> Result<Version, Failure> {
+    let version = tool.version()?;
+    if let Some(untested) = version.untested() {
+        note(&untested);
+    }
+    Ok(version)
+}
+
 fn consistency(arguments: &Check) -> Result<Answer, Failure> {
     let design = design(&arguments.hw)?;
     let dataflows = arguments.dataflow.map_or(design.array().dataflows().to_vec(), |dataflow| vec![dataflow]);
     let arrays = dataflows.iter().map(|&dataflow| generated(&design, dataflow));
     let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
-    let version = Simulator::Verilator.version()?;
-    Simulator::Icarus.version()?;
-    let scratch;
-    let folder = if let Some(folder) = &arguments.keep {
-        if folder.exists() {
-            return Err(format!("--keep {}: exists; choose another folder", folder.display()).into());
-        }
-        folder
-    } else {
-        scratch = Scratch(std::env::temp_dir().join(format!("systolab-rtl-{}", std::process::id())));
-        &scratch.0
-    };
-    let (builds, plays) = (folder.join("builds"), folder.join("layer"));
+    let version = tested(Tool::Verilator)?;
+    tested(Tool::Icarus)?;
+    let folder = WorkFolder::new(arguments.keep.as_deref(), "rtl")?;
+    let (builds, plays) = (folder.path().join("builds"), folder.path().join("layers"));
     let folders = Folders { builds: &builds, plays: &plays };
     let mut found = Consistency::default();
     let mut compiled = Vec::new();

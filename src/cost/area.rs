@@ -6,7 +6,7 @@ use std::ops::Add;
 
 use super::energy_range::factor;
 use super::{AreaLookup, Exclusion, Macro, Technology};
-use crate::numerics::OperandPair;
+use crate::numerics::{MacSpec, OperandPair, PartialSumFormat};
 
 /// Largest area of one part that a technology file may state: 1 m².
 const MAX_MM2: f64 = 1e6;
@@ -81,8 +81,8 @@ impl Sum for AreaRange {
 pub struct Floorplan {
     /// PEs of all arrays.
     pub pes: u64,
-    /// The operand pairs of a PE with the lanes it has for each.
-    pub lanes: Vec<(OperandPair, u64)>,
+    /// The operand pairs of a PE with the bits of their partial sum and the lanes it has for each.
+    pub lanes: Vec<(OperandPair, u8, u64)>,
     /// Scratchpads by name, each with its number of banks.
     pub scratchpads: Vec<(&'static str, Macro, u64)>,
 }
@@ -104,6 +104,17 @@ impl AreaBreakdown {
     /// Sum of the modelled parts in mm². Comparable only with totals of equal exclusions.
     pub fn total(&self) -> AreaRange {
         self.modelled.iter().map(|(_, area)| *area).sum()
+    }
+}
+
+/// Bits of a MAC unit's partial sum, as areas tell units apart.
+pub fn partial_sum_bits(spec: MacSpec) -> u8 {
+    match spec {
+        MacSpec::Integer(mac) => mac.partial_sum.bits(),
+        MacSpec::Bf16(mac) => match mac.partial_sum {
+            PartialSumFormat::F32 => 32,
+            PartialSumFormat::Bf16 => 16,
+        },
     }
 }
 
@@ -133,9 +144,10 @@ pub fn area(floorplan: &Floorplan, technology: &Technology) -> Option<AreaBreakd
     let mut labels = if breakdown.modelled.is_empty() { vec![] } else { vec!["SRAM"] };
     let mut kinds = Vec::new();
     for (kind, of_kind) in [("integer MAC", false), ("bf16 MAC", true)] {
-        let pairs = floorplan.lanes.iter().filter(|(pair, _)| (*pair == OperandPair::Bf16) == of_kind);
-        let areas: Vec<Result<AreaRange, String>> =
-            pairs.map(|(pair, lanes)| Ok(mac_area(technology, *pair)?.times(factor(*lanes)))).collect();
+        let pairs = floorplan.lanes.iter().filter(|(pair, ..)| (*pair == OperandPair::Bf16) == of_kind);
+        let areas: Vec<Result<AreaRange, String>> = pairs
+            .map(|(pair, bits, lanes)| Ok(mac_area(technology, *pair, *bits)?.times(factor(*lanes))))
+            .collect();
         match areas.into_iter().collect::<Result<Vec<_>, _>>() {
             Ok(areas) => {
                 let largest = areas.into_iter().max_by(|left, right| left.typical.total_cmp(&right.typical));
@@ -154,13 +166,15 @@ pub fn area(floorplan: &Floorplan, technology: &Technology) -> Option<AreaBreakd
     (!breakdown.modelled.is_empty()).then_some(breakdown)
 }
 
-fn mac_area(technology: &Technology, pair: OperandPair) -> Result<AreaRange, String> {
-    match technology.mac_area(pair) {
+fn mac_area(technology: &Technology, pair: OperandPair, bits: u8) -> Result<AreaRange, String> {
+    match technology.mac_area(pair, bits) {
         Some(AreaLookup::Given(given)) => Ok(given.area),
         Some(AreaLookup::Excluded { reason }) => Err(reason.clone()),
         None => Err(format!(
-            "technology `{}` says nothing about `area.mac.\"{},{}\"`",
+            "technology `{}` says nothing about `area.mac.\"{},{}\"` or `area.mac.\"{},{},{bits}\"`",
             technology.name(),
+            pair.activation(),
+            pair.weight(),
             pair.activation(),
             pair.weight()
         )),

@@ -10,19 +10,17 @@ use super::{AreaLookup, AreaPerMac, AreaRange, Provenance, Standing};
 /// Square millimeters per square micrometer.
 const MM2_PER_UM2: f64 = 1e-6;
 
-/// The pair of a key such as `int8,int8`, and its area or why it is left out.
+/// The pair of a key such as `int8,int8` or `int8,int8,24`, the bits of its partial sum, and its area or why it is left
+/// out.
 pub(super) fn mac_area(
     file: TechnologySource<'_>,
     pair: &str,
     at: &Spanned<RawAreaEntry>,
-) -> Result<(OperandPair, AreaLookup), SourceError> {
-    let parsed = pair
-        .split_once(',')
-        .and_then(|(activation, weight)| OperandPair::new(activation.parse().ok()?, weight.parse().ok()?));
-    let Some(parsed) = parsed else {
+) -> Result<((OperandPair, Option<u8>), AreaLookup), SourceError> {
+    let Some(parsed) = parse(pair) else {
         let message = format!(
             "unknown key `area.mac.{pair}`: expected `area.mac.\"ACTIVATION,WEIGHT\"`, for example \
-             `area.mac.\"uint8,int4\"`"
+             `area.mac.\"uint8,int4\"`, or with the bits of the partial sum, 16 to 32, `area.mac.\"uint8,int4,20\"`"
         );
         return Err(file.error(at, message));
     };
@@ -56,4 +54,15 @@ pub(super) fn mac_area(
     };
     let provenance = Provenance { standing, source, derivation };
     Ok((parsed, AreaLookup::Given(AreaPerMac { area, provenance })))
+}
+
+fn parse(key: &str) -> Option<(OperandPair, Option<u8>)> {
+    let parts: Vec<_> = key.split(',').collect();
+    let (activation, weight, bits) = match parts[..] {
+        [activation, weight] => (activation, weight, None),
+        [activation, weight, bits] => (activation, weight, Some(bits.parse().ok()?)),
+        _ => return None,
+    };
+    let pair = OperandPair::new(activation.parse().ok()?, weight.parse().ok()?)?;
+    bits.is_none_or(|bits| (16..=32).contains(&bits)).then_some((pair, bits))
 }

@@ -14,6 +14,14 @@ pub enum CostError {
         /// Key path in its file.
         key: String,
     },
+    /// The technology file is about areas.
+    #[error("technology `{technology}` has areas only, no energy: {reason}")]
+    AreaOnly {
+        /// Name of the technology.
+        technology: String,
+        /// The file's own reason.
+        reason: String,
+    },
     /// The share of a MAC's energy charged for an idle slot is not a share.
     #[error("idle fraction {0} is not between 0 and 1")]
     IdleFraction(f64),

@@ -1,9 +1,10 @@
 //! The technology files that come with the program.
 
 /// Technology files that come with the program: (name, text).
-pub const SHIPPED_TECHNOLOGIES: [(&str, &str); 2] = [
+pub const SHIPPED_TECHNOLOGIES: [(&str, &str); 3] = [
     ("7nm", include_str!("../../hw-configs/technology/7nm.toml")),
     ("45nm", include_str!("../../hw-configs/technology/45nm.toml")),
+    ("osu018-yosys", include_str!("../../hw-configs/technology/osu018-yosys.toml")),
 ];
 
 #[cfg(test)]
@@ -184,7 +185,7 @@ mod tests {
             let at_40_nm = |product: f64| 6350.0 * product / 1024.0 + 278.0;
             let library = 986.0 / at_40_nm(64.0);
             let pair = OperandPair::new(activation.parse().unwrap(), weight.parse().unwrap()).unwrap();
-            let Some(AreaLookup::Given(given)) = technology.mac_area(pair) else { panic!("{pair}") };
+            let Some(AreaLookup::Given(given)) = technology.mac_area(pair, 24) else { panic!("{pair}") };
             let evoapprox = (729.8 + 2.0 * 141.7) / 986.0;
             for (found, expected) in [
                 (given.area.low(), at_40_nm(product) * (45.0_f64 / 40.0).powi(2)),
@@ -194,13 +195,13 @@ mod tests {
                 assert!((found * 1e6 / expected - 1.0).abs() < 2e-3, "{pair}: {found} is not {expected}");
             }
         }
-        assert!(matches!(technology.mac_area(OperandPair::Bf16), Some(AreaLookup::Excluded { .. })));
+        assert!(matches!(technology.mac_area(OperandPair::Bf16, 32), Some(AreaLookup::Excluded { .. })));
     }
 
     #[test]
     fn a_designs_area_is_its_macs_and_banks_and_says_what_is_missing() {
         let lanes = |format: &str, lanes| {
-            (OperandPair::new(format.parse().unwrap(), format.parse().unwrap()).unwrap(), lanes)
+            (OperandPair::new(format.parse().unwrap(), format.parse().unwrap()).unwrap(), 24, lanes)
         };
         let bank = Macro { bytes_per_bank: 8192, width_bits: 64 };
         let plan = Floorplan {

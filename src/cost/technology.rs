@@ -18,6 +18,9 @@ use crate::numerics::OperandPair;
 use crate::source::{SourceError, SourceFile, Spanned};
 use crate::timing::Adder;
 
+/// Areas of MACs, by the bits of their partial sum where the file tells them apart.
+type MacAreas = BTreeMap<(OperandPair, Option<u8>), AreaLookup>;
+
 /// The key for integer adders of any other width.
 const ANY_WIDTH: &str = "int*";
 
@@ -30,7 +33,8 @@ pub struct Technology {
     entries: BTreeMap<Action, Lookup>,
     other_adders: OtherAdders,
     sram: Sram,
-    mac_areas: BTreeMap<OperandPair, AreaLookup>,
+    mac_areas: MacAreas,
+    area_only: Option<String>,
     sram_leakage: String,
     exclusions: Vec<Exclusion>,
     sha256: String,
@@ -63,6 +67,7 @@ impl Technology {
             title = Some((file.text("name", raw.name.get_ref(), &raw.name)?, raw.description.clone()));
             merged.lay(file, raw)?;
         }
+        merged.leave_energy_out(file)?;
         let (name, description) = required(file, "name", title)?;
         let entries = evaluate(&merged.entries)?;
         Ok(Self {
@@ -72,6 +77,7 @@ impl Technology {
             other_adders: other_adders(&entries, merged.any_width.as_ref())?,
             entries,
             mac_areas: merged.mac_areas,
+            area_only: merged.area_only,
             sram: required(file, "energy.sram", merged.sram)?,
             sram_leakage: required(file, "energy.sram-leakage", merged.sram_leakage)?,
             exclusions: required(file, "exclusions.components", merged.exclusions)?,
@@ -113,6 +119,7 @@ impl Technology {
     /// Energy of one action, or why it is left out. An action about which the file says nothing is an
     /// error.
     pub fn energy(&self, action: &Action) -> Result<Lookup, CostError> {
+        self.has_energy()?;
         if let Some(entry) = self.entries.get(action) {
             return Ok(entry.clone());
         }
@@ -130,6 +137,21 @@ impl Technology {
         Err(CostError::MissingEnergy { technology: self.name.clone(), key: action.to_string() })
     }
 
+    /// Why there is no energy at all, in a file that is about areas only.
+    pub fn area_only(&self) -> Option<&str> {
+        self.area_only.as_deref()
+    }
+
+    /// An error where the file is about areas only.
+    fn has_energy(&self) -> Result<(), CostError> {
+        match &self.area_only {
+            None => Ok(()),
+            Some(reason) => {
+                Err(CostError::AreaOnly { technology: self.name.clone(), reason: reason.clone() })
+            }
+        }
+    }
+
     /// Energy of one word of `width_bits` in one bank of `bytes_per_bank`, or why it is left out.
     ///
     /// The provenance says `Derived` and how, unless this very macro is in the table.
@@ -139,6 +161,7 @@ impl Technology {
         width_bits: u32,
         access: SramAccess,
     ) -> Result<Lookup, CostError> {
+        self.has_energy()?;
         match &self.sram {
             Sram::Table(table) => table
                 .lookup(bytes_per_bank, width_bits, access)
@@ -168,9 +191,14 @@ impl Technology {
         }
     }
 
-    /// Area of one multiplier with its adder; None where the file says nothing.
-    pub fn mac_area(&self, pair: OperandPair) -> Option<&AreaLookup> {
-        self.mac_areas.get(&pair)
+    /// Area of one multiplier with the adder of a partial sum of so many bits; None where the file says nothing.
+    pub fn mac_area(&self, pair: OperandPair, partial_sum_bits: u8) -> Option<&AreaLookup> {
+        self.mac_areas.get(&(pair, Some(partial_sum_bits))).or_else(|| self.mac_areas.get(&(pair, None)))
+    }
+
+    /// All areas of MACs, with the bits of the partial sum where the file tells them apart.
+    pub fn mac_areas(&self) -> impl Iterator<Item = (OperandPair, Option<u8>, &AreaLookup)> {
+        self.mac_areas.iter().map(|((pair, bits), area)| (*pair, *bits, area))
     }
 
     /// Least-squares power laws of the tabulated scratchpads, by width, reads before writes; those that
@@ -195,7 +223,8 @@ struct Merged<'a> {
     entries: KeyedEntries<'a>,
     any_width: Option<Located<'a>>,
     sram: Option<Sram>,
-    mac_areas: BTreeMap<OperandPair, AreaLookup>,
+    mac_areas: MacAreas,
+    area_only: Option<String>,
     sram_leakage: Option<String>,
     exclusions: Option<Vec<Exclusion>>,
 }
@@ -228,10 +257,30 @@ impl<'a> Merged<'a> {
             }
         }
         for (pair, entry) in &raw.area.mac {
-            let (pair, area) = mac_area(file, pair, entry)?;
-            self.mac_areas.insert(pair, area);
+            let (key, area) = mac_area(file, pair, entry)?;
+            self.mac_areas.insert(key, area);
+        }
+        if let Some(reason) = &raw.area_only {
+            self.area_only = Some(file.text("area_only", reason.get_ref(), reason)?);
         }
         override_by_action(&mut self.entries, file, raw.energy)
+    }
+}
+
+impl Merged<'_> {
+    /// A file that is about areas only need not say why each energy is missing, and has none.
+    fn leave_energy_out(&mut self, file: TechnologySource<'_>) -> Result<(), SourceError> {
+        let Some(reason) = &self.area_only else { return Ok(()) };
+        let has_energy = !self.entries.is_empty() || self.any_width.is_some() || self.sram.is_some();
+        if has_energy || self.sram_leakage.is_some() {
+            let message =
+                "`area_only` says that there is no energy, but `energy` gives some: leave one of them out";
+            return Err(file.0.error_in_file(message.to_owned()));
+        }
+        self.sram = Some(Sram::Excluded(reason.clone()));
+        self.sram_leakage = Some(reason.clone());
+        self.exclusions.get_or_insert_default();
+        Ok(())
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) struct RawTechnology {
     pub(super) node_nm: Option<Spanned<u32>>,
     #[serde(default)]
     pub(super) description: String,
+    pub(super) area_only: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) energy: RawEnergy,
     pub(super) exclusions: Option<RawExclusions>,

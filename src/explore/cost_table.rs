@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::cost::{
-    Action, AreaLookup, EnergyRange, Lookup, Provenance, SramAccess, SramFit, Technology, adders,
-    vector_actions,
+    Action, AreaLookup, CostError, EnergyRange, Lookup, Provenance, SramAccess, SramFit, Technology, adders,
+    partial_sum_bits as area_bits, vector_actions,
 };
 use crate::hardware::MacUnit;
 
@@ -205,6 +205,7 @@ impl Lookups<'_> {
                 Some(self.use_row(row))
             }
             Ok(Lookup::Excluded { reason }) => self.leave_out(action.to_string(), reason),
+            Err(CostError::AreaOnly { reason, .. }) => self.leave_out("energy".to_owned(), reason),
             Err(_) => self.lack(action.to_string()),
         }
     }
@@ -217,6 +218,7 @@ impl Lookups<'_> {
                 Some(self.use_row(row))
             }
             Ok(Lookup::Excluded { reason }) => self.leave_out("energy.sram".to_owned(), reason),
+            Err(CostError::AreaOnly { reason, .. }) => self.leave_out("energy".to_owned(), reason),
             Err(_) => self.lack("energy.sram".to_owned()),
         }
     }
@@ -295,11 +297,15 @@ fn pair_costs(design: &Design, mac: &MacUnit, lookups: &mut Lookups<'_>) -> Pair
     let bits = f64::from(pair.activation().bits()) + f64::from(partial_sum_bits) / mac.lanes() as f64;
     let registers_pj = register.map(|row| scaled(row.value, bits));
     let mac_pj = multiplier.as_ref().zip(adder.as_ref()).map(|(left, right)| sum(left.value, right.value));
-    let mac_um2 = match lookups.technology.mac_area(pair) {
+    let mac_um2 = match lookups.technology.mac_area(pair, area_bits(mac.spec())) {
         Some(AreaLookup::Given(given)) => {
             let mm2 = given.area;
             let value = Range { low: mm2.low(), typical: mm2.typical(), high: mm2.high() };
-            let key = format!("area.mac.\"{},{}\"", pair.activation(), pair.weight());
+            let bits = area_bits(mac.spec());
+            let is_own = |(other, width, _)| other == pair && width == Some(bits);
+            let width =
+                if lookups.technology.mac_areas().any(is_own) { format!(",{bits}") } else { String::new() };
+            let key = format!("area.mac.\"{},{}{width}\"", pair.activation(), pair.weight());
             let row = row(key, "µm²", scaled(value, 1e6), given.provenance.clone());
             Some(lookups.use_row(row))
         }

@@ -1,6 +1,9 @@
 //! What requests of one network cost on one design.
 
-use crate::cost::{self, AreaBreakdown, CostError, EnergyBreakdown, EnergyRange, Floorplan, Macro, Memories};
+use crate::cost::{
+    self, AreaBreakdown, CostError, EnergyBreakdown, EnergyRange, Floorplan, Macro, Memories,
+    partial_sum_bits,
+};
 use crate::hardware::{Accelerator, Scratchpad};
 use crate::mapping::{Gemm, MappingError};
 use crate::timing::{NetworkTiming, Regime, time_network};
@@ -151,7 +154,11 @@ pub(super) fn area(design: &Design) -> Option<AreaBreakdown> {
     let (accelerator, array) = (&design.accelerator, design.accelerator.array());
     let floorplan = Floorplan {
         pes: array.count() * array.rows() * array.cols(),
-        lanes: accelerator.macs().iter().map(|mac| (mac.pair(), mac.lanes())).collect(),
+        lanes: accelerator
+            .macs()
+            .iter()
+            .map(|mac| (mac.pair(), partial_sum_bits(mac.spec()), mac.lanes()))
+            .collect(),
         scratchpads: scratchpads(accelerator)
             .map(|(name, scratchpad)| (name, sram(scratchpad), scratchpad.banks()))
             .into(),

@@ -2,6 +2,7 @@
 
 use crate::hardware::{Dataflow, LaneAxis};
 
+use super::fold_run::FoldRun;
 use super::gemm::Gemm;
 use super::reduction::Join;
 
@@ -222,6 +223,13 @@ impl Schedule {
     pub fn folds(&self) -> impl Iterator<Item = Fold> + use<> {
         let schedule = *self;
         self.tiles().flat_map(move |tile| schedule.tile_folds(tile))
+    }
+
+    /// The same folds, those of the same outputs and extents together.
+    pub fn fold_runs(&self) -> impl Iterator<Item = FoldRun> + use<> {
+        let (schedule, depth) = (*self, self.k_per_fold());
+        let blocks = self.tiles().flat_map(move |tile| schedule.tile_blocks(tile));
+        blocks.flat_map(move |block| block.runs(depth))
     }
 
     /// What each array does of a fold, the first at least as much as the others.

@@ -7,6 +7,7 @@ use std::ops::AddAssign;
 
 use crate::hardware::Dataflow;
 
+use super::fold_run::FoldRun;
 use super::schedule::{Fold, Schedule, pieces};
 use super::transport::{Place, Transport};
 
@@ -128,27 +129,6 @@ pub struct Step {
     pub accumulator_buffer: Buffer,
     /// Activation scratchpad, output side.
     pub output_buffer: Buffer,
-}
-
-/// Folds of one block of outputs that follow each other along k and have the same extents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FoldRun {
-    /// The first.
-    pub first: Fold,
-    /// How many, at least 1.
-    pub count: u64,
-}
-
-impl FoldRun {
-    /// The fold at `index`, less than `count`.
-    pub fn at(self, index: u64) -> Fold {
-        Fold { k: self.first.k + index * self.first.depth, ..self.first }
-    }
-
-    /// The last.
-    pub fn last(self) -> Fold {
-        self.at(self.count - 1)
-    }
 }
 
 /// A step that folds are being added to.
@@ -302,7 +282,7 @@ impl Tiling {
             if self.weights == WeightSupply::PerTile {
                 open.step.weight_buffer = Buffer::Next;
             }
-            for mut run in self.schedule.tile_blocks(tile).flat_map(|block| self.runs(block)) {
+            for mut run in self.schedule.tile_blocks(tile).flat_map(|block| block.runs(self.longest_cut())) {
                 let fetches = self.fetches(run.first, tile.m);
                 while run.count > 0 {
                     let fitting = self.fitting(&open, run.first, fetches, transport).min(run.count);
@@ -431,15 +411,6 @@ impl Tiling {
             }
             _ => self.schedule.k_per_fold().min(gemm.k),
         }
-    }
-
-    /// The folds of one block of outputs, given as one fold over all k.
-    fn runs(&self, block: Fold) -> impl Iterator<Item = FoldRun> + use<> {
-        let cut = self.longest_cut();
-        let (count, rest) = (block.depth / cut, block.depth % cut);
-        let whole = FoldRun { first: Fold { depth: cut, ..block }, count };
-        let ragged = FoldRun { first: Fold { k: count * cut, depth: rest, ..block }, count: 1 };
-        [whole, ragged].into_iter().filter(|run| run.count > 0 && run.first.depth > 0)
     }
 }
 

@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
-use crate::hardware::Array;
-use crate::mapping::Dataflow;
-use crate::timing::array_cycles;
+use rayon::prelude::*;
 
+use crate::hardware::{Accelerator, Array};
+use crate::mapping::{Dataflow, Schedule};
+use crate::source::{SourceError, SourceFile};
+use crate::timing::{Cycles, array_cycles};
+
+use super::datapath::NotGenerated;
 use super::faults::{FAULTS, Fault};
-use super::formula::{self, WRONG, Wrong};
+use super::formula::WRONG;
 use super::generated::Generated;
 use super::layer::Layer;
 use super::play::{Play, PlayError};
@@ -53,6 +57,12 @@ pub enum CheckError {
     /// A layer.
     #[error(transparent)]
     Play(#[from] PlayError),
+    /// The design of the seeded faults.
+    #[error("the array of the seeded faults: {0}; this is a bug of systolab")]
+    Faults(#[from] SourceError),
+    /// The same.
+    #[error("the array of the seeded faults: {0}; this is a bug of systolab")]
+    FaultsNotGenerated(#[from] NotGenerated),
 }
 
 /// Where builds are kept, and where a layer's files are written.
@@ -147,7 +157,7 @@ impl Caught {
     }
 }
 
-/// Layers, and an array with a fault.
+/// Layers, and an array that may have a fault.
 struct Trial<'a> {
     simulator: Simulator,
     folders: Folders<'a>,
@@ -156,8 +166,8 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Whether a layer tells the array from the stepped one.
-    fn notices(&self, fault: Option<&Fault>) -> Result<bool, CheckError> {
+    /// Whether a layer tells the array from the stepped one. `name` is a folder of its own.
+    fn notices(&self, name: &str, fault: Option<&Fault>) -> Result<bool, CheckError> {
         let mut files = self.generated.files();
         if let Some(fault) = fault {
             for (_, text) in files.iter_mut().filter(|(name, _)| name == fault.file) {
@@ -165,8 +175,9 @@ impl Trial<'_> {
             }
         }
         let simulation = self.simulator.build(self.folders.builds, &files)?;
+        let folder = self.folders.plays.join(name.replace(' ', "-"));
         for play in &self.plays {
-            let verdict = simulation.run(self.folders.plays, play)?;
+            let verdict = simulation.run(&folder, play)?;
             if verdict.differences(play) > 0 || verdict.cycles != play.cycles {
                 return Ok(true);
             }
@@ -175,7 +186,13 @@ impl Trial<'_> {
     }
 }
 
-/// Puts each of [`FAULTS`] into a small array of the same modules, and a fault into the closed form at a time: how
+/// The design whose array has the faults.
+fn faulty_design() -> Result<Accelerator, CheckError> {
+    let file = SourceFile::embedded("faults.toml", include_str!("faults.toml"));
+    Ok(Accelerator::parse(&file)?)
+}
+
+/// Puts each of [`FAULTS`] into a small array of the same modules, and a wrong term into the closed form at a time: how
 /// many some random layers notice. None counts as noticed if the layers notice something without any fault.
 ///
 /// # Errors
@@ -186,26 +203,26 @@ pub fn count_caught(
     cases: u64,
     seed: u64,
 ) -> Result<Caught, CheckError> {
+    let design = faulty_design()?;
     let mut caught = Caught::default();
     for dataflow in [Dataflow::Ws, Dataflow::Os] {
-        let generated = Generated::for_faults(dataflow);
+        let generated = Generated::new(&design, dataflow)?;
         let layers = generated.random_layers(cases, seed);
         let plays: Vec<Play> = layers.map(|layer| generated.play(&layer)).collect::<Result<_, _>>()?;
         let trial = Trial { simulator, folders, generated, plays };
-        let is_sound = !trial.notices(None)?;
-        for fault in FAULTS.iter().filter(|fault| fault.dataflow == dataflow) {
-            caught.count(fault.name, is_sound && trial.notices(Some(fault))?);
+        let is_sound = !trial.notices(&format!("no fault {dataflow}"), None)?;
+        let faults: Vec<&Fault> = FAULTS.iter().filter(|fault| fault.dataflow == dataflow).collect();
+        let noticed = faults.par_iter().map(|fault| trial.notices(fault.name, Some(fault)));
+        for (fault, noticed) in faults.iter().zip(noticed.collect::<Result<Vec<_>, _>>()?) {
+            caught.count(fault.name, is_sound && noticed);
         }
         if dataflow == Dataflow::Ws {
-            let differs = |wrong| {
-                let cycles = |play: &Play| {
-                    formula::cycles(&play.schedule, &trial.generated.control, wrong) != play.cycles
-                };
-                trial.plays.iter().any(cycles)
+            let differs = |formula: fn(&Schedule, &Array) -> Cycles| {
+                trial.plays.iter().any(|play| formula(&play.schedule, design.array()).0 != play.cycles)
             };
-            let is_sound = is_sound && !differs(Wrong::Nothing);
-            for (name, wrong) in WRONG {
-                caught.count(name, is_sound && differs(wrong));
+            let is_sound = is_sound && !differs(array_cycles);
+            for (name, formula) in WRONG {
+                caught.count(name, is_sound && differs(formula));
             }
         }
     }

@@ -86,7 +86,7 @@ pub const FAULTS: [Fault; 30] = [
         "33+ADDRESS, LATENCY)",
     ),
     stationary("another pair's accumulator", "accumulator.v", "joined[32*pair +: 32]", "joined[31:0]"),
-    stationary("another pair's MAC", "macs.v", "sums[FIELD*FIELDS*pair +:", "sums[0 +:"),
+    stationary("another pair's MAC", "macs.v", "sums[FIELD*FIELDS*q +:", "sums[0 +:"),
     stationary(
         "columns not aligned",
         "output_stage.v",

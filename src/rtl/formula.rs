@@ -1,73 +1,57 @@
-//! The closed form with one thing wrong at a time: totals that must differ from the Verilog's.
+//! The closed form with one wrong term at a time: its totals must differ from the Verilog's.
 
-use crate::mapping::{Dataflow, OutputDrain, Schedule, View};
-use crate::stepped::Control;
-
-/// What is wrong with a formula.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wrong {
-    /// Nothing: the closed form of the documentation in its own words.
-    Nothing,
-    /// Edge folds load, or drain, as many rows as the array has.
-    EdgeLoadsAllRows,
-    /// Loading does not hold up a fold that streams fewer vectors than the next has rows.
-    LoadingIsFree,
-    /// The accumulator is readable at once where folds of the same outputs follow.
-    NoAccumulatorWait,
-    /// Edge folds leave through all columns.
-    EdgeUsesAllColumns,
-    /// One cycle too few from corner to corner.
-    CornerOneShort,
-}
-
-/// Names and faults, each for the dataflows that have it.
-pub(super) const WRONG: [(&str, Wrong); 5] = [
-    ("formula: edge folds load all rows", Wrong::EdgeLoadsAllRows),
-    ("formula: loading is free", Wrong::LoadingIsFree),
-    ("formula: no wait for the accumulator", Wrong::NoAccumulatorWait),
-    ("formula: edge folds leave through all columns", Wrong::EdgeUsesAllColumns),
-    ("formula: one cycle short", Wrong::CornerOneShort),
-];
+use crate::hardware::Array;
+use crate::mapping::{Schedule, View};
+use crate::timing::{Cycles, Terms, array_cycles_with};
 
 /// Cycles of a layer.
-pub(super) fn cycles(schedule: &Schedule, control: &Control, wrong: Wrong) -> u64 {
-    let rows_of = |view: View| if wrong == Wrong::EdgeLoadsAllRows { schedule.rows } else { view.rows };
-    let columns_of =
-        |view: View| if wrong == Wrong::EdgeUsesAllColumns { schedule.columns } else { view.columns };
-    let latency = control.accumulator_latency;
-    let (mut start, mut end) = (0, 0);
-    let mut previous: Option<View> = None;
-    for fold in schedule.folds() {
-        let view = schedule.widest(fold);
-        let rows = if wrong == Wrong::LoadingIsFree { 0 } else { rows_of(view) };
-        let step = match (schedule.dataflow, previous) {
-            (Dataflow::Os, None) => 0,
-            (Dataflow::Os, Some(before)) => match control.drain {
-                OutputDrain::Overlapped if wrong == Wrong::LoadingIsFree => before.vectors,
-                OutputDrain::Overlapped => before.vectors.max(rows_of(before)),
-                OutputDrain::Blocking => {
-                    before.vectors + rows_of(before) + columns_of(before) + schedule.rows - 2
-                }
-            },
-            (_, None) => rows_of(view),
-            (_, Some(before)) => {
-                let ready = if control.double_buffer {
-                    before.vectors.max(rows)
-                } else {
-                    before.vectors + schedule.rows + columns_of(before) - 2 + rows
-                };
-                let waits = !fold.is_first_of_outputs() && wrong != Wrong::NoAccumulatorWait;
-                if waits { ready.max(latency) } else { ready }
-            }
-        };
-        start += step;
-        let through = match schedule.dataflow {
-            Dataflow::Os => view.vectors + rows_of(view),
-            Dataflow::Ws | Dataflow::Is => view.vectors,
-        };
-        let short = u64::from(wrong == Wrong::CornerOneShort);
-        end = end.max(start + through + columns_of(view) + schedule.rows + latency - 2 - short);
-        previous = Some(view);
+type Formula = fn(&Schedule, &Array) -> Cycles;
+
+/// What is wrong, and the closed form with it.
+pub(super) const WRONG: [(&str, Formula); 5] = [
+    ("formula: edge folds load all rows", array_cycles_with::<EdgeLoadsAllRows>),
+    ("formula: loading is free", array_cycles_with::<LoadingIsFree>),
+    ("formula: no wait for the accumulator", array_cycles_with::<NoWait>),
+    ("formula: edge folds leave through all columns", array_cycles_with::<EdgeUsesAllColumns>),
+    ("formula: one cycle short", array_cycles_with::<OneCycleShort>),
+];
+
+struct EdgeLoadsAllRows;
+
+impl Terms for EdgeLoadsAllRows {
+    fn rows(_: View, array: &Array) -> u64 {
+        array.rows()
     }
-    end
+}
+
+struct LoadingIsFree;
+
+impl Terms for LoadingIsFree {
+    fn least_gap(_: View, _: &Array) -> u64 {
+        0
+    }
+}
+
+struct NoWait;
+
+impl Terms for NoWait {
+    fn wait(_: &Array) -> u64 {
+        0
+    }
+}
+
+struct EdgeUsesAllColumns;
+
+impl Terms for EdgeUsesAllColumns {
+    fn columns(_: View, array: &Array) -> u64 {
+        array.cols()
+    }
+}
+
+struct OneCycleShort;
+
+impl Terms for OneCycleShort {
+    fn corners() -> u64 {
+        3
+    }
 }

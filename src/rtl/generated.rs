@@ -1,8 +1,8 @@
 //! What of a design becomes Verilog: the parameters of the modules.
 
-use crate::hardware::{Accelerator, LaneAxis};
-use crate::mapping::{Dataflow, Lanes, OutputDrain};
-use crate::numerics::{IntegerFormat, IntegerMac, MacSpec, OperandPair, RegisterWidth};
+use crate::hardware::Accelerator;
+use crate::mapping::{Dataflow, OutputDrain};
+use crate::numerics::OperandPair;
 use crate::stepped::Control;
 
 use super::MODULES;
@@ -66,32 +66,6 @@ impl Generated {
                 .map(|unit| Datapath::of(unit, dataflow))
                 .collect::<Result<_, _>>()?,
         })
-    }
-
-    /// A small array whose sums wrap, with lanes both ways: every seeded fault can show.
-    pub(super) fn for_faults(dataflow: Dataflow) -> Self {
-        let mac = IntegerMac::wrapping(RegisterWidth::NARROWEST, RegisterWidth::NARROWEST);
-        let path = |activation, axis| Datapath {
-            pair: OperandPair::Integer { activation, weight: IntegerFormat::INT8 },
-            lanes: Lanes { axis, count: 2 },
-            mac: MacSpec::Integer(mac),
-        };
-        let bf16 = Datapath {
-            pair: OperandPair::Bf16,
-            lanes: Lanes { axis: LaneAxis::K, count: 1 },
-            mac: MacSpec::Bf16(crate::numerics::Bf16Mac::default()),
-        };
-        Self {
-            rows: 3,
-            columns: 2,
-            dataflow,
-            control: Control { accumulator_latency: 6, double_buffer: true, drain: OutputDrain::Overlapped },
-            datapaths: vec![
-                path(IntegerFormat::UINT8, LaneAxis::K),
-                path(IntegerFormat::INT8, LaneAxis::N),
-                bf16,
-            ],
-        }
     }
 
     /// What stays in the PEs.

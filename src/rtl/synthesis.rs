@@ -7,9 +7,8 @@ use crate::mapping::Dataflow;
 use crate::numerics::{MacSpec, OperandPair, RegisterWidth};
 
 use super::generated::Generated;
-use super::tool::{ToolError, run, version, write_files};
-
-const PACKAGE: &str = "yosys";
+use super::tool::{ToolError, run, write_files};
+use super::version::Tool;
 
 /// Modules that are synthesized: no accumulator, whose entries are a memory, and no testbench.
 const LEFT_OUT: [&str; 5] = ["accumulator.v", "requantize.v", "output_stage.v", "top.v", "testbench.v"];
@@ -78,7 +77,7 @@ impl Generated {
             Part::Array => (array, format!("setattr -mod -set keep_hierarchy 1 {pe}\n")),
         };
         let script = format!(
-            "read_verilog {}\n{kept}synth -flatten -top {top}\ndfflibmap -liberty library.lib\nabc -liberty library.lib\n\
+            "read_verilog {}\n{kept}synth -flatten -noalumacc -top {top}\ndfflibmap -liberty library.lib\nabc -liberty library.lib\n\
              opt_clean\ntee -o area.txt stat -top {top} -liberty library.lib\n",
             sources.join(" ")
         );
@@ -86,19 +85,11 @@ impl Generated {
         write_files(folder, &[("synthesize.ys".to_owned(), script)])?;
         let copied = std::fs::copy(liberty, folder.join("library.lib"));
         copied.map_err(|source| ToolError::Read { path: liberty.to_owned(), source })?;
-        run(Command::new("yosys").args(["-q", "synthesize.ys"]).current_dir(folder), PACKAGE)?;
+        run(Command::new("yosys").args(["-q", "synthesize.ys"]).current_dir(folder), Tool::Yosys)?;
         let path = folder.join("area.txt");
         let text = std::fs::read_to_string(&path).map_err(|source| ToolError::Read { path, source })?;
         parse(&text).ok_or(ToolError::NoResult { of: "yosys", text })
     }
-}
-
-/// Yosys's own version.
-///
-/// # Errors
-/// When it is missing.
-pub fn yosys_version() -> Result<String, ToolError> {
-    version("yosys", "-V", PACKAGE)
 }
 
 /// The last count and area: of the whole hierarchy where there is one.

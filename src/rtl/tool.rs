@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sha2::{Digest, Sha256};
 
 use super::play::Play;
+use super::version::Tool;
 
 /// Lines of a tool's own output that a message repeats.
 const LAST_LINES: usize = 12;
@@ -32,6 +33,16 @@ pub enum ToolError {
         package: &'static str,
         /// The system's reason.
         source: std::io::Error,
+    },
+    /// Its options and its Verilog may be others.
+    #[error("{tool}: too old: it says `{text}`; expected {tested}, which was tested, or newer")]
+    TooOld {
+        /// The program.
+        tool: &'static str,
+        /// What it says of its version.
+        text: String,
+        /// The version that was tried.
+        tested: &'static str,
     },
     /// It said no.
     #[error("{tool} failed; its last lines:\n{lines}")]
@@ -100,11 +111,11 @@ impl Verdict {
     }
 }
 
-pub(super) fn run(command: &mut Command, package: &'static str) -> Result<Output, ToolError> {
+pub(super) fn run(command: &mut Command, of: Tool) -> Result<Output, ToolError> {
     let tool = command.get_program().to_string_lossy().into_owned();
     let output = match command.output() {
         Ok(output) => output,
-        Err(source) => return Err(ToolError::Missing { tool, package, source }),
+        Err(source) => return Err(ToolError::Missing { tool, package: of.package(), source }),
     };
     if output.status.success() {
         return Ok(output);
@@ -116,13 +127,6 @@ pub(super) fn run(command: &mut Command, package: &'static str) -> Result<Output
     Err(ToolError::Failed { tool, lines })
 }
 
-/// The first line that a tool prints when it is asked for its version.
-pub(super) fn version(tool: &str, option: &str, package: &'static str) -> Result<String, ToolError> {
-    let output = run(Command::new(tool).arg(option), package)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
-}
-
 /// Writes files to a folder, which is made.
 pub(super) fn write_files(folder: &Path, files: &[(String, String)]) -> Result<(), ToolError> {
     let written = std::fs::create_dir_all(folder)
@@ -131,29 +135,18 @@ pub(super) fn write_files(folder: &Path, files: &[(String, String)]) -> Result<(
 }
 
 impl Simulator {
-    fn package(self) -> &'static str {
+    /// The program.
+    pub fn tool(self) -> Tool {
         match self {
-            Self::Verilator => "verilator",
-            Self::Icarus => "iverilog",
+            Self::Verilator => Tool::Verilator,
+            Self::Icarus => Tool::Icarus,
         }
-    }
-
-    /// The tool's own name and version.
-    ///
-    /// # Errors
-    /// When it is missing.
-    pub fn version(self) -> Result<String, ToolError> {
-        let (tool, option) = match self {
-            Self::Verilator => ("verilator", "--version"),
-            Self::Icarus => ("iverilog", "-V"),
-        };
-        version(tool, option, self.package())
     }
 
     /// Compiles Verilog below `builds`, unless the same files were compiled there by the same version.
     pub(super) fn build(self, builds: &Path, files: &[(String, String)]) -> Result<Simulation, ToolError> {
         let mut hash = Sha256::new();
-        hash.update(self.version()?);
+        hash.update(self.tool().version()?.to_string());
         for (name, text) in files {
             hash.update(format!("{name} {}\n{text}", text.len()));
         }
@@ -185,6 +178,8 @@ impl Simulator {
                 let mut command = Command::new("verilator");
                 command.args(["--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style"]);
                 command.args(["--top-module", "systolab_testbench", "-o", "simulation"]);
+                // As many jobs as there are processors.
+                command.args(["-j", "0"]);
                 // Most of the time goes to the C++ compiler; layers run a moment.
                 command.args(["-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"]);
                 command
@@ -196,7 +191,7 @@ impl Simulator {
             }
         };
         command.args(files.iter().map(|(name, _)| name).filter(|name| name.ends_with(".v")));
-        run(command.current_dir(folder), self.package()).map(drop)
+        run(command.current_dir(folder), self.tool()).map(drop)
     }
 }
 
@@ -228,7 +223,7 @@ impl Simulation {
             }
         };
         command.args(["+stimulus=stimulus.txt", "+sums=sums.txt", "+stored=stored.txt"]).current_dir(folder);
-        let output = run(&mut command, self.simulator.package())?;
+        let output = run(&mut command, self.simulator.tool())?;
         let text = String::from_utf8_lossy(&output.stdout);
         let verdict = text.lines().find_map(Verdict::parse);
         verdict.ok_or_else(|| ToolError::NoResult { of: "the testbench", text: text.into_owned() })

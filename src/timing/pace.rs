@@ -20,6 +20,8 @@
 //! PE adders take a single cycle; for bf16 that is an approximation. Several arrays run in lockstep at
 //! the pace of the one that has most to do.
 
+use std::marker::PhantomData;
+
 use crate::hardware::{Array, Dataflow, OutputDrain};
 use crate::mapping::{Fold, FoldRun, Join, Schedule, View};
 
@@ -49,11 +51,47 @@ pub(super) struct RunEntry {
     pub(super) load: u64,
 }
 
+/// The terms of the closed form. `systolab rtl check` puts one wrong term at a time in their place, to see that the
+/// Verilog notices.
+pub trait Terms {
+    /// Rows that a fold loads, or drains.
+    fn rows(view: View, _: &Array) -> u64 {
+        view.rows
+    }
+
+    /// Columns through which a fold leaves.
+    fn columns(view: View, _: &Array) -> u64 {
+        view.columns
+    }
+
+    /// Cycles for which a fold holds the array up at least, whatever it streams, beside the fold before or after it.
+    fn least_gap(view: View, array: &Array) -> u64 {
+        Self::rows(view, array)
+    }
+
+    /// From a sum in the bottom register to its accumulator being readable, where the next fold adds to it.
+    fn wait(array: &Array) -> u64 {
+        array.accumulator_latency_cycles()
+    }
+
+    /// Both corners, top left and bottom right, are counted with a row and with a column.
+    fn corners() -> u64 {
+        2
+    }
+}
+
+/// The true terms.
+#[derive(Clone, Copy, Debug)]
+pub struct ClosedForm;
+
+impl Terms for ClosedForm {}
+
 /// The array's own time: folds enter one after the other.
-pub(super) struct Pace<'a> {
+pub(super) struct Pace<'a, T = ClosedForm> {
     schedule: &'a Schedule,
     array: &'a Array,
     previous: Option<Previous>,
+    terms: PhantomData<T>,
 }
 
 /// The last fold that entered.
@@ -75,7 +113,13 @@ impl Previous {
 impl<'a> Pace<'a> {
     /// Before the first fold of a layer.
     pub(super) fn new(schedule: &'a Schedule, array: &'a Array) -> Self {
-        Self { schedule, array, previous: None }
+        Self::with_terms(schedule, array)
+    }
+}
+
+impl<'a, T: Terms> Pace<'a, T> {
+    fn with_terms(schedule: &'a Schedule, array: &'a Array) -> Self {
+        Self { schedule, array, previous: None, terms: PhantomData }
     }
 
     /// After a fold.
@@ -101,11 +145,12 @@ impl<'a> Pace<'a> {
         };
         self.previous = Some(Previous { view, start, fold_start });
         let streamed = start + view.vectors;
+        let (rows, columns) = (T::rows(view, self.array), T::columns(view, self.array));
         let behind = self.array.rows() + self.array.accumulator_latency_cycles();
         let (lead, drain) = match self.schedule.dataflow {
-            Dataflow::Ws | Dataflow::Is => (view.rows, view.columns + behind - 2),
+            Dataflow::Ws | Dataflow::Is => (rows, columns + behind - T::corners()),
             Dataflow::Os if fold.k + fold.depth < self.schedule.gemm.k => (0, 0),
-            Dataflow::Os => (0, view.rows + view.columns + behind - 2),
+            Dataflow::Os => (0, rows + columns + behind - T::corners()),
         };
         Entry { start, lead, load, streamed, finish: streamed + drain }
     }
@@ -143,18 +188,18 @@ impl<'a> Pace<'a> {
     }
 
     fn stationary_start(&self, fold: Fold, view: View) -> u64 {
-        let Some(Previous { view: previous, start, .. }) = self.previous else { return view.rows };
-        let latency = self.array.accumulator_latency_cycles();
+        let rows = T::rows(view, self.array);
+        let Some(Previous { view: previous, start, .. }) = self.previous else { return rows };
         let same_outputs = match self.schedule.join {
             _ if fold.is_first_of_outputs() => 0,
-            Join::PerFold => latency,
+            Join::PerFold => T::wait(self.array),
             // The sum leaves the bottom of the column, and its accumulator enters at the top.
-            Join::Chained => self.array.rows() + latency,
+            Join::Chained => self.array.rows() + T::wait(self.array),
         };
         let gap = if self.array.double_buffer() {
-            previous.vectors.max(view.rows)
+            previous.vectors.max(T::least_gap(view, self.array))
         } else {
-            previous.vectors + self.array.rows() + previous.columns - 2 + view.rows
+            previous.vectors + self.drained(T::columns(previous, self.array)) + rows
         };
         start + gap.max(same_outputs)
     }
@@ -166,17 +211,34 @@ impl<'a> Pace<'a> {
             return (stepped, fold_start);
         }
         let start = match self.array.output_drain() {
-            OutputDrain::Overlapped => stepped.max(fold_start + previous.rows),
-            OutputDrain::Blocking => stepped + previous.rows + previous.columns - 2 + self.array.rows(),
+            OutputDrain::Overlapped => stepped.max(fold_start + T::least_gap(previous, self.array)),
+            OutputDrain::Blocking => {
+                let (rows, columns) = (T::rows(previous, self.array), T::columns(previous, self.array));
+                stepped + rows + self.drained(columns)
+            }
         };
         (start, start)
+    }
+
+    /// From the top left to the bottom of the last of these columns.
+    fn drained(&self, columns: u64) -> u64 {
+        columns + self.array.rows() - T::corners()
     }
 }
 
 /// Cycles that the array is busy with a layer, from the first operand to the last accumulator update.
 pub fn array_cycles(schedule: &Schedule, array: &Array) -> Cycles {
-    let mut pace = Pace::new(schedule, array);
-    Cycles(schedule.folds().map(|fold| pace.enter(fold).finish).max().unwrap_or(0))
+    array_cycles_with::<ClosedForm>(schedule, array)
+}
+
+/// The same with other terms.
+pub fn array_cycles_with<T: Terms>(schedule: &Schedule, array: &Array) -> Cycles {
+    let mut pace = Pace::<T>::with_terms(schedule, array);
+    let finish = |run| {
+        let RunEntry { first, last, .. } = pace.enter_run(run);
+        first.finish.max(last.finish)
+    };
+    Cycles(schedule.fold_runs().map(finish).max().unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ module systolab_macs #(
     input wire [7:0] pair,
     input wire [STREAM-1:0] stream, input wire [HELD-1:0] held,
     input wire [FIELD*FIELDS-1:0] sum_in,
-    output wire [FIELD*FIELDS-1:0] sum_out
+    output reg [FIELD*FIELDS-1:0] sum_out
 );
     wire [FIELD*FIELDS*PAIRS-1:0] sums;
     genvar p;
@@ -30,5 +30,11 @@ module systolab_macs #(
             end
         end
     endgenerate
-    assign sum_out = sums[FIELD*FIELDS*pair +: FIELD*FIELDS];
+    // No shift by a product: with one pair this is a wire.
+    integer q;
+    always @* begin
+        sum_out = sums[0 +: FIELD*FIELDS];
+        for (q = 1; q < PAIRS; q = q + 1)
+            if (pair == q) sum_out = sums[FIELD*FIELDS*q +: FIELD*FIELDS];
+    end
 endmodule
