@@ -7,6 +7,9 @@ mod folder;
 mod index;
 mod journal;
 mod load;
+#[cfg(feature = "parquet")]
+mod parquet_file;
+mod point_table;
 mod run;
 mod tables;
 
@@ -14,4 +17,4 @@ pub use error::FolderError;
 pub use folder::{ResultFolder, number, read_point, write_point};
 pub use load::{add_bases, load, workbench};
 pub use run::{Failed, Run};
-pub use tables::{Front, FrontRow, Summary, write_tables};
+pub use tables::{Front, FrontRow, PointFormats, Summary, write_tables};

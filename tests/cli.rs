@@ -54,26 +54,6 @@ fn committed_schemas_are_those_of_the_types() {
     }
 }
 
-#[test]
-fn bash_completes_commands_and_options() {
-    let script = "source <(\"$0\" completions bash); COMP_WORDS=(systolab \"$@\"); COMP_CWORD=$#; \
-                  _systolab systolab \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD-1]}\"; \
-                  echo \"${COMPREPLY[@]}\"";
-    for (words, expected) in [
-        (&["simu"][..], "simulate"),
-        (&["sweep", "m"], "merge"),
-        (&["schema", "swe"], "sweep"),
-        (&["simulate", "--timing", "st"], "stepped"),
-    ] {
-        let output = Command::new("bash")
-            .args(["-c", script, env!("CARGO_BIN_EXE_systolab")])
-            .args(words)
-            .output()
-            .unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected, "{output:?}");
-    }
-}
-
 /// A change to a copy of the fixture that makes it bad.
 enum Edit {
     Nothing,

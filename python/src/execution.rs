@@ -8,7 +8,6 @@ use systolab::explore::{self, Keep, Request};
 use systolab::inputs::{self, ImageSource};
 use systolab::tensor::{TensorFile, safetensors_bytes};
 use systolab::validate::{Layout, Tolerance};
-use systolab::workload::Samples;
 use systolab::{report, validate as comparison};
 
 use crate::design::Design;
@@ -32,18 +31,29 @@ impl Tensors {
     }
 }
 
-/// Images that were given, or those from `first` to `end` − 1 of the evaluation set.
-fn samples(
+/// Runs `work` on a request: the network's values, and images that were given or those from `first` to `end` − 1 of
+/// the evaluation set.
+fn on_samples<T>(
+    design: &Design,
     workload: &Workload,
     images: Option<Tensors>,
     range: Option<(usize, usize)>,
-) -> Result<Samples, String> {
+    work: impl FnOnce(Request<'_>) -> Result<T, String>,
+) -> Result<T, String> {
+    let values = workload.values()?;
     let images = images.map(|images| images.read("images")).transpose()?;
     let source = match &images {
         Some(images) => ImageSource::Given(images),
         None => ImageSource::EvaluationSet(range.map(|(first, end)| first..end)),
     };
-    inputs::samples(&workload.workload, workload.file.as_deref(), source).map_err(text)
+    let samples = inputs::samples(&workload.workload, workload.file.as_deref(), source).map_err(text)?;
+    work(Request {
+        design: &design.design,
+        workload: &workload.workload,
+        params: &values.params,
+        origin: values.origin,
+        samples: &samples,
+    })
 }
 
 /// `execute`'s JSON and, as the content of a safetensors file, what was kept: `outputs` or `accumulators` too.
@@ -57,28 +67,19 @@ pub(crate) fn execute<'py>(
     outputs: bool,
     accumulators: bool,
 ) -> PyResult<(String, Bound<'py, PyBytes>)> {
-    let design = &design.design;
     let keep = match (outputs, accumulators) {
         (_, true) => Keep::OutputsAndAccumulators,
         (true, false) => Keep::Outputs,
         (false, false) => Keep::Classes,
     };
-    let run = py.detach(|| {
-        let values = workload.values()?;
-        let samples = samples(workload, images, range)?;
-        let request = Request {
-            design,
-            workload: &workload.workload,
-            params: &values.params,
-            origin: values.origin,
-            samples: &samples,
-        };
+    let execute = |request: Request<'_>| {
         let run = explore::execute(request, keep, |_| ()).map_err(text)?;
         let version = env!("CARGO_PKG_VERSION");
         let about = report::run_about(&run, version);
         let tensors = safetensors_bytes(&run.tensors, ("systolab", &about)).map_err(text)?;
         Ok((report::run_json(&run, version).map_err(text)?, tensors))
-    });
+    };
+    let run = py.detach(|| on_samples(design, workload, images, range, execute));
     let (json, tensors) = run.map_err(exception)?;
     Ok((json, PyBytes::new(py, &tensors)))
 }
@@ -97,7 +98,6 @@ pub(crate) fn validate(
     max_ulp: Option<u64>,
     max_diff: Option<f64>,
 ) -> PyResult<String> {
-    let design = &design.design;
     let validation = py.detach(|| {
         let layout = match layout {
             "nhwc" => Layout::Nhwc,
@@ -108,18 +108,12 @@ pub(crate) fn validate(
             return Err("max_diff: expected a number from 0".to_owned());
         }
         let expected = expected.read("expected")?;
-        let values = workload.values()?;
-        let samples = samples(workload, images, range)?;
-        let request = Request {
-            design,
-            workload: &workload.workload,
-            params: &values.params,
-            origin: values.origin,
-            samples: &samples,
-        };
         let tolerance = Tolerance { max_ulp, max_diff };
-        let validation = comparison::validate(request, &expected, layout, tolerance, |_| ()).map_err(text)?;
-        report::validation_json(&validation, env!("CARGO_PKG_VERSION")).map_err(text)
+        on_samples(design, workload, images, range, |request| {
+            let validation =
+                comparison::validate(request, &expected, layout, tolerance, |_| ()).map_err(text)?;
+            report::validation_json(&validation, env!("CARGO_PKG_VERSION")).map_err(text)
+        })
     });
     validation.map_err(exception)
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::prelude::*;
 use serde_json::json;
 use systolab::explore::{Objective, PointResult, PointSpec};
-use systolab::sweep::{self, Failed, Run, Summary};
+use systolab::sweep::{self, Failed, PointFormats, Run, Summary};
 
 use crate::error::{exception, text};
 
@@ -90,7 +90,10 @@ impl SweepRun {
     /// Writes points.csv and fronts.csv; what the sweep found, as JSON.
     fn write_tables(&self, py: Python<'_>) -> PyResult<String> {
         let objectives = &self.objectives;
-        self.with(py, |run| Ok(json(&run.write_tables(objectives).map_err(text)?, objectives)))
+        self.with(py, |run| {
+            let summary = run.write_tables(objectives, PointFormats::Csv).map_err(text)?;
+            Ok(json(&summary, objectives))
+        })
     }
 
     /// Lets others run on the folder.

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use indicatif::ProgressBar;
 
 use crate::explore::{Objective, PointSpec, Status, Sweep, Workbench};
-use crate::sweep::{self, Failed, ResultFolder};
+use crate::sweep::{self, Failed, PointFormats, ResultFolder};
 
 use super::{Answer, Failure, note, print};
 
@@ -42,6 +42,8 @@ enum Command {
         /// What the fronts are of
         #[command(flatten)]
         objectives: Objectives,
+        #[command(flatten)]
+        formats: Formats,
         /// Compute points that failed before again
         #[arg(long)]
         retry_failed: bool,
@@ -81,6 +83,8 @@ enum Command {
         /// What the fronts are of
         #[command(flatten)]
         objectives: Objectives,
+        #[command(flatten)]
+        formats: Formats,
     },
 }
 
@@ -91,16 +95,30 @@ struct Objectives {
     objectives: Vec<Objective>,
 }
 
+#[derive(Clone, Debug, clap::Args)]
+struct Formats {
+    /// Write results.parquet too: points.csv with typed columns (built with the feature `parquet`)
+    #[arg(long)]
+    parquet: bool,
+}
+
+impl Formats {
+    fn chosen(&self) -> Result<PointFormats, Failure> {
+        if self.parquet { Ok(PointFormats::with_parquet()?) } else { Ok(PointFormats::Csv) }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.command {
         Command::Check { sweep } => check(sweep),
-        Command::Run { sweep, out, objectives, retry_failed, yes } => {
+        Command::Run { sweep, out, objectives, formats, retry_failed, yes } => {
+            let formats = formats.chosen()?;
             let (sweep, workbench) = sweep::load(sweep)?;
             if !yes {
                 refuse_many(&sweep)?;
             }
             let failed = if *retry_failed { Failed::ComputedAgain } else { Failed::Kept };
-            run::run(sweep, workbench, out, &objectives.objectives, failed)
+            run::run(sweep, workbench, out, &objectives.objectives, failed, formats)
         }
         Command::Expand { sweep, yes } => {
             let (sweep, workbench) = sweep::load(sweep)?;
@@ -113,11 +131,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
             let entries = entries(point, points.as_deref())?;
             compute(entries, out)
         }
-        Command::Merge { results, points, objectives } => {
+        Command::Merge { results, points, objectives, formats } => {
+            let formats = formats.chosen()?;
             let folder = ResultFolder::read(results)?;
             let expected = points.as_deref().map(expected_ids).transpose()?;
             folder.warnings().iter().for_each(|warning| note(warning));
-            let summary = sweep::write_tables(&folder, results, expected, &objectives.objectives)?;
+            let summary = sweep::write_tables(&folder, results, expected, &objectives.objectives, formats)?;
             run::tell(&summary, results, &objectives.objectives)
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Knows key paths, the cartesian product and what a point costs. Must not know folders, locks or engines.
 
+mod axis;
 mod key_path;
 mod objective;
 mod point_result;

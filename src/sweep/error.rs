@@ -70,6 +70,13 @@ pub enum FolderError {
         /// The point.
         id: u64,
     },
+    /// A Parquet file was asked for.
+    #[error(
+        "results.parquet: this systolab was built without the feature `parquet`; build it with \
+         `cargo build --release --features parquet`"
+    )]
+    #[cfg(not(feature = "parquet"))]
+    NoParquet,
     /// A point of the sweep cannot be named.
     #[error("{0}")]
     Point(String),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::explore::{PointResult, Status};
 
 use super::folder::number;
+use super::point_table::Kind;
 
 /// Where a result is.
 #[derive(Clone, Copy, Debug)]
@@ -15,9 +16,9 @@ pub(super) enum Place {
     File,
 }
 
-/// Every key path that some result sets.
+/// Every key path that some result sets, and what it is set to.
 #[derive(Debug, Default)]
-pub(super) struct KeyPaths(BTreeMap<String, ()>);
+pub(super) struct KeyPaths(BTreeMap<String, Kind>);
 
 /// Results by id.
 #[derive(Debug, Default)]
@@ -29,10 +30,8 @@ pub(super) struct Index {
 impl Index {
     /// Adds a result; a later one of the same id replaces it.
     pub(super) fn add(&mut self, result: &PointResult, place: Place) {
-        for path in result.set.keys() {
-            if !self.key_paths.0.contains_key(path) {
-                self.key_paths.0.insert(path.clone(), ());
-            }
+        for (path, value) in &result.set {
+            self.key_paths.add(path, Kind::of(value));
         }
         if let Some(id) = number(&result.id) {
             self.places.insert(id, (place, result.status));
@@ -42,7 +41,7 @@ impl Index {
     /// Adds all of another index.
     pub(super) fn extend(&mut self, other: Self) {
         self.places.extend(other.places);
-        self.key_paths.0.extend(other.key_paths.0);
+        other.key_paths.0.iter().for_each(|(path, kind)| self.key_paths.add(path, *kind));
     }
 
     pub(super) fn status(&self, id: u64) -> Option<Status> {
@@ -64,8 +63,17 @@ impl Index {
 }
 
 impl KeyPaths {
+    fn add(&mut self, path: &str, kind: Kind) {
+        match self.0.get_mut(path) {
+            Some(known) => *known = known.and(kind),
+            None => {
+                self.0.insert(path.to_owned(), kind);
+            }
+        }
+    }
+
     /// In alphabetical order.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (&str, Kind)> {
+        self.0.iter().map(|(path, kind)| (path.as_str(), *kind))
     }
 }

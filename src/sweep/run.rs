@@ -14,7 +14,7 @@ use super::error::FolderError;
 use super::folder::{ResultFolder, number};
 use super::index::{Index, Place};
 use super::journal::Journal;
-use super::tables::{Summary, write_tables};
+use super::tables::{PointFormats, Summary, write_tables};
 
 /// Results that may wait for the disk.
 const WAITING: usize = 256;
@@ -140,8 +140,12 @@ impl Run {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn write_tables(&self, objectives: &[Objective]) -> Result<Summary, FolderError> {
-        write_tables(&self.folder, &self.out, Some(self.ids.clone()), objectives)
+    pub fn write_tables(
+        &self,
+        objectives: &[Objective],
+        formats: PointFormats,
+    ) -> Result<Summary, FolderError> {
+        write_tables(&self.folder, &self.out, Some(self.ids.clone()), objectives, formats)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a sweep found: points.csv, fronts.csv, counts and the first points of every front.
+//! What a sweep found: the table of points, fronts.csv, counts and the first points of every front.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,41 +7,10 @@ use crate::explore::{Objective, PointResult, Status, front_of};
 
 use super::error::FolderError;
 use super::folder::{ResultFolder, number, write_whole};
-use super::index::KeyPaths;
+use super::point_table::{Cell, columns, rows};
 
 /// Points of one front that a summary has; fronts.csv has all.
 const MOST_SUMMARIZED: usize = 20;
-
-/// Columns of points.csv before the key paths: evaluate's names where they mean the same.
-const COLUMNS: [&str; 27] = [
-    "design",
-    "network",
-    "family",
-    "precision",
-    "accuracy_kind",
-    "accuracy_source",
-    "top1_percent",
-    "batch",
-    "regime",
-    "latency_s",
-    "energy_per_image_uj",
-    "energy_low_uj",
-    "energy_high_uj",
-    "edp_uj_s",
-    "average_power_w",
-    "utilization",
-    "area_mm2",
-    "area_label",
-    "buffer_bytes",
-    "macs",
-    "note",
-    "citation",
-    "technology",
-    "energy_excluded",
-    "id",
-    "status",
-    "hardware",
-];
 
 /// Points that may be compared: the index of a point's accuracy and its costs.
 #[derive(Default)]
@@ -97,6 +66,30 @@ pub struct FrontRow {
     pub values: Vec<Option<f64>>,
 }
 
+/// Files that the table of points is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PointFormats {
+    /// points.csv.
+    Csv,
+    /// points.csv and results.parquet.
+    #[cfg(feature = "parquet")]
+    CsvAndParquet,
+}
+
+impl PointFormats {
+    /// points.csv and results.parquet.
+    ///
+    /// # Errors
+    /// When this library was built without the feature `parquet`.
+    pub fn with_parquet() -> Result<Self, FolderError> {
+        #[cfg(feature = "parquet")]
+        let formats = Ok(Self::CsvAndParquet);
+        #[cfg(not(feature = "parquet"))]
+        let formats = Err(FolderError::NoParquet);
+        formats
+    }
+}
+
 /// Writes the tables of `expected` (default: all results, by id) beside the results.
 ///
 /// # Errors
@@ -106,6 +99,7 @@ pub fn write_tables(
     out: &Path,
     expected: Option<Vec<u64>>,
     objectives: &[Objective],
+    formats: PointFormats,
 ) -> Result<Summary, FolderError> {
     let mut seen = BTreeSet::new();
     let mut ids = expected.unwrap_or_else(|| folder.ids());
@@ -116,22 +110,23 @@ pub fn write_tables(
     let path = out.join("points.csv");
     write_whole(&path, |file| {
         let mut writer = csv::Writer::from_writer(file);
-        let paths = folder.key_paths().names();
-        writer
-            .write_record(COLUMNS.into_iter().chain(["workload", "tool_version"]).chain(paths))
-            .map_err(FolderError::write(&path))?;
+        let names = columns(folder.key_paths()).map(|(name, _)| name);
+        writer.write_record(names).map_err(FolderError::write(&path))?;
         folder.each(ids.iter().copied(), |result| {
             summary.add(&result);
             compare(&result, objectives, &mut groups);
-            let sources = result.metrics.as_ref().map_or(1, |metrics| metrics.published.len().max(1));
-            (0..sources).try_for_each(|source| {
-                let row = row(&result, source, folder.key_paths());
-                writer.write_record(row).map_err(FolderError::write(&path))
+            rows(&result, folder.key_paths()).try_for_each(|row| {
+                writer.write_record(row.iter().map(Cell::to_string)).map_err(FolderError::write(&path))
             })
         })?;
         writer.flush().map_err(FolderError::write(&path))
     })?;
     summary.fronts = write_fronts(folder, out, objectives, &groups)?;
+    match formats {
+        PointFormats::Csv => {}
+        #[cfg(feature = "parquet")]
+        PointFormats::CsvAndParquet => super::parquet_file::write(folder, out, &ids)?,
+    }
     Ok(summary)
 }
 
@@ -227,54 +222,4 @@ fn front_row(result: &PointResult, source: usize, objectives: &[Objective]) -> F
         precision: result.precision.clone(),
         values: objectives.iter().map(|&objective| result.value(objective, source)).collect(),
     }
-}
-
-fn row(result: &PointResult, source: usize, key_paths: &KeyPaths) -> Vec<String> {
-    let number =
-        |objective| result.value(objective, source).map_or_else(String::new, |value| value.to_string());
-    let metrics = result.metrics.as_ref();
-    let published = metrics.and_then(|metrics| metrics.published.get(source));
-    let accuracy = |text: &str| published.map_or_else(String::new, |_| text.to_owned());
-    let of_metrics = |value: fn(&crate::explore::Metrics) -> String| metrics.map_or_else(String::new, value);
-    let status = match result.status {
-        Status::Ok => "ok",
-        Status::Excluded => "excluded",
-        Status::Error => "error",
-    };
-    let mut row = vec![
-        result.design(),
-        result.network(),
-        result.family.clone(),
-        result.precision.clone(),
-        accuracy("published"),
-        accuracy("published"),
-        number(Objective::Top1Percent),
-        result.batch.to_string(),
-        result.regime.clone(),
-        number(Objective::LatencyS),
-        number(Objective::EnergyPerImageUj),
-        of_metrics(|metrics| metrics.energy_low_uj.to_string()),
-        of_metrics(|metrics| metrics.energy_high_uj.to_string()),
-        number(Objective::EdpUjS),
-        number(Objective::AveragePowerW),
-        number(Objective::Utilization),
-        number(Objective::AreaMm2),
-        result.area_label.clone().unwrap_or_default(),
-        number(Objective::BufferBytes),
-        of_metrics(|metrics| metrics.macs.to_string()),
-        result.reason.clone().unwrap_or_default(),
-        published.map_or_else(String::new, |published| published.citation.clone()),
-        result.technology.clone(),
-        of_metrics(|metrics| metrics.energy_excluded.join("; ")),
-        result.id.clone(),
-        status.to_owned(),
-        result.hardware.clone(),
-        result.workload.clone(),
-        env!("CARGO_PKG_VERSION").to_owned(),
-    ];
-    row.extend(key_paths.names().map(|path| match result.set.get(path) {
-        None => String::new(),
-        Some(value) => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
-    }));
-    row
 }

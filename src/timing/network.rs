@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::hardware::{Accelerator, Dataflow};
-use crate::mapping::{Fold, Gemm, LayerMapping, MappedLayer, Step, Transfer, Transport};
+use crate::mapping::{Fold, Gemm, LayerMapping, MappedLayer, Step, Transfer, Transport, WeightSupply};
 use crate::numerics::OperandPair;
 use crate::workload::{Layer, Network};
 
@@ -324,14 +324,14 @@ impl<'a> Stager<'a> {
     fn array_layer(&mut self, mapped: &MappedLayer) -> (ArrayCauses, Counters) {
         let tiling = &mapped.tiling;
         let actions = ArrayActions::new(mapped, self.accelerator);
-        // Tiles of equally many pixels are the same, but for the first, which may fetch weights.
+        // Tiles of equally many pixels are the same, but for the first where it fetches the layer's weights.
         let mut known: Vec<((u64, bool), TileStages)> = Vec::new();
         let mut counters = Counters::default();
         let (mut streaming, mut elements) = (Streaming::default(), Elements::default());
         let mut pace = Pace::new(&tiling.schedule, self.accelerator.array());
         let (mut previous_start, mut compute_cycles) = (0, 0);
         for (from, pixels) in tiling.pixel_tiles() {
-            let key = (pixels, from == 0);
+            let key = (pixels, from == 0 && tiling.weights == WeightSupply::PerLayer);
             let position = known.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
                 known.push((key, self.tile_stages(mapped, &actions, (from, pixels))));
                 known.len() - 1

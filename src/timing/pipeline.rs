@@ -92,16 +92,17 @@ struct Buffers {
 }
 
 impl Buffers {
-    fn new(count: usize, stages: &[Stage], buffer: fn(&Stage) -> Buffer) -> Self {
-        let mut turn = 0;
-        let turns: Vec<usize> = stages
-            .iter()
-            .map(|stage| {
-                turn += usize::from(buffer(stage) == Buffer::Next);
-                turn
-            })
-            .collect();
-        Self { count, turns, free: vec![0; turn + 1] }
+    /// Before the first of `stages` stages is known.
+    fn new(count: usize, stages: usize) -> Self {
+        Self { count, turns: Vec::with_capacity(stages), free: vec![0] }
+    }
+
+    /// The next stage's buffer.
+    fn push(&mut self, buffer: Buffer) {
+        if buffer == Buffer::Next {
+            self.free.push(0);
+        }
+        self.turns.push(self.free.len() - 1);
     }
 
     /// The cycle from which a stage may fill its buffer.
@@ -169,20 +170,28 @@ impl Recurrence<'_> {
 /// The cycle in which each layer of `layers` is complete, first DRAM command at 0.
 pub fn completions(stages: &[Stage], layers: usize, machine: Machine) -> Vec<u64> {
     let Machine { latency, weight_buffers, activation_buffers, accumulator_buffers } = machine;
+    let buffers = |count| Buffers::new(count, stages.len());
     let mut run = Recurrence {
         stages,
         latency,
         channel: 0,
         vector_unit: 0,
-        weights: Buffers::new(weight_buffers, stages, |stage| stage.weight_buffer),
-        input: Buffers::new(activation_buffers, stages, |stage| stage.input_buffer),
-        accumulators: Buffers::new(accumulator_buffers, stages, |stage| stage.accumulator_buffer),
-        output: Buffers::new(activation_buffers, stages, |stage| stage.output_buffer),
+        weights: buffers(weight_buffers),
+        input: buffers(activation_buffers),
+        accumulators: buffers(accumulator_buffers),
+        output: buffers(activation_buffers),
         weights_at: vec![0; stages.len()],
         input_at: vec![0; stages.len()],
         passed: 0,
         written: 0,
     };
+    // One walk: a million stages do not stay in any cache.
+    for stage in stages {
+        run.weights.push(stage.weight_buffer);
+        run.input.push(stage.input_buffer);
+        run.accumulators.push(stage.accumulator_buffer);
+        run.output.push(stage.output_buffer);
+    }
     let mut complete = vec![0; layers];
     let (mut previous_start, mut spilled_at) = (0, 0);
     let (mut passed, mut written) = (0, 0);

@@ -7,7 +7,7 @@ use tabled::builder::Builder;
 use tabled::settings::Style;
 
 use crate::explore::{Objective, Sweep, Workbench};
-use crate::sweep::{Failed, Front, Run, Summary};
+use crate::sweep::{Failed, Front, PointFormats, Run, Summary};
 
 use super::{Answer, Failure, note, print};
 
@@ -17,6 +17,7 @@ pub(super) fn run(
     out: &Path,
     objectives: &[Objective],
     failed: Failed,
+    formats: PointFormats,
 ) -> Result<Answer, Failure> {
     let mut run = Run::open(sweep, workbench, out, failed)?;
     run.warnings().iter().for_each(|warning| note(warning));
@@ -27,7 +28,7 @@ pub(super) fn run(
     let computed = run.compute(|| bar.inc(1));
     bar.finish_and_clear();
     computed?;
-    let summary = run.write_tables(objectives)?;
+    let summary = run.write_tables(objectives, formats)?;
     let answer = tell(&summary, out, objectives)?;
     if let Some(place) = summary.first_failure.and_then(|result| run.sweep().locate(&result)) {
         note(&place.to_string());
