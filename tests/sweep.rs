@@ -153,6 +153,21 @@ fn an_unknown_key_is_refused_with_the_nearest_name() {
     assert!(error.contains("s.toml:5:1"), "{error}");
 }
 
+/// What a build with the feature writes, `.ci/run` reads with pyarrow.
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn parquet_is_refused_before_work_by_a_build_without_it() {
+    let folder = sweep(1);
+    let run = output(folder.path(), "sweep run s.toml --out out --parquet");
+    assert_eq!(run.status.code(), Some(2));
+    assert_eq!(
+        stderr(&run),
+        "error: results.parquet: this systolab was built without the feature `parquet`; build it with \
+         `cargo build --release --features parquet`\n"
+    );
+    assert!(!folder.path().join("out").exists());
+}
+
 #[test]
 fn huge_sweeps_ask_first() {
     let folder = sweep(9000);

@@ -11,7 +11,21 @@ from ._native import shipped_designs as shipped_designs
 from ._native import shipped_workloads as shipped_workloads
 
 __version__: str
-__all__: list[str]
+__all__ = [
+    "Design",
+    "SystolabError",
+    "Workload",
+    "__version__",
+    "execute",
+    "load_design",
+    "load_workload",
+    "pareto",
+    "shipped_designs",
+    "shipped_workloads",
+    "simulate",
+    "sweep",
+    "validate",
+]
 
 _Path = str | PathLike[str]
 _Tensors = ArrayLike | Mapping[str, ArrayLike] | _Path

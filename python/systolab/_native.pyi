@@ -2,6 +2,21 @@ from os import PathLike
 from typing import final
 
 __version__: str
+__all__ = [
+    "SystolabError",
+    "__version__",
+    "Design",
+    "Workload",
+    "SweepRun",
+    "run",
+    "shipped_designs",
+    "shipped_workloads",
+    "simulate",
+    "pareto",
+    "execute",
+    "validate",
+    "compute_points",
+]
 
 class SystolabError(Exception): ...
 

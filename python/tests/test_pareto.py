@@ -1,6 +1,7 @@
 """Are fronts of tables in memory those of the command line?"""
 
 import json
+from typing import Any
 
 import pandas
 import pytest
@@ -14,7 +15,7 @@ def points(root):
 
 
 def test_files_tables_and_dicts(command, points):
-    budget = {"max_energy_uj": 20, "min_top1": 92.5}
+    budget: dict[str, Any] = {"max_energy_uj": 20, "min_top1": 92.5}
     fronts = systolab.pareto(points, **budget)
     printed = command("pareto", points, "--max-energy-uj", 20, "--min-top1", 92.5, "--format", "json")
     assert fronts["sets"] == json.loads(printed.stdout)["sets"]

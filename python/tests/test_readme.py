@@ -8,7 +8,7 @@ import systolab
 def test_python_of_the_readme(root, monkeypatch):
     monkeypatch.chdir(root)
     [example] = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
-    names = {}
+    names: dict = {}
     exec(example, names)  # noqa: S102
     assert names["layers"]["cycles"].sum() == names["simulation"]["totals"]["cycles"]
     assert names["run"]["tensors"]["stem"].shape[0] == 100

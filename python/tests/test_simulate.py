@@ -65,7 +65,7 @@ def test_arguments_are_checked():
     with pytest.raises(systolab.SystolabError, match="batch 0: expected 1 to 65536"):
         systolab.simulate("edge-32x32", "resnet50-w8a8", batch=0)
     with pytest.raises(systolab.SystolabError, match="timing `fast`: expected `pipelined`"):
-        systolab.simulate("edge-32x32", "resnet50-w8a8", timing="fast")
+        systolab.simulate("edge-32x32", "resnet50-w8a8", timing="fast")  # type: ignore[arg-type]
 
 
 def test_a_scalesim_configuration_warns(folder, root):

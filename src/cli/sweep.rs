@@ -4,14 +4,19 @@ mod run;
 
 use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Subcommand;
 use indicatif::ProgressBar;
+use rayon::prelude::*;
 
 use crate::explore::{Objective, PointSpec, Status, Sweep, Workbench};
 use crate::sweep::{self, Failed, PointFormats, ResultFolder};
 
 use super::{Answer, Failure, note, print};
+
+/// How long points are computed for an estimate of the time.
+const LONGEST_SAMPLE: Duration = Duration::from_millis(300);
 
 /// More points than this are computed or listed only when asked twice.
 const MOST_WITHOUT_YES: u64 = 100_000;
@@ -155,15 +160,20 @@ fn refuse_many(sweep: &Sweep) -> Result<(), Failure> {
 
 fn check(path: &Path) -> Result<Answer, Failure> {
     let (sweep, workbench) = sweep::load(path)?;
-    // One point at every quarter, so that small and large designs are both met.
     let points = sweep.points();
-    let sample: Vec<u64> = (0..=4).map(|quarter| (points - 1) * quarter / 4).collect();
-    let clock = ProgressBar::hidden();
-    for index in &sample {
-        workbench.resolve(sweep.point(*index))?.evaluate();
-    }
     let threads = rayon::current_num_threads();
-    let seconds = clock.elapsed().as_secs_f64() / sample.len() as f64 * points as f64 / threads as f64;
+    // Multiples of the golden ratio, less their whole parts, are spread evenly however many there are.
+    let sample = |at: u64| ((at as f64 * 0.618_033_988_749_895).fract() * points as f64) as u64;
+    let evaluate = |at: u64| workbench.resolve(sweep.point(sample(at))).map(|resolved| resolved.evaluate());
+    evaluate(0)?; // the first is slower than all others
+    let clock = ProgressBar::hidden();
+    let mut sampled = 0;
+    while sampled == 0 || (clock.elapsed() < LONGEST_SAMPLE && sampled < points) {
+        let until = sampled + 4 * threads as u64;
+        (sampled..until).into_par_iter().try_for_each(|at| evaluate(at).map(|_| ()))?;
+        sampled = until;
+    }
+    let seconds = clock.elapsed().as_secs_f64() / sampled as f64 * points as f64;
     let time = match seconds {
         ..1.0 => "less than a second".to_owned(),
         1.0..120.0 => format!("about {seconds:.0} s"),
@@ -171,7 +181,7 @@ fn check(path: &Path) -> Result<Answer, Failure> {
         _ => format!("about {:.0} h", seconds / 3600.0),
     };
     print(&format!("{points} points\n"))?;
-    note(&format!("{time} on {threads} threads, from {} points", sample.len()));
+    note(&format!("{time} on {threads} threads, from {sampled} points"));
     Ok(Answer::Yes)
 }
 

@@ -4,7 +4,7 @@ use crate::hardware::{Accelerator, Dataflow, OutputDrain, Scratchpad};
 use crate::mapping::{Fold, FoldRun, MappedLayer, Schedule, Split, Step, Transport, View};
 use crate::numerics::{MacSpec, PartialSumFormat};
 
-use super::counters::{Accesses, Adder, Additions, Bits, Counters, Cycles, Macs, Words};
+use super::counters::{Accesses, Adder, Additions, Bits, Bytes, Counters, Cycles, Macs, Words};
 
 /// Widths of one layer's operands and sums, in bits, and its adders.
 struct Widths {
@@ -176,29 +176,51 @@ impl<'a> ArrayActions<'a> {
     }
 }
 
-/// Words that enter and leave the scratchpads besides the operands streamed to the array.
-pub(super) fn add_step_words(
-    counters: &mut Counters,
-    step: &Step,
-    transport: &Transport,
-    accelerator: &Accelerator,
-) {
-    let activation = |bits: u64| Words(words(bits, accelerator.activation()));
-    let mut accesses = Accesses::default();
-    // Filled from DRAM.
-    accesses.writes += activation(step.input.bits) + activation(step.shortcut.bits);
-    // Read by the vector unit, which writes the copy.
-    accesses.reads += activation((step.quantized + step.walked) * transport.input_bits);
-    accesses.writes += activation(step.quantized * transport.copy_bits.unwrap_or(0));
-    if let Some((_, bits)) = transport.shortcut {
-        accesses.reads += activation(step.outputs * bits);
+/// What a step moves: bytes on the DRAM channel and words of the scratchpads.
+#[derive(Clone, Copy)]
+pub(super) struct StepCounts {
+    dram_read: Bytes,
+    dram_write: Bytes,
+    activation: Accesses,
+    weight_writes: Words,
+    accumulator: Accesses,
+}
+
+impl StepCounts {
+    pub(super) fn of(step: &Step, transport: &Transport, accelerator: &Accelerator) -> Self {
+        let activation = |bits: u64| Words(words(bits, accelerator.activation()));
+        let mut accesses = Accesses::default();
+        // Filled from DRAM.
+        accesses.writes += activation(step.input.bits) + activation(step.shortcut.bits);
+        // Read by the vector unit, which writes the copy.
+        accesses.reads += activation((step.quantized + step.walked) * transport.input_bits);
+        accesses.writes += activation(step.quantized * transport.copy_bits.unwrap_or(0));
+        if let Some((_, bits)) = transport.shortcut {
+            accesses.reads += activation(step.outputs * bits);
+        }
+        // Written by the vector unit, read for DRAM.
+        accesses.writes += activation(step.outputs * transport.output_bits);
+        accesses.reads += activation(step.stored.bits);
+        let accumulator = |bits: u64| Words(words(bits, accelerator.accumulator()));
+        Self {
+            dram_read: Bytes(
+                step.input.bytes + step.shortcut.bytes + step.weights.bytes + step.spill_read.bytes,
+            ),
+            dram_write: Bytes(step.stored.bytes + step.spill_write.bytes),
+            activation: accesses,
+            weight_writes: Words(words(step.weights.bits, accelerator.weight())),
+            accumulator: Accesses {
+                reads: accumulator(step.spill_write.bits),
+                writes: accumulator(step.spill_read.bits),
+            },
+        }
     }
-    // Written by the vector unit, read for DRAM.
-    accesses.writes += activation(step.outputs * transport.output_bits);
-    accesses.reads += activation(step.stored.bits);
-    counters.activation += accesses;
-    counters.weight.writes += Words(words(step.weights.bits, accelerator.weight()));
-    let accumulator = |bits: u64| Words(words(bits, accelerator.accumulator()));
-    counters.accumulator +=
-        Accesses { reads: accumulator(step.spill_write.bits), writes: accumulator(step.spill_read.bits) };
+
+    pub(super) fn add_to(self, counters: &mut Counters) {
+        counters.dram_read += self.dram_read;
+        counters.dram_write += self.dram_write;
+        counters.activation += self.activation;
+        counters.weight.writes += self.weight_writes;
+        counters.accumulator += self.accumulator;
+    }
 }

@@ -1,5 +1,7 @@
 //! A whole network: cycles and action counts per layer, and their totals.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
 
@@ -8,7 +10,7 @@ use crate::mapping::{Fold, Gemm, LayerMapping, MappedLayer, Step, Transfer, Tran
 use crate::numerics::OperandPair;
 use crate::workload::{Layer, Network};
 
-use super::actions::{ArrayActions, add_step_words};
+use super::actions::{ArrayActions, StepCounts};
 use super::causes::{ArrayCauses, LayerCauses, Streaming};
 use super::counters::{Bytes, Counters, Cycles, Macs};
 use super::memory::{post_processing, transfer_cycles, weights_are_resident};
@@ -134,8 +136,16 @@ pub fn time_network(
     accelerator: &Accelerator,
     regime: Regime,
 ) -> NetworkTiming {
-    let (layers, stages) = layers_in_stages(network, mapped, accelerator, regime);
-    timed(layers, &stages, Machine::of(accelerator))
+    STAGES.with_borrow_mut(|stages| {
+        stages.clear();
+        let layers = layers_into_stages(network, mapped, accelerator, regime, stages);
+        timed(layers, stages, Machine::of(accelerator))
+    })
+}
+
+thread_local! {
+    /// Room for stages, which a request has megabytes of, from one request to the next.
+    static STAGES: RefCell<Vec<Stage>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Times one request, and says for every layer where its cycles go.
@@ -185,16 +195,27 @@ pub fn stages(
     layers_in_stages(network, mapped, accelerator, regime).1
 }
 
-/// What happens in each layer, its cycles not yet known, and in which stages.
 fn layers_in_stages(
     network: &Network,
     mapped: &[LayerMapping],
     accelerator: &Accelerator,
     regime: Regime,
 ) -> (Vec<LayerTiming>, Vec<Stage>) {
+    let mut stages = Vec::new();
+    let layers = layers_into_stages(network, mapped, accelerator, regime, &mut stages);
+    (layers, stages)
+}
+
+/// What happens in each layer, its cycles not yet known; its stages go into `stages`, which are empty.
+fn layers_into_stages(
+    network: &Network,
+    mapped: &[LayerMapping],
+    accelerator: &Accelerator,
+    regime: Regime,
+    stages: &mut Vec<Stage>,
+) -> Vec<LayerTiming> {
     let resident = weights_are_resident(network, accelerator, regime);
     let weights = if resident { WeightPlace::OnChip } else { WeightPlace::Dram };
-    let mut stages: Vec<Stage> = Vec::new();
     let mut done: Vec<Staged> = Vec::with_capacity(mapped.len());
     for (index, (layer, mapping)) in network.layers().iter().zip(mapped).enumerate() {
         let work = Work::of(layer, network);
@@ -210,12 +231,13 @@ fn layers_in_stages(
                 }
                 LayerTiming { name: layer.name.clone(), ..known.timing.clone() }
             }
-            None => Stager::of(index, layer, network, mapping, accelerator, weights, &mut stages)
-                .layer(layer, mapping),
+            None => {
+                Stager::of(index, layer, network, mapping, accelerator, weights, stages).layer(layer, mapping)
+            }
         };
         done.push(Staged { timing, stages: begin..stages.len(), work });
     }
-    (done.into_iter().map(|staged| staged.timing).collect(), stages)
+    done.into_iter().map(|staged| staged.timing).collect()
 }
 
 /// A layer in stages.
@@ -238,6 +260,9 @@ pub fn time_layer(
     timing.cycles = Cycles(completions(&stages, 1, Machine::of(accelerator))[0]);
     timing
 }
+
+/// Steps of a tile that are remembered.
+const STEPS_KEPT: usize = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WeightPlace {
@@ -382,12 +407,21 @@ impl<'a> Stager<'a> {
             - 2;
         let mut pace = Pace::new(schedule, array);
         let mut tile: Option<TileStages> = None;
+        // Most steps do what one just before did.
+        let mut known: VecDeque<(Step, (Stage, StepCounts))> = VecDeque::with_capacity(STEPS_KEPT);
         mapped.tiling.for_each_step(self.transport, pixels, |step, runs| {
             let RunEntry { first, mut last, load } = pace.enter_run(runs[0]);
             let tile = tile.get_or_insert_with(|| TileStages::new(runs[0].first, first));
             tile.streaming.add_run(schedule, runs[0], load);
             let step = Step { weights: self.fetched(step.weights), ..*step };
-            let mut stage = self.stage(&step, &mut tile.counters, &mut tile.elements);
+            let same = known.iter().find(|(other, _)| *other == step).map(|(_, done)| *done);
+            let (mut stage, counts) = same.unwrap_or_else(|| {
+                known.truncate(STEPS_KEPT - 1);
+                known.push_front((step, self.step(&step)));
+                known[0].1
+            });
+            counts.add_to(&mut tile.counters);
+            tile.elements.add(&step);
             let mut finish = last.finish;
             for &run in &runs[1..] {
                 let entry = pace.enter_run(run);
@@ -445,15 +479,18 @@ impl<'a> Stager<'a> {
 
     /// A step's transfers and vector work; what is counted is added to `counters` and `elements`.
     fn stage(&self, step: &Step, counters: &mut Counters, elements: &mut Elements) -> Stage {
-        counters.dram_read +=
-            Bytes(step.input.bytes + step.shortcut.bytes + step.weights.bytes + step.spill_read.bytes);
-        counters.dram_write += Bytes(step.stored.bytes + step.spill_write.bytes);
-        add_step_words(counters, step, self.transport, self.accelerator);
+        let (stage, counts) = self.step(step);
+        counts.add_to(counters);
         elements.add(step);
+        stage
+    }
+
+    fn step(&self, step: &Step) -> (Stage, StepCounts) {
+        let counts = StepCounts::of(step, self.transport, self.accelerator);
         let operations = self.work.operations(step);
         let mut input = step.input;
         input += step.shortcut;
-        Stage {
+        let stage = Stage {
             layer: self.index,
             load_weights: self.occupy(step.weights),
             load_input: self.occupy(input),
@@ -467,7 +504,8 @@ impl<'a> Stager<'a> {
             accumulator_buffer: step.accumulator_buffer,
             output_buffer: step.output_buffer,
             ..Stage::default()
-        }
+        };
+        (stage, counts)
     }
 }
 

@@ -86,7 +86,7 @@ impl Machine {
 /// The buffers of a scratchpad, used in turn: `turns[j]` is the how-manieth use stage j belongs to.
 struct Buffers {
     count: usize,
-    turns: Vec<usize>,
+    turns: Vec<u32>,
     /// When each use ends.
     free: Vec<u64>,
 }
@@ -102,17 +102,17 @@ impl Buffers {
         if buffer == Buffer::Next {
             self.free.push(0);
         }
-        self.turns.push(self.free.len() - 1);
+        self.turns.push(u32::try_from(self.free.len() - 1).expect("stages fit the memory"));
     }
 
     /// The cycle from which a stage may fill its buffer.
     fn free_at(&self, stage: usize) -> u64 {
-        self.turns[stage].checked_sub(self.count).map_or(0, |turn| self.free[turn])
+        (self.turns[stage] as usize).checked_sub(self.count).map_or(0, |turn| self.free[turn])
     }
 
     /// A stage needs its buffer until `cycle`.
     fn used(&mut self, stage: usize, cycle: u64) {
-        let free = &mut self.free[self.turns[stage]];
+        let free = &mut self.free[self.turns[stage] as usize];
         *free = (*free).max(cycle);
     }
 }
@@ -134,7 +134,17 @@ struct Recurrence<'a> {
     written: u64,
 }
 
+/// What a stage asks for concerns at most so many stages after it: one per buffer.
+const AHEAD: usize = 2;
+
 impl Recurrence<'_> {
+    fn take_buffers(&mut self, stage: &Stage) {
+        self.weights.push(stage.weight_buffer);
+        self.input.push(stage.input_buffer);
+        self.accumulators.push(stage.accumulator_buffer);
+        self.output.push(stage.output_buffer);
+    }
+
     /// Occupies the channel; returns when the data are usable.
     fn transfer(&mut self, ready: u64, occupancy: u64) -> u64 {
         self.channel = self.channel.max(ready) + occupancy;
@@ -185,18 +195,14 @@ pub fn completions(stages: &[Stage], layers: usize, machine: Machine) -> Vec<u64
         passed: 0,
         written: 0,
     };
-    // One walk: a million stages do not stay in any cache.
-    for stage in stages {
-        run.weights.push(stage.weight_buffer);
-        run.input.push(stage.input_buffer);
-        run.accumulators.push(stage.accumulator_buffer);
-        run.output.push(stage.output_buffer);
-    }
+    stages.iter().take(AHEAD).for_each(|stage| run.take_buffers(stage));
     let mut complete = vec![0; layers];
     let (mut previous_start, mut spilled_at) = (0, 0);
     let (mut passed, mut written) = (0, 0);
     (0..weight_buffers).for_each(|index| run.request_weights(index));
     for (index, stage) in stages.iter().enumerate() {
+        // Only now: all stages at once do not stay in any cache.
+        stages.get(index + AHEAD).into_iter().for_each(|ahead| run.take_buffers(ahead));
         let begins_layer = index == 0 || stages[index - 1].layer != stage.layer;
         if begins_layer {
             (run.passed, run.written) = (passed, written);
