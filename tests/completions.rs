@@ -78,7 +78,7 @@ fn fish() {
     if !installed("fish") {
         return;
     }
-    let script = "source ./_systolab; complete -C (string join ' ' systolab $argv[2..])";
+    let script = "source ./_systolab; complete -C \"systolab $argv[2..]\"";
     for (words, expected) in &TYPED[..3] {
         let found = printed("fish", &["--no-config"], script, words);
         assert_eq!(found.split('\t').next(), Some(*expected), "{words:?}: {found}");
