@@ -264,7 +264,7 @@ pub fn design(file: &SourceFile) -> Result<Design, SourceError> {
     let technology_file = technology(file, &accelerator)?;
     let technology = Technology::parse(&technology_file)?;
     let part = accelerator.dram().part();
-    if technology.energy(&Action::DramBit(part.to_owned())).is_err() {
+    if technology.area_only().is_none() && technology.energy(&Action::DramBit(part.to_owned())).is_err() {
         let known: Vec<String> = technology
             .entries()
             .filter_map(

@@ -399,6 +399,31 @@ fn the_familys_areas_are_made_again() {
     }
 }
 
+/// A design that names the family has areas of MACs, and no energy instead of zero.
+#[test]
+fn a_design_of_the_family_has_areas_and_no_energy() {
+    let (_, text) = SHIPPED.iter().find(|(shipped, _)| *shipped == "edge-16x16").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let design = folder.path().join("d.toml");
+    std::fs::write(&design, text.replace("technology = \"7nm\"", "technology = \"osu018-yosys\"")).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_systolab"));
+        command.args(arguments).args(["--hw", design.to_str().unwrap()]).output().unwrap()
+    };
+    let table = run(&["cost-table", "--format", "csv"]);
+    let said = String::from_utf8(table.stdout).unwrap();
+    assert_eq!(table.status.code(), Some(0), "{}", String::from_utf8_lossy(&table.stderr));
+    assert!(
+        said.contains("area.mac.\"\"int8,int8,20\"\"") && said.contains("only ratios of MAC areas"),
+        "{said}"
+    );
+    assert!(!said.contains(",pJ,"), "{said}");
+    let refused = run(&["simulate", "--workload", "resnet8-width4-w8a8"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(said.contains("technology `osu018-yosys` has areas only, no energy"), "{said}");
+}
+
 /// What `systolab rtl` says where `tools` (name and shell script) are all the tools there are, its exit code and how
 /// many temporary files it left.
 fn with_tools(tools: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, usize) {

@@ -175,24 +175,32 @@ impl<P: Payload> Machine<'_, P> {
     /// One clock edge: every PE, from the last to the first, so that neighbours still hold the values
     /// of this cycle.
     fn clock(&mut self) -> Result<(), Conflict> {
+        let Self { payload, double_buffer, parts, rows, columns, .. } = *self;
         let (mut newest_load, mut oldest_sum) = (None, None);
-        for row in (0..self.rows).rev() {
-            for column in (0..self.columns).rev() {
-                let at = row * self.columns + column;
+        for row in (0..rows).rev() {
+            for column in (0..columns).rev() {
+                let at = row * columns + column;
+                let (others, pe) = self.pes.split_at_mut(at);
+                let pe = &mut pe[0];
                 let (weight, load, sum) = if row == 0 {
                     let weight = self.ports.weights[column];
                     (weight, weight.map(|weight| weight.fold), self.ports.sums[column])
                 } else {
-                    let above = &mut self.pes[at - self.columns];
+                    let above = &mut others[at - columns];
                     let weight = if above.load.is_some() { above.link.take() } else { None };
                     (weight, above.load, above.sum)
                 };
                 let activation =
-                    if column == 0 { self.ports.activations[row] } else { self.pes[at - 1].activation };
-                let mut pe = self.pes[at];
+                    if column == 0 { self.ports.activations[row] } else { others[at - 1].activation };
                 pe.sum = match (activation, sum) {
-                    (Some(activation), Some(sum)) => Some(self.multiply(&mut pe, row, activation, sum)?),
-                    (None, Some(sum)) if row < self.parts[sum.fold].rows as usize => {
+                    (Some(activation), Some(sum)) => {
+                        if activation.vector == 0 && double_buffer {
+                            pe.active = pe.shadow.take();
+                            self.writes.active += 1;
+                        }
+                        Some(multiply(payload, pe.active, row, activation, sum)?)
+                    }
+                    (None, Some(sum)) if row < parts[sum.fold].rows as usize => {
                         return Err(Conflict::Misaligned);
                     }
                     (_, sum) => sum,
@@ -200,63 +208,59 @@ impl<P: Payload> Machine<'_, P> {
                 pe.activation = activation;
                 pe.load = load;
                 if load.is_some() {
-                    self.shift(&mut pe, row, weight)?;
+                    shift(pe, double_buffer, row, weight, &mut self.writes)?;
+                    newest_load = newest_load.max(load);
                 }
-                newest_load = newest_load.max(load);
                 if let Some(sum) = sum {
                     oldest_sum = Some(oldest_sum.map_or(sum.fold, |oldest: usize| oldest.min(sum.fold)));
                 }
-                self.pes[at] = pe;
             }
         }
         match (newest_load, oldest_sum) {
-            (Some(load), Some(sum)) if !self.double_buffer && load > sum => Err(Conflict::NotDrained),
+            (Some(load), Some(sum)) if !double_buffer && load > sum => Err(Conflict::NotDrained),
             _ => Ok(()),
         }
     }
+}
 
-    fn multiply(
-        &mut self,
-        pe: &mut Pe<P::Activation, P::Weight, P::Sum>,
-        row: usize,
-        activation: Activation<P::Activation>,
-        sum: PartialSum<P::Sum>,
-    ) -> Result<PartialSum<P::Sum>, Conflict> {
-        if (activation.fold, activation.vector) != (sum.fold, sum.vector) {
-            return Err(Conflict::Misaligned);
+/// The MAC of one PE.
+fn multiply<P: Payload>(
+    payload: &P,
+    active: Option<Weight<P::Weight>>,
+    row: usize,
+    activation: Activation<P::Activation>,
+    sum: PartialSum<P::Sum>,
+) -> Result<PartialSum<P::Sum>, Conflict> {
+    if (activation.fold, activation.vector) != (sum.fold, sum.vector) {
+        return Err(Conflict::Misaligned);
+    }
+    match active {
+        Some(weight) if weight.fold == sum.fold && weight.row == row => {
+            Ok(PartialSum { sum: payload.step(sum.sum, activation.word, weight.word), ..sum })
         }
-        if activation.vector == 0 && self.double_buffer {
-            pe.active = pe.shadow.take();
-            self.writes.active += 1;
-        }
-        match pe.active {
-            Some(weight) if weight.fold == sum.fold && weight.row == row => {
-                Ok(PartialSum { sum: self.payload.step(sum.sum, activation.word, weight.word), ..sum })
-            }
-            _ => Err(Conflict::WeightMissing),
+        _ => Err(Conflict::WeightMissing),
+    }
+}
+
+/// The weight chain moves down by one PE.
+fn shift<A, W, S>(
+    pe: &mut Pe<A, W, S>,
+    double_buffer: bool,
+    row: usize,
+    weight: Option<Weight<W>>,
+    writes: &mut WeightWrites,
+) -> Result<(), Conflict> {
+    let chain = if double_buffer { &mut pe.shadow } else { &mut pe.active };
+    writes.shadow += u64::from(weight.is_some());
+    if let Some(old) = std::mem::replace(chain, weight) {
+        if old.row > row {
+            put(&mut pe.link, old, Conflict::WeightLost)?;
+            writes.link += 1;
+        } else if double_buffer {
+            return Err(Conflict::WeightLost);
         }
     }
-
-    /// The weight chain moves down by one PE.
-    fn shift(
-        &mut self,
-        pe: &mut Pe<P::Activation, P::Weight, P::Sum>,
-        row: usize,
-        weight: Option<Weight<P::Weight>>,
-    ) -> Result<(), Conflict> {
-        let chain = if self.double_buffer { &mut pe.shadow } else { &mut pe.active };
-        let old = std::mem::replace(chain, weight);
-        self.writes.shadow += u64::from(weight.is_some());
-        if let Some(old) = old {
-            if old.row > row {
-                put(&mut pe.link, old, Conflict::WeightLost)?;
-                self.writes.link += 1;
-            } else if self.double_buffer {
-                return Err(Conflict::WeightLost);
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Runs an array's parts of a layer. `starts` says when each enters, in order.
