@@ -83,52 +83,42 @@ impl Machine {
     }
 }
 
-/// Stages ahead of the array's that the recurrence looks at: as many as there are buffers.
-const AHEAD: usize = 2;
-
-/// The buffers of a scratchpad, used in turn.
+/// The buffers of a scratchpad, used in turn: `turns[j]` is the how-manieth use stage j belongs to.
 struct Buffers {
     count: usize,
-    buffer: fn(&Stage) -> Buffer,
-    /// The how-manieth use the array's stage belongs to.
-    turn: usize,
-    /// When each of the last uses ends, by turn; older ones have nobody waiting.
-    free: [u64; AHEAD + 1],
+    turns: Vec<u32>,
+    /// When each use ends.
+    free: Vec<u64>,
 }
 
 impl Buffers {
-    fn new(count: usize, buffer: fn(&Stage) -> Buffer) -> Self {
-        Self { count, buffer, turn: 0, free: [0; AHEAD + 1] }
+    /// Before the first of `stages` stages is known.
+    fn new(count: usize, stages: usize) -> Self {
+        Self { count, turns: Vec::with_capacity(stages), free: vec![0] }
     }
 
-    /// The array goes on to a stage.
-    fn enter(&mut self, stage: &Stage) {
-        if (self.buffer)(stage) == Buffer::Next {
-            self.turn += 1;
-            self.free[self.turn % (AHEAD + 1)] = 0;
+    /// The next stage's buffer.
+    fn push(&mut self, buffer: Buffer) {
+        if buffer == Buffer::Next {
+            self.free.push(0);
         }
+        self.turns.push(u32::try_from(self.free.len() - 1).expect("stages fit the memory"));
     }
 
-    /// The cycle from which the last of `ahead`, the stages behind the array's, may fill its buffer.
-    fn free_at(&self, ahead: &[Stage]) -> u64 {
-        let next = ahead.iter().filter(|stage| (self.buffer)(stage) == Buffer::Next).count();
-        (self.turn + next).checked_sub(self.count).map_or(0, |turn| self.free[turn % (AHEAD + 1)])
+    /// The cycle from which a stage may fill its buffer.
+    fn free_at(&self, stage: usize) -> u64 {
+        (self.turns[stage] as usize).checked_sub(self.count).map_or(0, |turn| self.free[turn])
     }
 
-    /// The array's stage needs its buffer until `cycle`.
-    fn used(&mut self, cycle: u64) {
-        let free = &mut self.free[self.turn % (AHEAD + 1)];
+    /// A stage needs its buffer until `cycle`.
+    fn used(&mut self, stage: usize, cycle: u64) {
+        let free = &mut self.free[self.turns[stage] as usize];
         *free = (*free).max(cycle);
     }
 }
 
-/// When data of the array's stage and of those ahead of it are usable.
-type Usable = [u64; AHEAD + 1];
-
 struct Recurrence<'a> {
     stages: &'a [Stage],
-    /// The array's stage.
-    index: usize,
     latency: u64,
     channel: u64,
     vector_unit: u64,
@@ -136,39 +126,23 @@ struct Recurrence<'a> {
     input: Buffers,
     accumulators: Buffers,
     output: Buffers,
-    weights_at: Usable,
-    input_at: Usable,
+    /// When each stage's weights and input are usable.
+    weights_at: Vec<u64>,
+    input_at: Vec<u64>,
     /// Everything before the current layer has passed array and vector unit; and is written.
     passed: u64,
     written: u64,
 }
 
-impl<'a> Recurrence<'a> {
-    fn new(stages: &'a [Stage], machine: Machine) -> Self {
-        let Machine { latency, weight_buffers, activation_buffers, accumulator_buffers } = machine;
-        Self {
-            stages,
-            index: 0,
-            latency,
-            channel: 0,
-            vector_unit: 0,
-            weights: Buffers::new(weight_buffers, |stage| stage.weight_buffer),
-            input: Buffers::new(activation_buffers, |stage| stage.input_buffer),
-            accumulators: Buffers::new(accumulator_buffers, |stage| stage.accumulator_buffer),
-            output: Buffers::new(activation_buffers, |stage| stage.output_buffer),
-            weights_at: Usable::default(),
-            input_at: Usable::default(),
-            passed: 0,
-            written: 0,
-        }
-    }
+/// What a stage asks for concerns at most so many stages after it: one per buffer.
+const AHEAD: usize = 2;
 
-    fn enter(&mut self, index: usize) {
-        self.index = index;
-        let stage = &self.stages[index];
-        for buffers in [&mut self.weights, &mut self.input, &mut self.accumulators, &mut self.output] {
-            buffers.enter(stage);
-        }
+impl Recurrence<'_> {
+    fn take_buffers(&mut self, stage: &Stage) {
+        self.weights.push(stage.weight_buffer);
+        self.input.push(stage.input_buffer);
+        self.accumulators.push(stage.accumulator_buffer);
+        self.output.push(stage.output_buffer);
     }
 
     /// Occupies the channel; returns when the data are usable.
@@ -177,54 +151,62 @@ impl<'a> Recurrence<'a> {
         self.channel + self.latency
     }
 
-    /// `ahead`: the stages behind the array's, up to the one whose weights are asked for.
-    fn request_weights(&mut self, index: usize, ahead: &[Stage]) {
-        self.weights_at[index % (AHEAD + 1)] = match self.stages[index].load_weights {
-            0 => 0,
-            occupancy => self.transfer(self.weights.free_at(ahead), occupancy),
-        };
+    fn request_weights(&mut self, index: usize) {
+        let Some(stage) = self.stages.get(index) else { return };
+        if stage.load_weights > 0 {
+            self.weights_at[index] = self.transfer(self.weights.free_at(index), stage.load_weights);
+        }
     }
 
-    /// Only within the layer of the array's stage: a later layer's input waits for this one's results.
-    fn request_input(&mut self, index: usize) {
-        let layer = self.stages[self.index].layer;
+    /// Only within `layer`: a later layer's input waits for this one's results.
+    fn request_input(&mut self, index: usize, layer: usize) {
         let Some(stage) = self.stages.get(index).filter(|stage| stage.layer == layer) else { return };
-        self.input_at[index % (AHEAD + 1)] = match stage.load_input {
-            0 => 0,
-            occupancy => {
-                let free = self.input.free_at(&self.stages[self.index + 1..=index]);
-                self.transfer(free.max(self.written), occupancy)
-            }
-        };
+        if stage.load_input > 0 {
+            let ready = self.input.free_at(index).max(self.written);
+            self.input_at[index] = self.transfer(ready, stage.load_input);
+        }
     }
 
     fn quantize(&mut self, index: usize) {
         let occupancy = self.stages[index].quantize;
         if occupancy > 0 {
-            let free = self.input.free_at(&self.stages[self.index + 1..=index]);
-            let input_at = &mut self.input_at[index % (AHEAD + 1)];
-            self.vector_unit = self.vector_unit.max(*input_at).max(free).max(self.passed) + occupancy;
-            *input_at = self.vector_unit;
+            let ready = self.input_at[index].max(self.input.free_at(index)).max(self.passed);
+            self.vector_unit = self.vector_unit.max(ready) + occupancy;
+            self.input_at[index] = self.vector_unit;
         }
     }
 }
 
 /// The cycle in which each layer of `layers` is complete, first DRAM command at 0.
 pub fn completions(stages: &[Stage], layers: usize, machine: Machine) -> Vec<u64> {
-    let Machine { weight_buffers, activation_buffers, .. } = machine;
-    let mut run = Recurrence::new(stages, machine);
+    let Machine { latency, weight_buffers, activation_buffers, accumulator_buffers } = machine;
+    let buffers = |count| Buffers::new(count, stages.len());
+    let mut run = Recurrence {
+        stages,
+        latency,
+        channel: 0,
+        vector_unit: 0,
+        weights: buffers(weight_buffers),
+        input: buffers(activation_buffers),
+        accumulators: buffers(accumulator_buffers),
+        output: buffers(activation_buffers),
+        weights_at: vec![0; stages.len()],
+        input_at: vec![0; stages.len()],
+        passed: 0,
+        written: 0,
+    };
+    stages.iter().take(AHEAD).for_each(|stage| run.take_buffers(stage));
     let mut complete = vec![0; layers];
     let (mut previous_start, mut spilled_at) = (0, 0);
     let (mut passed, mut written) = (0, 0);
-    for index in 0..weight_buffers.min(stages.len()) {
-        run.request_weights(index, &stages[..=index]);
-    }
+    (0..weight_buffers).for_each(|index| run.request_weights(index));
     for (index, stage) in stages.iter().enumerate() {
-        run.enter(index);
+        // Only now: all stages at once do not stay in any cache.
+        stages.get(index + AHEAD).into_iter().for_each(|ahead| run.take_buffers(ahead));
         let begins_layer = index == 0 || stages[index - 1].layer != stage.layer;
         if begins_layer {
             (run.passed, run.written) = (passed, written);
-            (index..index + activation_buffers).for_each(|index| run.request_input(index));
+            (index..index + activation_buffers).for_each(|index| run.request_input(index, stage.layer));
             run.quantize(index);
         }
         let after_the_stage_before = if begins_layer {
@@ -233,20 +215,17 @@ pub fn completions(stages: &[Stage], layers: usize, machine: Machine) -> Vec<u64
             previous_start + stage.gap
         };
         let mut start = after_the_stage_before
-            .max(run.weights_at[index % (AHEAD + 1)] + stage.weight_lead)
-            .max(run.input_at[index % (AHEAD + 1)] + stage.input_lead)
-            .max(run.accumulators.free_at(&[]).saturating_sub(stage.fill));
+            .max(run.weights_at[index] + stage.weight_lead)
+            .max(run.input_at[index] + stage.input_lead)
+            .max(run.accumulators.free_at(index).saturating_sub(stage.fill));
         if stage.load_partial_sums > 0 {
             start = start.max(run.transfer(spilled_at, stage.load_partial_sums));
         }
         previous_start = start;
-        run.weights.used(start + stage.weights_used);
-        run.input.used(start + stage.input_used);
-        let ahead = index + weight_buffers;
-        if ahead < stages.len() {
-            run.request_weights(ahead, &stages[index + 1..=ahead]);
-        }
-        run.request_input(index + activation_buffers);
+        run.weights.used(index, start + stage.weights_used);
+        run.input.used(index, start + stage.input_used);
+        run.request_weights(index + weight_buffers);
+        run.request_input(index + activation_buffers, stage.layer);
         if stages.get(index + 1).is_some_and(|next| next.layer == stage.layer) {
             run.quantize(index + 1);
         }
@@ -256,15 +235,15 @@ pub fn completions(stages: &[Stage], layers: usize, machine: Machine) -> Vec<u64
         }
         let mut results = array_end;
         if stage.vector > 0 {
-            let ready = array_end.max(run.output.free_at(&[]));
+            let ready = array_end.max(run.output.free_at(index));
             run.vector_unit = run.vector_unit.max(ready) + stage.vector;
             results = run.vector_unit;
         }
-        run.accumulators.used(results);
+        run.accumulators.used(index, results);
         passed = passed.max(results);
         if stage.store > 0 {
             let stored = run.transfer(results, stage.store);
-            run.output.used(stored);
+            run.output.used(index, stored);
             written = written.max(stored);
         }
         complete[stage.layer] = passed.max(written);
