@@ -50,14 +50,16 @@ impl WindowLayout {
     fn words_in_fullest_bank(&self, k: u64, depth: u64, bits: u64, scratchpad: &Scratchpad) -> u64 {
         let width = u64::from(scratchpad.width_bits());
         let pixel_words = (self.channels * bits).div_ceil(width);
-        let address = |k: u64| {
+        let words = |k: u64| {
             let (tap, channel) = (k / self.group_channels, k % self.group_channels);
             let [rows, pixels] = self.dilation;
             let pixel = tap / self.kernel_width * rows * self.row + tap % self.kernel_width * pixels;
-            pixel * pixel_words + channel * bits / width
+            // An operand may straddle words.
+            let (first, last) = (channel * bits / width, ((channel + 1) * bits - 1) / width);
+            (first..=last).map(move |word| pixel * pixel_words + word)
         };
         // Channels of a pixel follow each other, so that equal addresses do.
-        let mut addresses: Vec<u64> = (k..k + depth).map(address).collect();
+        let mut addresses: Vec<u64> = (k..k + depth).flat_map(words).collect();
         addresses.dedup();
         let mut banks: Vec<u64> = addresses.iter().map(|address| address % scratchpad.banks()).collect();
         banks.sort_unstable();
@@ -132,9 +134,9 @@ impl<'a> Banks<'a> {
             Dataflow::Ws | Dataflow::Is => self.accelerator.array().double_buffer(),
             Dataflow::Os => self.accelerator.array().output_drain() == OutputDrain::Overlapped,
         };
-        let streaming = view.vectors * (1 + stream);
-        let hidden = if overlapped { streaming.max(view.rows) } else { view.rows };
-        view.vectors * stream + (view.rows * (1 + load)).saturating_sub(hidden)
+        let streaming_waits = view.vectors * stream;
+        let hidden = if overlapped { view.vectors.max(view.rows) + streaming_waits } else { view.rows };
+        streaming_waits + (view.rows * (1 + load)).saturating_sub(hidden)
     }
 
     /// Conflicts of the activations that a cycle takes.
@@ -181,6 +183,8 @@ impl<'a> Banks<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -226,24 +230,27 @@ mod tests {
         fn all_windows_have_the_same_conflicts(
             row in 12u64..20, channels in 1u64..9, groups in 1u64..3, kernel in 1u64..4,
             dilation in (1u64..3, 1u64..3), bits in prop_oneof![Just(4u64), Just(8), Just(16)],
+            width in prop_oneof![Just(8u64), Just(32)],
             banks in 1u64..9, pixel in (0u64..10, 0u64..6), k in 0u64..20, depth in 1u64..40,
         ) {
-            let design = design(["pixels", "ideal", "ideal"], [1 << banks, 8, 8], 32, "ws");
+            let design = design(["pixels", "ideal", "ideal"], [1 << banks, 8, 8], width, "ws");
             let (channels, scratchpad) = (channels * groups, design.activation());
             let window = WindowLayout {
                 row, channels, group_channels: channels / groups, kernel_width: kernel,
                 dilation: [dilation.0, dilation.1],
             };
-            let mut words: BTreeMap<(u64, u64, u64), ()> = BTreeMap::new();
+            let mut words: BTreeSet<(u64, u64, u64)> = BTreeSet::new();
             for k in k..k + depth {
                 let (tap, channel) = (k / window.group_channels, k % window.group_channels);
                 let y = pixel.0 + tap / kernel * dilation.0;
                 let x = pixel.1 + tap % kernel * dilation.1;
-                words.insert((y, x, channel * bits / 32), ());
+                for bit in channel * bits..(channel + 1) * bits {
+                    words.insert((y, x, bit / width));
+                }
             }
             let mut by_bank: BTreeMap<u64, u64> = BTreeMap::new();
-            for (y, x, word) in words.into_keys() {
-                let address = (y * row + x) * (channels * bits).div_ceil(32) + word;
+            for (y, x, word) in words {
+                let address = (y * row + x) * (channels * bits).div_ceil(width) + word;
                 *by_bank.entry(address % scratchpad.banks()).or_default() += 1;
             }
             let fullest = by_bank.into_values().max().unwrap();
@@ -282,6 +289,26 @@ mod tests {
         assert_eq!(timing("spread").layers[0].bank_waits.0, 0);
         // First fold: taps (0,0)…(2,1): banks 0 1 2, 0 1 2, 0 1: three words in one. Second: one tap.
         assert_eq!(timing("pixels").layers[0].bank_waits.0, 64 * 2);
+    }
+
+    /// Rows of 8 pixels, a word each, on 4 banks: taps next to each other meet less than every second one.
+    #[test]
+    fn layers_that_differ_in_their_taps_alone_wait_apart() {
+        let layer = |name: &str, dilation: u64| {
+            format!(
+                "name = \"{name}\"\nconv2d = {{ out_channels = 4, kernel = [3, 3], dilation = [1, {dilation}], \
+                 padding = {{ top = 1, bottom = 1, left = {dilation}, right = {dilation} }} }}"
+            )
+        };
+        let design = design(["pixels", "ideal", "ideal"], [4, 8, 16], 64, "ws");
+        let waits = |layers: String| -> Vec<u64> {
+            time(&workload(&layers, 4), &design).layers.iter().map(|layer| layer.bank_waits.0).collect()
+        };
+        let [near, far] = [1, 2].map(|dilation| waits(layer("a", dilation))[0]);
+        assert!(near < far, "{near} and {far}");
+        // The two in the middle read and write on chip and are mapped alike.
+        let layers = [layer("a", 1), layer("b", 2), layer("c", 1), layer("d", 1)];
+        assert_eq!(waits(layers.join("\n[[layer]]\n")), [near, far, near, near]);
     }
 
     #[test]

@@ -223,8 +223,11 @@ fn layers_into_stages(
     for (index, (layer, mapping)) in network.layers().iter().zip(mapped).enumerate() {
         let work = Work::of(layer, network);
         let begin = stages.len();
+        let window = WindowLayout::of(layer, network);
         // A layer that does the same as an earlier one, with the same mapping, has its stages and counts.
-        let same = |(other, staged): &(usize, &Staged)| mapped[*other] == *mapping && staged.work == work;
+        let same = |(other, staged): &(usize, &Staged)| {
+            mapped[*other] == *mapping && staged.work == work && staged.window == window
+        };
         let known = done.iter().enumerate().rev().find(same).map(|(_, staged)| staged);
         let timing = match known {
             Some(known) => {
@@ -238,7 +241,7 @@ fn layers_into_stages(
                 Stager::of(index, layer, network, mapping, accelerator, weights, stages).layer(layer, mapping)
             }
         };
-        done.push(Staged { timing, stages: begin..stages.len(), work });
+        done.push(Staged { timing, stages: begin..stages.len(), work, window });
     }
     done.into_iter().map(|staged| staged.timing).collect()
 }
@@ -248,6 +251,8 @@ struct Staged {
     timing: LayerTiming,
     stages: Range<usize>,
     work: Work,
+    /// What banks depend on beside the mapping.
+    window: Option<WindowLayout>,
 }
 
 /// Times one layer alone: its weights and what is not on chip start in DRAM, nothing came before.
