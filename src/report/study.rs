@@ -17,13 +17,15 @@ use crate::explore::{CostAxis, DesignPoint, Evaluation, Sample};
 use crate::study::{PublishedCurve, PublishedPoint, Study, comparisons, gaps, published_curves};
 
 /// What a reader must know before believing any of it.
-const CAVEATS: [&str; 8] = [
+const CAVEATS: [&str; 9] = [
     "The networks are small ResNets on Fashion-MNIST. Nothing here confirms or refutes a claim about ImageNet.",
     "Three to five training seeds per network: t intervals are wide, a tie is not equality, and the verdicts are not \
      corrected for their number (the table of differences has Holm's p beside them).",
     "\"Best curve\" compares networks within the cost range of the mostly-4-bit curve, so a more accurate network beyond \
      its end is outside. Between its networks the curve is a line that nobody trained: straight in the logarithm of cost or \
      in cost, narrow margins change sign.",
+    "Two means: differences between networks are over the training seeds that both have, accuracies, fronts, budgets and \
+     curves over all runs. Where networks differ by little they can disagree in sign.",
     "Energies are modelled: per-action prices from publications times simulated counts. What is left out (clock tree, \
      control, interconnect, DRAM idle and refresh, leakage) is named in every table of energies and would be charged to \
      all precisions, most to the slowest.",

@@ -11,7 +11,7 @@ use super::{BASELINE, TrainedNetwork};
 pub enum Accuracy {
     /// Higher, by more than training noise: the cheaper network dominates.
     Higher,
-    /// A higher or equal mean, within training noise.
+    /// A higher or equal mean over the seeds that both have, within training noise.
     HigherMean,
     /// A lower mean, within training noise.
     LowerMean,
@@ -40,7 +40,7 @@ pub struct ReplacedBy {
 }
 
 impl Replacement {
-    /// Whether a network with at least the same mean accuracy is cheaper.
+    /// Whether a network with at least the same mean accuracy over shared seeds is cheaper.
     pub fn is_matched(&self) -> bool {
         self.by.is_some_and(|by| by.accuracy <= Accuracy::HigherMean)
     }

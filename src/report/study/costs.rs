@@ -139,7 +139,7 @@ pub(super) fn energy_shares(designs: &[DesignStudy]) -> Table {
 
 /// Where the cycles go, edge and lane waste, memory and element-wise work each in a column of its own.
 pub(super) fn cycle_shares(designs: &[DesignStudy]) -> Table {
-    let mut headers = vec!["design".to_owned(), "network".to_owned(), "cycles (µs)".to_owned()];
+    let mut headers = vec!["design".to_owned(), "network".to_owned(), "latency (µs)".to_owned()];
     headers.extend(CYCLE_CAUSES.map(|cause| cause.replace('_', " ")));
     let rows = designs.iter().flat_map(|design| {
         (0..design.networks.len()).map(move |network| {

@@ -49,7 +49,8 @@ pub(super) fn accuracies(networks: &[TrainedNetwork], gaps: &[Gap], images: usiz
                  binomial interval of one accuracy (Wilson, from the number of images) are two different noises."
             ),
             "train − test: the training framework's top-1 on its first 10,000 training images minus top-1 here; a \
-             smaller gap than bf16's is what the paper calls quantization's regularizing effect."
+             smaller gap than bf16's is what the paper calls quantization's regularizing effect. \
+             \"gap − bf16's\" is over the seeds that both have, the columns before it over all runs."
                 .into(),
         ],
     }
@@ -94,7 +95,7 @@ pub(super) fn differences(networks: &[TrainedNetwork], comparisons: &[Comparison
             "Differences of runs with the same training seed. Intervals and the verdicts they give are not corrected for \
                  their number; by Holm's correction over the table's {} t tests {} differ at 5 %. McNemar's exact p are \
                  corrected by Holm over all of the table's tests on images.",
-            comparisons.len(),
+            comparisons.iter().filter(|its| its.p_holm.is_some()).count(),
             match comparisons.iter().filter(|its| its.p_holm.is_some_and(|p| p < 0.05)).count() {
                 0 => "none".to_owned(),
                 some => some.to_string(),

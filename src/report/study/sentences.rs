@@ -55,7 +55,8 @@ fn replaced(design: &DesignStudy, answer: &AxisAnswer) -> String {
     let matched = |replacements: &[Replacement]| replacements.iter().filter(|its| its.is_matched()).count();
     let (typically, at_corners) = (matched(&answer.replacements), matched(all));
     let mut answer = format!(
-        "{at_corners} of {} have one that is cheaper at every corner of the prices{} and at least as accurate on average",
+        "{at_corners} of {} have one that is cheaper at every corner of the prices{} and at least as accurate on average over the \
+         training seeds that both have",
         all.len(),
         if typically == at_corners { String::new() } else { format!(" ({typically} at typical prices)") }
     );
@@ -64,6 +65,7 @@ fn replaced(design: &DesignStudy, answer: &AxisAnswer) -> String {
             "more accurate beyond the noise of training seeds (95 % t)",
             &Replacement::is_dominated as &dyn Fn(&Replacement) -> bool,
         ),
+        ("a higher or equal mean, within that noise", &|its| its.is_matched() && !its.is_dominated()),
         ("a lower mean, within that noise", &|its| its.by.is_some() && !its.is_matched()),
         ("no cheaper one as accurate", &|its| its.by.is_none()),
     ] {

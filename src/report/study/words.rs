@@ -21,11 +21,17 @@ pub(super) fn bounds(low: f64, high: f64) -> String {
     format!("{low:.2}–{high:.2}")
 }
 
-/// `0.27 (0.24–0.31)`; one number where the range has no width.
+/// `0.27 (0.24–0.31)`; one number where the range has no width. Never 1.00 of what is not 1: what is cheaper stays below.
 pub(super) fn ratio(range: Option<Range>) -> String {
     let Some(Range { low, typical, high }) = range else { return NOTHING.into() };
-    let [low, typical, high] = [low, typical, high].map(|ratio| significant(ratio, 3));
+    let [low, typical, high] = [low, typical, high].map(three_digits);
     if low == high { typical } else { format!("{typical} ({low}–{high})") }
+}
+
+fn three_digits(ratio: f64) -> String {
+    #[expect(clippy::float_cmp, reason = "equal costs have a ratio of exactly 1")]
+    let digits = if (ratio - 1.0).abs() < 0.005 && ratio != 1.0 { 4 } else { 3 };
+    significant(ratio, digits)
 }
 
 pub(super) fn percent(share: f64) -> String {
@@ -60,7 +66,14 @@ fn span(values: impl Iterator<Item = f64>, digits: fn(f64) -> usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{percent_span, ratio_span};
+    use super::{percent_span, ratio, ratio_span};
+    use crate::explore::Range;
+
+    #[test]
+    fn a_corner_below_one_is_printed_below_one() {
+        let range = Range { low: 0.9703, typical: 0.9861, high: 0.9987 };
+        assert_eq!(ratio(Some(range)), "0.986 (0.970–0.9987)");
+    }
 
     #[test]
     fn spans_tell_on_which_side_of_one_they_are() {
