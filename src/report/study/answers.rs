@@ -59,8 +59,8 @@ pub(super) fn replacements(designs: &[DesignStudy]) -> Table {
         notes: vec![
             "The replacement is cheaper at every low/high corner of the technology's prices; of those whose accuracy \
              compares best, the cheapest is named. \"Dominated\": the t interval over same seeds excludes zero; noise is \
-             that of training seeds. Differences are means over the seeds that both have, in percentage points; intervals are not corrected for their number, nor for the choice \
-             among candidates."
+             that of training seeds. Differences are means over the seeds that both have, in percentage points; intervals \
+             are not corrected for their number, nor for the choice among candidates."
                 .into(),
         ],
     }
@@ -99,10 +99,10 @@ pub(super) fn margins(designs: &[DesignStudy]) -> Table {
         .to_vec(),
         rows: rows.collect(),
         notes: vec![format!(
-            "Percentage points of mean top-1 over all runs. Between two of its widths the curve is taken as straight in the logarithm \
-             of cost and, in the last two columns, as straight in cost. Bootstrap: {} replicates, images and training runs \
-             drawn anew, typical prices; networks of other seeds are drawn apart. Networks beyond the curve's ends have no margin; {NOTHING}: the worst corner \
-             leaves the network beyond them.",
+            "Percentage points of mean top-1 over all runs. Between two of its widths the curve is taken as straight in \
+             the logarithm of cost and, in the last two columns, as straight in cost. Bootstrap: {} replicates, images and \
+             training runs drawn anew, typical prices; networks of other seeds are drawn apart. Networks beyond the curve's \
+             ends have no margin; {NOTHING}: the worst corner leaves the network beyond them.",
             crate::study::REPLICATES
         )],
     }

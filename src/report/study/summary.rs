@@ -29,8 +29,8 @@ pub(super) fn summary(designs: &[DesignStudy]) -> Table {
         rows: rows.collect(),
         notes: vec![
             "over bf16: cost at equal size, typical prices. Matched: a quantized network is cheaper and at least as \
-             accurate on average over the training seeds that both have; dominated: more accurate beyond the noise of training seeds (95 % t, uncorrected). Both \
-             at typical prices and, in parentheses, at every corner of the prices."
+             accurate on average over the training seeds that both have; dominated: more accurate beyond the noise of \
+             training seeds (95 % t, uncorrected). Both at typical prices and, in parentheses, at every corner of the prices."
                 .into(),
             "Best curve: above every network of another precision whose cost is within the curve's cost range, at that \
              network's cost, at every corner of the prices (or at typical ones only); the curve is straight in the \
