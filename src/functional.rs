@@ -24,4 +24,4 @@ pub use geometry::Geometry;
 pub use network::{
     Activations, Classification, Executable, LayerReport, LayerStatistics, Outputs, Workspace,
 };
-pub use portable::{IntegerSum, bf16_dot, integer_dot};
+pub use portable::{IntegerSum, bf16_dot, integer_dot, integer_dot_onto};

@@ -19,7 +19,7 @@ mod rounding;
 pub use float_sum::{FloatRounding, PartialSumFormat, Subnormals};
 pub use format::{IntegerFormat, OperandFormat, OperandPair, Signedness, StoredFormat, UnknownFormat};
 pub use mac::{
-    Bf16Mac, CANONICAL_NAN, IntegerMac, Join, LaneSum, MacSpec, Overflow, RegisterWidth, StaticBound,
+    Bf16Mac, Bias, CANONICAL_NAN, IntegerMac, Join, LaneSum, MacSpec, Overflow, RegisterWidth, StaticBound,
 };
 pub use quantize_aqt::{Grid, QuantizerKind};
 pub use quantize_linear::QuantizeLinear;

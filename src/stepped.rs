@@ -19,7 +19,7 @@ use crate::mapping::{Dataflow, Schedule};
 
 pub use accumulator::Arrival;
 pub use control::{Control, Loading, Start};
-pub use payload::{Bf16Payload, IntegerPayload, Operands, Payload};
+pub use payload::{Bf16Payload, IntegerPayload, Operands, Payload, Preloaded};
 pub use violation::{Conflict, Violation};
 pub use watch::{PeState, Watch};
 pub use weight_stationary::WeightWrites;

@@ -264,9 +264,9 @@ const REFUSALS: &[Refusal] = &[
         Edit::Replace(DESIGN, "partial_sum_bits = 24", "partial_sum_bits = 24\noverflow = \"clip\""),
     ),
     refusal(
-        "later bias",
+        "unknown bias",
         EVALUATE,
-        Edit::Replace(DESIGN, "partial_sum_bits = 24", "partial_sum_bits = 24\nbias = \"preload\""),
+        Edit::Replace(DESIGN, "partial_sum_bits = 24", "partial_sum_bits = 24\nbias = \"first\""),
     ),
     refusal(
         "chain of two formats",

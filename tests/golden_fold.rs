@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
@@ -14,8 +14,8 @@ use systolab::explore::{Design, Keep, Origin, Request, Run, execute, golden_fold
 use systolab::hardware::{Accelerator, SHIPPED};
 use systolab::report::golden_files;
 use systolab::source::SourceFile;
-use systolab::tensor::{Data, Tensor};
-use systolab::workload::{ParameterSource, Params, Samples, Workload};
+use systolab::tensor::{Data, Tensor, TensorFile};
+use systolab::workload::{ImportedParams, ParameterSource, Params, Samples, Workload};
 
 fn design(name: &str, changes: &[(&str, &str)]) -> Design {
     let (_, text) = SHIPPED.iter().find(|(shipped, _)| *shipped == name).unwrap();
@@ -237,5 +237,56 @@ fn files_of_other_dataflows_and_several_arrays_give_their_sums() {
         let [folds, arrays, _] = check(&two, "resnet8-width4-w8a8", CONV);
         assert!(arrays > folds, "{dataflow}: {arrays} parts of {folds} folds");
         check(&two, "resnet8-width4-mostly-4-bit", CONV);
+    }
+}
+
+/// Accumulators of every fold, `[fold][line][field]`, of the layer `y` of a model.
+fn accumulators_of_a_model(design: &Design) -> Vec<Vec<Vec<u32>>> {
+    let folder = Path::new("tests/oracles/cases/qgemm-s8-0");
+    let workload = Workload::read(&folder.join("model.onnx")).unwrap();
+    let model = workload.model().unwrap();
+    let input = TensorFile::read(&folder.join("input.npz")).unwrap();
+    let samples = Samples::of_model(&input, model).unwrap();
+    let (params, origin) = (model.params(), Origin::Trace);
+    let request = Request { design, workload: &workload, params, origin, samples: &samples };
+    let mut folds = Vec::new();
+    loop {
+        let golden = golden_fold(request, "y", folds.len() as u64).unwrap();
+        let [array] = &golden.arrays[..] else { panic!("one array") };
+        folds.push(array.accumulators.lines.clone());
+        if folds.len() as u64 == golden.folds {
+            return folds;
+        }
+    }
+}
+
+#[test]
+fn a_preloaded_bias_is_in_the_accumulators_of_every_fold() {
+    let folder = Path::new("tests/oracles/cases/qgemm-s8-0");
+    let workload = Workload::read(&folder.join("model.onnx")).unwrap();
+    let Some(ImportedParams::Convolution(layer)) = workload.model().unwrap().params().imported_layer(0)
+    else {
+        panic!("a product")
+    };
+    let bias = layer.folded_bias(layer.weights.len() / layer.bias.len());
+    assert!(bias.iter().all(|&bias| bias != 0));
+    for dataflow in ["ws", "is", "os"] {
+        let dataflow = format!("dataflows = [\"{dataflow}\"] ");
+        let changes = [("dataflows = [\"ws\"] ", &dataflow[..])];
+        let preload = ("accumulator_bits = 32", "accumulator_bits = 32\nbias = \"preload\"");
+        let last = accumulators_of_a_model(&design("edge-16x16", &changes));
+        let first = accumulators_of_a_model(&design("edge-16x16", &[changes[0], preload]));
+        assert_eq!(first.len(), last.len(), "{dataflow}");
+        let mut seen = BTreeSet::new();
+        for (first, last) in first.iter().flatten().zip(last.iter().flatten()) {
+            for (channel, (first, last)) in first.iter().zip(last).enumerate() {
+                let loaded = first.wrapping_sub(*last) as i32;
+                // Channels lie along a line, but for `is`, whose lines are channels.
+                assert!(dataflow.contains("is") || loaded == bias.get(channel).copied().unwrap_or(0));
+                seen.insert(loaded);
+            }
+        }
+        seen.remove(&0);
+        assert_eq!(seen, BTreeSet::from_iter(bias.iter().copied()), "{dataflow}");
     }
 }

@@ -246,8 +246,10 @@ proptest! {
         k in 1..200usize, n in 1..6usize, rows in 1..24usize, lanes in 1..5usize, saturates: bool, chained: bool,
         lane_sum in prop::sample::select(vec![LaneSum::Serial, LaneSum::First, LaneSum::Block]),
         partial_sum in 16..=32u8, accumulator in 16..=32u8, a in fill(), w in fill(), seed: u64,
+        preloads: bool, bias_bits in 1..=31u32,
     ) {
         let mut random = Random(seed);
+        let bias: Vec<i32> = (0..n).map(|_| random.next() as i32 >> (31 - bias_bits)).collect();
         let input = integers(&mut random, a, k, 0, 255);
         let weights = to_i8(integers(&mut random, w, k * n, -128, 127));
         let mut overflows = 0u64;
@@ -261,9 +263,9 @@ proptest! {
         let accumulator = if chained { partial_sum } else { accumulator };
         let k_per_fold = rows * lanes;
         let mut expected = vec![];
-        for channel in weights.chunks(k) {
+        for (channel, bias) in weights.chunks(k).zip(&bias) {
             let product = |index: usize| i64::from(input[index]) * i64::from(channel[index]);
-            let mut total = 0;
+            let mut total = if preloads { add(accumulator, 0, i64::from(*bias)) } else { 0 };
             for first in (0..k).step_by(k_per_fold) {
                 let last = k.min(first + k_per_fold);
                 let mut fold = if chained { total } else { 0 };
@@ -288,9 +290,12 @@ proptest! {
         let join = if chained { Join::Chained } else { Join::PerFold };
         let order = ReductionOrder { k_per_fold: if chained { k } else { k_per_fold }, join, lanes };
         for kernels in [Kernels::Portable, Kernels::Avx2, Kernels::Fastest] {
-            let convolution = IntegerConvolution::new(
-                dense(k, n, 1), &weights, activation(Signedness::Unsigned), mac, Some(order), kernels,
-            ).unwrap();
+            let words: Vec<i16> = weights.iter().map(|&weight| i16::from(weight)).collect();
+            let format = activation(Signedness::Unsigned);
+            let bias = preloads.then_some(&bias[..]);
+            let convolution =
+                IntegerConvolution::of_words(dense(k, n, 1), &words, format, mac, Some(order), bias, kernels)
+                    .unwrap();
             prop_assert_eq!(convolution.accumulators(&input), (expected.clone(), overflows));
         }
     }
@@ -322,6 +327,49 @@ fn a_16_bit_register_overflows_in_the_ordered_engine() {
     // 255 · 127 = 32,385; after 2: −766, 3: 31,619, 4: −1,532; the second fold adds 32,385.
     assert_eq!(convolution.accumulators(&[255; 5]), (vec![30_853; 4], 8));
     assert_ne!(new(Some(order(1))).engine(), Engine::Ordered);
+}
+
+/// 255 · 127 = 32,385 twice, in folds of one, beside a bias of −30,000, in registers of 16 bits that saturate. Bias
+/// last: 32,385; 64,770 saturates to 32,767; −30,000 more is 2,767. Bias first: −30,000; 2,385; 34,770 saturates
+/// to 32,767. A bias of −40,000 itself saturates, to −32,768: −383; 32,002.
+#[test]
+fn a_preloaded_bias_decides_where_sums_saturate() {
+    let mac = IntegerMac { overflow: Overflow::Saturate, ..IntegerMac::wrapping(width(32), width(16)) };
+    let run = |bias: Option<&[i32]>, order| {
+        let (geometry, format) = (dense(2, 2, 1), activation(Signedness::Unsigned));
+        let convolution =
+            IntegerConvolution::of_words(geometry, &[127; 4], format, mac, order, bias, Kernels::Fastest);
+        convolution.map(|convolution| convolution.accumulators(&[255; 2]))
+    };
+    assert_eq!(run(None, Some(order(1))), Some((vec![32_767; 2], 2)));
+    assert_eq!(run(Some(&[-30_000, -40_000]), Some(order(1))), Some((vec![32_767, 32_002], 2)));
+    // In one fold no sum leaves its register but the second bias.
+    assert_eq!(run(Some(&[-30_000, -40_000]), Some(order(2))), Some((vec![32_767, 32_002], 2)));
+    assert_eq!(run(Some(&[-32_768, -32_768]), Some(order(2))), Some((vec![32_002; 2], 0)));
+    // Without an order, and with one bias per channel only, where none can overflow.
+    assert_eq!(run(Some(&[0, 1]), None), None);
+    assert_eq!(run(Some(&[0]), Some(order(1))), None);
+}
+
+/// A bias takes part in the bound: 32,385 fits 16 bits beside 382, not beside 383.
+#[test]
+fn a_preloaded_bias_is_part_of_the_static_bound() {
+    let mac = IntegerMac::wrapping(width(16), width(16));
+    for (bias, engine, overflows) in [(382, Engine::Portable, 0), (383, Engine::Ordered, 1)] {
+        let convolution = IntegerConvolution::of_words(
+            dense(1, 1, 1),
+            &[127],
+            activation(Signedness::Unsigned),
+            mac,
+            Some(order(1)),
+            Some(&[bias]),
+            Kernels::Fastest,
+        )
+        .unwrap();
+        assert_eq!(convolution.engine(), engine);
+        assert_eq!(convolution.static_bound().accumulator, 32_385 + bias as u64);
+        assert_eq!(convolution.accumulators(&[255]).1, overflows);
+    }
 }
 
 #[test]

@@ -50,6 +50,8 @@ struct Case {
     quantizer: Option<String>,
     /// Keys of the design's bf16 MAC.
     bf16: toml::Table,
+    /// `bias` of the design's integer MACs.
+    bias: Option<String>,
     /// Each a table of the keys above: this would be wrong, and must show in the oracle's cases altogether.
     wrong: Vec<toml::Table>,
 }
@@ -123,21 +125,23 @@ struct Tallies {
     wrong: BTreeMap<(String, String), Tally>,
 }
 
-/// A shipped array with every pair of 2-, 3-, 4- and 8-bit integers, and a bf16 MAC with these keys.
-fn design(bf16: &toml::Table) -> Design {
+/// A shipped array with every pair of 2-, 3-, 4- and 8-bit integers, and the case's keys of MACs.
+fn design(case: &Case) -> Design {
     let (_, text) = SHIPPED.iter().find(|(name, _)| *name == "edge-32x32").unwrap();
     let mut table: toml::Table = toml::from_str(text).unwrap();
     let mut macs = Vec::new();
     let formats = ["int8", "uint8", "int4", "uint4", "int3", "uint3", "int2", "uint2"];
     for activation in formats {
         for weight in formats {
-            macs.push(toml::toml! {
+            let mut integer = toml::toml! {
                 activation = activation
                 weight = weight
                 lanes = { along = "k", count = 1 }
                 partial_sum_bits = 32
                 accumulator_bits = 32
-            });
+            };
+            integer.extend(case.bias.clone().map(|bias| ("bias".to_owned(), bias.into())));
+            macs.push(integer);
         }
     }
     let mut float = toml::toml! {
@@ -145,7 +149,7 @@ fn design(bf16: &toml::Table) -> Design {
         weight = "bf16"
         lanes = { along = "k", count = 1 }
     };
-    float.extend(bf16.clone());
+    float.extend(case.bf16.clone());
     macs.push(float);
     table.insert("mac".to_owned(), toml::Value::Array(macs.into_iter().map(toml::Value::Table).collect()));
     let (name, technology) = SHIPPED_TECHNOLOGIES[0];
@@ -194,7 +198,7 @@ fn compare(place: &str, ours: &Tensor, expected: &Tensor) -> Option<(usize, i64)
 
 /// Every tensor of a case as we compute it, and the names that we must have.
 fn execute_case(name: &str, case: &Case, folder: &Path, keep: Keep) -> (Run, Vec<String>) {
-    let design = design(&case.bf16);
+    let design = design(case);
     let fail = |error: &dyn std::fmt::Display| -> ! { panic!("{name}: {error}") };
     let workload = Workload::read(&case.network_file(folder)).unwrap_or_else(|error| fail(&error));
     let input = TensorFile::read(&folder.join("input.npz")).unwrap();
@@ -300,6 +304,26 @@ fn run_all(folder: &Path) {
 #[test]
 fn committed_cases_are_equal() {
     run_all(Path::new(COMMITTED));
+}
+
+/// A bias in the accumulator from the start changes nothing where nothing overflows.
+#[test]
+fn committed_models_are_equal_with_preloaded_biases() {
+    let mut compared = 0;
+    for folder in cases(Path::new(COMMITTED)) {
+        let name = folder.file_name().unwrap().to_string_lossy();
+        let text = fs::read_to_string(folder.join("case.toml")).unwrap();
+        let case: Case = toml::from_str(&text).unwrap();
+        if case.rule != Some(Rule::Equal) || case.network.is_some() {
+            continue;
+        }
+        for tensor in compare_all(&name, &Case { bias: Some("preload".to_owned()), ..case }, &folder) {
+            assert_eq!(tensor.difference, Some((0, 0)), "{name}: tensor `{}`", tensor.tensor);
+            compared += tensor.elements;
+        }
+    }
+    println!("{compared} elements");
+    assert!(compared > 100_000, "{compared} elements");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout, reason = "counts are printed with --nocapture")]
 
 use half::bf16;
-use systolab::functional::{bf16_dot, integer_dot};
+use systolab::functional::{bf16_dot, integer_dot_onto};
 use systolab::hardware::{Accelerator, Array, SHIPPED};
 use systolab::mapping::{
     Dataflow, Gemm, Join, LaneAxis, Lanes, OutputDrain, ReductionOrder, Schedule, Split, map_network,
@@ -14,8 +14,8 @@ use systolab::numerics::{
 };
 use systolab::source::SourceFile;
 use systolab::stepped::{
-    Bf16Payload, Conflict, Control, IntegerPayload, Loading, Operands, Run, Start, WeightWrites,
-    layer_cycles, run,
+    Bf16Payload, Conflict, Control, IntegerPayload, Loading, Operands, Payload, Preloaded, Run, Start,
+    WeightWrites, layer_cycles, run,
 };
 use systolab::timing::array_cycles;
 use systolab::workload::{self, Workload};
@@ -116,6 +116,11 @@ impl<T> Values<T> {
 
     /// Every output, `[group][m][n]`.
     fn dots<S>(&self, dot: impl Fn(&[T], &[T]) -> S) -> Vec<S> {
+        self.dots_of_channels(|_, activations, weights| dot(activations, weights))
+    }
+
+    /// The same where an output depends on its channel, `[group][n]`, too.
+    fn dots_of_channels<S>(&self, dot: impl Fn(usize, &[T], &[T]) -> S) -> Vec<S> {
         let Gemm { m, n, k, groups } = self.gemm;
         let row = |row: u64| (row * k) as usize..((row + 1) * k) as usize;
         let mut outputs = Vec::new();
@@ -123,7 +128,8 @@ impl<T> Values<T> {
             for i in 0..m {
                 for j in 0..n {
                     let activations = &self.activations[row(group * m + i)];
-                    outputs.push(dot(activations, &self.weights[row(group * n + j)]));
+                    let channel = group * n + j;
+                    outputs.push(dot(channel as usize, activations, &self.weights[row(channel)]));
                 }
             }
         }
@@ -152,7 +158,8 @@ fn integer_mac(random: &mut Random, join: Join) -> IntegerMac {
     let partial_sum = width();
     let accumulator = if join == Join::Chained { partial_sum } else { width() };
     let overflow = random.pick(&[Overflow::Wrap, Overflow::Saturate]);
-    IntegerMac { partial_sum, accumulator, overflow, lane_sum: random.pick(&LANE_SUMS) }
+    let lane_sum = random.pick(&LANE_SUMS);
+    IntegerMac { overflow, lane_sum, ..IntegerMac::wrapping(partial_sum, accumulator) }
 }
 
 /// Half of them the default, which has a path of its own.
@@ -189,13 +196,27 @@ fn run_integers(
     starts: &[Start],
     operands: Operands<'_, i16>,
     mac: IntegerMac,
+    bias: Option<&[i64]>,
 ) -> Run<i64> {
-    match schedule.lanes.along_n() {
-        1 => run(schedule, control, starts, &IntegerPayload::<1> { operands, mac }),
-        2 => run(schedule, control, starts, &IntegerPayload::<2> { operands, mac }),
-        _ => run(schedule, control, starts, &IntegerPayload::<4> { operands, mac }),
+    fn run_payload<P: Payload<Output = i64>>(
+        schedule: &Schedule,
+        control: &Control,
+        starts: &[Start],
+        payload: P,
+        bias: Option<&[i64]>,
+    ) -> Run<i64> {
+        let Gemm { m, n, .. } = schedule.gemm;
+        match bias {
+            Some(bias) => run(schedule, control, starts, &Preloaded { payload, bias, m, n }),
+            None => run(schedule, control, starts, &payload),
+        }
+        .unwrap()
     }
-    .unwrap()
+    match schedule.lanes.along_n() {
+        1 => run_payload(schedule, control, starts, IntegerPayload::<1> { operands, mac }, bias),
+        2 => run_payload(schedule, control, starts, IntegerPayload::<2> { operands, mac }, bias),
+        _ => run_payload(schedule, control, starts, IntegerPayload::<4> { operands, mac }, bias),
+    }
 }
 
 fn run_floats(
@@ -233,9 +254,20 @@ fn check_integers(random: &mut Random, schedule: &Schedule, control: &Control, n
     let values = integers(random, schedule.gemm);
     let mac = integer_mac(random, schedule.join);
     let starts = control.starts(schedule, random.pick(&[Loading::Earliest, Loading::Latest]));
-    let run = run_integers(schedule, control, &starts, values.operands(), mac);
+    let channels = (schedule.gemm.groups * schedule.gemm.n) as usize;
+    let largest = random.pick(&[0, 1 << 15, 1 << 31]);
+    let bias: Vec<i32> = (0..channels)
+        .map(|_| {
+            if largest == 0 { 0 } else { (random.within(0, 2 * largest - 1) as i64 - largest as i64) as i32 }
+        })
+        .collect();
+    let loaded = bias.iter().map(|&bias| mac.overflow.add(mac.accumulator, 0, bias.into(), &mut 0));
+    let loaded: Vec<i64> = loaded.collect();
+    let preloaded = (largest > 0).then_some(&loaded[..]);
+    let run = run_integers(schedule, control, &starts, values.operands(), mac, preloaded);
     assert_eq!(run.cycles, array_cycles(schedule, &array(schedule, control)).0, "{name}");
-    let sums = values.dots(|a, w| integer_dot(a, w, mac, order(schedule)));
+    let sums =
+        values.dots_of_channels(|channel, a, w| integer_dot_onto(bias[channel], a, w, mac, order(schedule)));
     let expected: Vec<i64> = sums.iter().map(|sum| i64::from(sum.accumulator)).collect();
     assert!(run.outputs == expected, "integers of {name}");
     assert_eq!(run.weight_writes, expected_writes(schedule, control), "{name}");

@@ -7,7 +7,7 @@ use half::bf16;
 use crate::functional::{Activations, Executable};
 use crate::mapping::{Dataflow, Fold, Gemm, Join, Schedule, Split, View, map_network};
 use crate::numerics::{MacSpec, PartialSumFormat};
-use crate::stepped::{Bf16Payload, IntegerPayload, Operands, Payload};
+use crate::stepped::{Bf16Payload, IntegerPayload, Operands, Payload, Preloaded};
 use crate::tensor::Data;
 
 use super::execute::{ExecuteError, Request};
@@ -38,7 +38,7 @@ pub struct GoldenArray {
     pub activations: GoldenLines,
     /// What leaves the bottom row: by vector; output-stationary: by row, the last first.
     pub partial_sums: GoldenLines,
-    /// What the accumulators then hold, without bias and without what zero points add.
+    /// What the accumulators then hold: bias and what zero points add only where that is preloaded.
     pub accumulators: GoldenLines,
     /// What is stored, where this fold is the last of its outputs.
     pub outputs: Option<GoldenLines>,
@@ -145,7 +145,15 @@ pub fn golden_fold(request: Request<'_>, layer: &str, index: u64) -> Result<Gold
         ) => {
             let operands = Operands { activations: &activations, weights: &weights, m, n, k };
             let bits = [mac.partial_sum.bits(), mac.accumulator.bits()];
-            let arrays = golden(bits).arrays(operands, &IntegerPayload::<1> { operands, mac });
+            let payload = IntegerPayload::<1> { operands, mac };
+            let arrays = match executable.preloaded(position) {
+                Some(bias) => {
+                    let load = |&bias: &i32| mac.overflow.add(mac.accumulator, 0, bias.into(), &mut 0);
+                    let bias: Vec<i64> = bias.iter().map(load).collect();
+                    golden(bits).arrays(operands, &Preloaded { payload, bias: &bias, m, n })
+                }
+                None => golden(bits).arrays(operands, &payload),
+            };
             (arrays, bits.map(|bits| format!("int{bits}")))
         }
         (Some((Activations::Bf16(activations), LayerWeights::Bf16(weights))), MacSpec::Bf16(mac)) => {
@@ -389,8 +397,10 @@ impl Golden<'_> {
             let sum = payload.lane(sum, 0);
             (sum, if chained { payload.store(sum) } else { payload.join(before, sum) })
         };
+        let Gemm { m: pixels, n: channels, .. } = self.schedule.gemm;
+        let preloaded = payload.preload(((group * pixels + m) * channels + n) as usize);
         let earlier =
-            (0..self.fold.k).step_by(per_fold as usize).fold(None, |before, k| Some(fold(before, k).1));
+            (0..self.fold.k).step_by(per_fold as usize).fold(preloaded, |before, k| Some(fold(before, k).1));
         fold(earlier, self.fold.k)
     }
 }

@@ -109,6 +109,8 @@ pub struct IntegerConvolution {
     geometry: Geometry,
     bound: StaticBound,
     kernel: IntegerKernel,
+    /// What accumulators start with, if not 0.
+    bias: Option<Vec<i32>>,
     padding: i16,
 }
 
@@ -138,27 +140,34 @@ impl IntegerConvolution {
         kernels: Kernels,
     ) -> Option<Self> {
         let weights: Vec<i16> = weights.iter().map(|&weight| i16::from(weight)).collect();
-        Self::of_words(geometry, &weights, activation, mac, order, kernels)
+        Self::of_words(geometry, &weights, activation, mac, order, None, kernels)
     }
 
-    /// The same for weights of any format of at most 8 bits, signed or unsigned.
+    /// The same for weights of any format of at most 8 bits, signed or unsigned, and accumulators that start with
+    /// `bias`, one per output channel.
     pub fn of_words(
         geometry: Geometry,
         weights: &[i16],
         activation: IntegerFormat,
         mac: IntegerMac,
         order: Option<ReductionOrder>,
+        bias: Option<&[i32]>,
         kernels: Kernels,
     ) -> Option<Self> {
         let k = geometry.k();
+        if bias.is_some_and(|bias| bias.len() != geometry.output().channels) {
+            return None;
+        }
         let k_per_fold = order.map_or(k, |order| order.k_per_fold);
         let lanes = order.map_or(1, |order| order.lanes);
         if weights.len() != k * geometry.output().channels || k_per_fold == 0 || lanes == 0 {
             return None;
         }
-        let bound = weights.chunks_exact(k).fold(StaticBound::default(), |bound, channel| {
+        let channels = weights.chunks_exact(k).enumerate();
+        let bound = channels.fold(StaticBound::default(), |bound, (index, channel)| {
             let channel = channel.iter().map(|&weight| i32::from(weight));
-            bound.max(StaticBound::of_channel(channel, activation.max_magnitude(), k_per_fold))
+            let channel = StaticBound::of_channel(channel, activation.max_magnitude(), k_per_fold);
+            bound.max(channel.preloaded(bias.map_or(0, |bias| bias[index])))
         });
         let kernel = if let Some(order) = order.filter(|_| !bound.fits(mac)) {
             IntegerKernel::Ordered { mac, order, weights: weights.to_vec() }
@@ -177,7 +186,7 @@ impl IntegerConvolution {
         } else {
             IntegerKernel::Portable { weights: weights.to_vec() }
         };
-        Some(Self { geometry, bound, kernel, padding: 0 })
+        Some(Self { geometry, bound, kernel, bias: bias.map(<[i32]>::to_vec), padding: 0 })
     }
 
     /// The same with `padding` as the operand of taps outside the image.
@@ -236,8 +245,10 @@ impl IntegerConvolution {
             match &self.kernel {
                 IntegerKernel::Ordered { mac, order, weights } => {
                     let rows = geometry.rows(input, group, &pixels, k, self.padding, word_rows);
-                    each_dot(rows, &weights[group * n * k..][..n * k], k, sums, |row, channel| {
-                        let sum = portable::integer_dot(row, channel, *mac, *order);
+                    sums.fill(0);
+                    self.add_bias(group, sums);
+                    each_dot(rows, &weights[group * n * k..][..n * k], k, sums, |bias, row, channel| {
+                        let sum = portable::integer_dot_onto(bias, row, channel, *mac, *order);
                         overflows += sum.overflows;
                         sum.accumulator
                     });
@@ -245,7 +256,9 @@ impl IntegerConvolution {
                 IntegerKernel::Portable { weights } => {
                     let rows = geometry.rows(input, group, &pixels, k, self.padding, word_rows);
                     let weights = &weights[group * n * k..][..n * k];
-                    each_dot(rows, weights, k, sums, portable::integer_dot_unordered);
+                    each_dot(rows, weights, k, sums, |_, row, channel| {
+                        portable::integer_dot_unordered(row, channel)
+                    });
                 }
                 IntegerKernel::Words { groups } => {
                     let panels = &groups[group];
@@ -261,9 +274,26 @@ impl IntegerConvolution {
                     panels.multiply(rows, sums);
                 }
             }
+            if self.engine() != Engine::Ordered {
+                self.add_bias(group, sums);
+            }
             emit(pixels, group * n, sums);
         }
         overflows
+    }
+
+    /// What the accumulators of this layer start with, `[cout]`; None where it is 0.
+    pub(super) fn bias(&self) -> Option<&[i32]> {
+        self.bias.as_deref()
+    }
+
+    /// Adds what the accumulators of a group start with to sums[pixel][channel].
+    fn add_bias(&self, group: usize, sums: &mut [i32]) {
+        let Some(bias) = &self.bias else { return };
+        let n = self.geometry.out_channels_per_group();
+        for (sum, bias) in sums.iter_mut().zip(bias[group * n..][..n].iter().cycle()) {
+            *sum = sum.wrapping_add(*bias);
+        }
     }
 }
 
@@ -272,12 +302,18 @@ fn single(value: bf16) -> f32 {
     f32::from_bits(u32::from(value.to_bits()) << 16)
 }
 
-/// Every row of activations times every channel's weights.
-fn each_dot<A, S>(rows: &[A], weights: &[A], k: usize, sums: &mut [S], mut dot: impl FnMut(&[A], &[A]) -> S) {
+/// Every row of activations times every channel's weights, and what is in `sums`.
+fn each_dot<A, S: Copy>(
+    rows: &[A],
+    weights: &[A],
+    k: usize,
+    sums: &mut [S],
+    mut dot: impl FnMut(S, &[A], &[A]) -> S,
+) {
     let pairs =
         rows.chunks_exact(k).flat_map(|row| weights.chunks_exact(k).map(move |channel| (row, channel)));
     for (sum, (row, channel)) in sums.iter_mut().zip(pairs) {
-        *sum = dot(row, channel);
+        *sum = dot(*sum, row, channel);
     }
 }
 
@@ -392,7 +428,7 @@ impl Bf16Convolution {
                 Bf16Kernel::Portable { weights } => {
                     let rows = self.geometry.rows(input, group, &pixels, k, bf16::ZERO, bf16_rows);
                     let weights = &weights[group * n * k..][..n * k];
-                    each_dot(rows, weights, k, sums, |row, channel| {
+                    each_dot(rows, weights, k, sums, |_, row, channel| {
                         portable::bf16_dot(row, channel, self.mac, self.order)
                     });
                 }

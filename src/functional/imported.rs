@@ -28,7 +28,7 @@ pub(super) struct AffineStep {
     /// Σx of every window and group, where weights have zero points.
     pub(super) window_sums: Option<IntegerConvolution>,
     pub(super) weight_zero_points: Vec<i32>,
-    /// With what the input's zero point adds.
+    /// Added after the last fold, with what the input's zero point adds.
     pub(super) bias: Vec<i32>,
     pub(super) requantization: Option<Requantization>,
     pub(super) groups: usize,

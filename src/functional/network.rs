@@ -10,8 +10,8 @@ use rayon::prelude::*;
 
 use crate::mapping::LayerPlan;
 use crate::numerics::{
-    Grid, IntegerMac, MacSpec, OperandFormat, QuantizeLinear, RegisterWidth, Requantization, StaticBound,
-    Store,
+    Bias, Grid, IntegerMac, MacSpec, OperandFormat, QuantizeLinear, RegisterWidth, Requantization,
+    StaticBound, Store,
 };
 use crate::tensor::Tensor;
 use crate::workload::{
@@ -662,9 +662,14 @@ impl Preparation<'_> {
         if params.weights.len() != k * channels || lengths != [channels; 3] {
             return Err(self.foreign_params());
         }
-        let prepare = |geometry, weights: &[i16], mac, reduction| {
-            IntegerConvolution::of_words(geometry, weights, activation, mac, reduction, self.kernels)
+        let prepare = |geometry, weights: &[i16], mac, reduction, bias| {
+            IntegerConvolution::of_words(geometry, weights, activation, mac, reduction, bias, self.kernels)
                 .map(|convolution| convolution.padded_with(params.input_zero_point))
+        };
+        let bias = params.folded_bias(k);
+        let (first, last) = match mac.bias {
+            Bias::AfterLastFold => (None, bias),
+            Bias::Preload => (Some(bias), vec![0; channels]),
         };
         let window_sums = if params.weight_zero_points.iter().all(|&zero_point| zero_point == 0) {
             None
@@ -674,15 +679,15 @@ impl Preparation<'_> {
             let widest = RegisterWidth::new(32).map(|width| IntegerMac::wrapping(width, width));
             let sums = geometry
                 .zip(widest)
-                .and_then(|(geometry, widest)| prepare(geometry, &vec![1; k * groups], widest, None));
+                .and_then(|(geometry, widest)| prepare(geometry, &vec![1; k * groups], widest, None, None));
             Some(sums.ok_or_else(|| self.foreign_params())?)
         };
         Ok(AffineStep {
-            convolution: prepare(geometry, &params.weights, mac, plan.reduction)
+            convolution: prepare(geometry, &params.weights, mac, plan.reduction, first.as_deref())
                 .ok_or_else(|| self.plan_error("can overflow, but its plan states no order"))?,
             window_sums,
             weight_zero_points: params.weight_zero_points.iter().copied().map(i32::from).collect(),
-            bias: params.folded_bias(k),
+            bias: last,
             requantization: params.requantization.clone(),
             groups: convolution.groups,
         })

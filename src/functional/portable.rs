@@ -26,8 +26,23 @@ pub fn integer_dot(
     mac: IntegerMac,
     order: ReductionOrder,
 ) -> IntegerSum {
+    integer_dot_onto(0, activations, weights, mac, order)
+}
+
+/// The same with an accumulator that `bias` is loaded into first; one that the register cannot hold counts
+/// as an overflow.
+///
+/// # Panics
+/// When the order has empty folds or no lanes.
+pub fn integer_dot_onto(
+    bias: i32,
+    activations: &[i16],
+    weights: &[i16],
+    mac: IntegerMac,
+    order: ReductionOrder,
+) -> IntegerSum {
     let mut overflows = 0;
-    let mut accumulator = 0;
+    let mut accumulator = mac.overflow.add(mac.accumulator, 0, bias.into(), &mut overflows);
     let folds = activations.chunks(order.k_per_fold).zip(weights.chunks(order.k_per_fold));
     for (activations, weights) in folds {
         let mut sum = if order.join == Join::Chained { accumulator } else { 0 };

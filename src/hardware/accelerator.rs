@@ -607,8 +607,8 @@ ops_per_cycle = 1
             ),
             Case(
                 "accumulator_bits = 32",
-                "accumulator_bits = 32\nbias = \"preload\"",
-                "`preload`: not in this version; expected `after-last-fold`",
+                "accumulator_bits = 32\nbias = \"first\"",
+                "unknown value `first`: expected one of `after-last-fold`, `preload`",
             ),
             Case(
                 "accumulator_bits = 32",

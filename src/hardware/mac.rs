@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::numerics::{
-    Bf16Mac, FloatRounding, IntegerMac, Join, LaneSum, MacSpec, OperandFormat, OperandPair, Overflow,
+    Bf16Mac, Bias, FloatRounding, IntegerMac, Join, LaneSum, MacSpec, OperandFormat, OperandPair, Overflow,
     PartialSumFormat, RegisterWidth, Subnormals, UnknownFormat,
 };
 use crate::source::{SourceError, SourceFile, Spanned};
@@ -151,7 +151,8 @@ fn integer_mac(file: &SourceFile, table: Range<usize>, raw: &RawMac) -> Result<I
     }
     let overflow =
         option(file, &raw.overflow, &[("wrap", Overflow::Wrap), ("saturate", Overflow::Saturate)])?;
-    file.only(raw.bias.as_ref(), "after-last-fold", &["preload"])?;
+    let bias = [("after-last-fold", Bias::AfterLastFold), ("preload", Bias::Preload)];
+    let bias = option(file, &raw.bias, &bias)?;
     let width = |value: &Option<Spanned<i64>>, key: &str| -> Result<RegisterWidth, SourceError> {
         let Some(value) = value else {
             return Err(file.error(table.clone(), format!("an integer pair needs `{key}`, 16 to 32")));
@@ -164,7 +165,7 @@ fn integer_mac(file: &SourceFile, table: Range<usize>, raw: &RawMac) -> Result<I
     };
     let partial_sum = width(&raw.partial_sum_bits, "partial_sum_bits")?;
     let accumulator = width(&raw.accumulator_bits, "accumulator_bits")?;
-    Ok(IntegerMac { overflow, ..IntegerMac::wrapping(partial_sum, accumulator) })
+    Ok(IntegerMac { overflow, bias, ..IntegerMac::wrapping(partial_sum, accumulator) })
 }
 
 fn bf16_mac(file: &SourceFile, raw: &RawMac) -> Result<Bf16Mac, SourceError> {

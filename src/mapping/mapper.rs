@@ -1,7 +1,7 @@
 //! The default mapper: which schedule and which plan a layer gets on a design.
 
 use crate::hardware::{Accelerator, Dataflow, LaneAxis, MacUnit};
-use crate::numerics::{LaneSum, MacSpec, OperandPair, StaticBound};
+use crate::numerics::{Bias, IntegerMac, LaneSum, MacSpec, OperandPair, StaticBound};
 use crate::workload::{Convolution, Layer, Network, Operands, Operation, Workload};
 
 use super::candidates::{Candidates, Space, TooSmall};
@@ -331,7 +331,7 @@ fn map_layer(
         needed_bits: too_small.needed_bits,
         available_bits: too_small.available_bits,
     };
-    let mapped = |tiling: Tiling| MappedLayer { tiling, pair, plan: plan(&tiling.schedule, unit) };
+    let mapped = |tiling: Tiling| MappedLayer { tiling, pair, plan: plan(&tiling.schedule, unit, layer) };
     let estimated = || candidates.best_estimated().map_err(too_small);
     if let Search::Estimated = search {
         return Ok(mapped(estimated()?));
@@ -442,15 +442,31 @@ fn cannot_overflow(unit: &MacUnit, k: u64, k_per_fold: u64) -> bool {
     }
 }
 
-fn plan(schedule: &Schedule, unit: &MacUnit) -> LayerPlan {
+/// The unit's MAC, without what the layer has no use for: a bias of integers to preload.
+fn mac_spec(unit: &MacUnit, layer: &Layer) -> MacSpec {
+    let has_bias = match &layer.operation {
+        Operation::Convolution(convolution) => matches!(convolution.operands, Operands::Affine { .. }),
+        _ => false,
+    };
+    match unit.spec() {
+        MacSpec::Integer(mac) if !has_bias => {
+            MacSpec::Integer(IntegerMac { bias: Bias::AfterLastFold, ..mac })
+        }
+        spec => spec,
+    }
+}
+
+fn plan(schedule: &Schedule, unit: &MacUnit, layer: &Layer) -> LayerPlan {
+    let mac = mac_spec(unit, layer);
     // A fold never holds more than the whole contraction: designs that finish it in one fold agree. A
     // chain is one sum over all folds; an output-stationary one never leaves its PE.
     let (k_per_fold, join) = match (schedule.join, schedule.dataflow) {
         (Join::Chained, Dataflow::Ws | Dataflow::Is) => (schedule.gemm.k, Join::Chained),
         _ => (schedule.k_per_fold().min(schedule.gemm.k), Join::PerFold),
     };
-    let order_cannot_matter =
-        matches!(unit.spec(), MacSpec::Integer(_)) && cannot_overflow(unit, schedule.gemm.k, k_per_fold);
+    // A bias that is loaded first is data, which formats do not bound.
+    let bounded = matches!(mac, MacSpec::Integer(mac) if mac.bias == Bias::AfterLastFold);
+    let order_cannot_matter = bounded && cannot_overflow(unit, schedule.gemm.k, k_per_fold);
     let lane_sum = match unit.spec() {
         MacSpec::Integer(mac) => mac.lane_sum,
         MacSpec::Bf16(mac) => mac.lane_sum,
@@ -458,7 +474,7 @@ fn plan(schedule: &Schedule, unit: &MacUnit) -> LayerPlan {
     let lanes = if lane_sum == LaneSum::Serial { 1 } else { schedule.lanes.along_k() };
     let extent = |extent: u64| usize::try_from(extent).unwrap_or(usize::MAX);
     let order = || ReductionOrder { k_per_fold: extent(k_per_fold), join, lanes: extent(lanes) };
-    LayerPlan { mac: unit.spec(), reduction: (!order_cannot_matter).then(order) }
+    LayerPlan { mac, reduction: (!order_cannot_matter).then(order) }
 }
 
 #[cfg(test)]

@@ -96,6 +96,16 @@ pub enum Join {
     Chained,
 }
 
+/// When a bias of integers joins an accumulator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bias {
+    /// After the last fold, outside the register, in 32 bits that wrap.
+    #[default]
+    AfterLastFold,
+    /// Before the first fold: the accumulator starts with it.
+    Preload,
+}
+
 /// Integer MAC: exact products, partial sums in the array and an accumulator behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IntegerMac {
@@ -107,12 +117,15 @@ pub struct IntegerMac {
     pub overflow: Overflow,
     /// How lanes along k join the partial sum.
     pub lane_sum: LaneSum,
+    /// When a bias joins the accumulator.
+    pub bias: Bias,
 }
 
 impl IntegerMac {
-    /// Registers that wrap, lanes one after the other.
+    /// Registers that wrap, lanes one after the other, bias after the last fold.
     pub fn wrapping(partial_sum: RegisterWidth, accumulator: RegisterWidth) -> Self {
-        Self { partial_sum, accumulator, overflow: Overflow::Wrap, lane_sum: LaneSum::Serial }
+        let (lane_sum, bias) = (LaneSum::Serial, Bias::AfterLastFold);
+        Self { partial_sum, accumulator, overflow: Overflow::Wrap, lane_sum, bias }
     }
 
     /// One PE in one step: the products of its lanes join the partial sum.
@@ -250,6 +263,11 @@ impl StaticBound {
         let OperandPair::Integer { activation, weight } = pair else { return None };
         let product = (activation.max_magnitude() * weight.max_magnitude()).unsigned_abs();
         Some(Self { partial_sum: k.min(k_per_fold) * product, accumulator: k * product })
+    }
+
+    /// The same of accumulators that start with `bias`.
+    pub fn preloaded(self, bias: i32) -> Self {
+        Self { accumulator: self.accumulator + u64::from(bias.unsigned_abs()), ..self }
     }
 
     /// The larger of both, element by element.

@@ -3,7 +3,7 @@
 use crate::hardware::{LaneAxis, MacUnit};
 use crate::mapping::{Dataflow, Lanes};
 use crate::numerics::{
-    FloatRounding, Join, LaneSum, MacSpec, OperandFormat, OperandPair, Overflow, PartialSumFormat,
+    Bias, FloatRounding, Join, LaneSum, MacSpec, OperandFormat, OperandPair, Overflow, PartialSumFormat,
     Signedness, Subnormals,
 };
 
@@ -38,6 +38,9 @@ impl Datapath {
         }
         let alone = lanes.along_k() == 1;
         match unit.spec() {
+            MacSpec::Integer(mac) if mac.bias == Bias::Preload => {
+                refuse("mac.bias", "`preload` is not generated in this version; expected `after-last-fold`")
+            }
             // Sums that wrap are the same in any order.
             MacSpec::Integer(mac) if mac.overflow == Overflow::Saturate && mac.lane_sum == LaneSum::First => {
                 let reason = "`first` is not generated in this version where sums saturate; expected `serial` \

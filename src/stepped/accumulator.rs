@@ -70,7 +70,7 @@ impl<S: Copy> Accumulators<S> {
         }
     }
 
-    /// A fold's sum leaves the bottom register; `first` starts the accumulator anew.
+    /// A fold's sum leaves the bottom register; `first` starts the accumulator anew, from what is preloaded.
     pub(super) fn enter<P: Payload<Output = S>>(
         &mut self,
         payload: &P,
@@ -81,7 +81,7 @@ impl<S: Copy> Accumulators<S> {
     ) -> Result<(), Violation> {
         let entry = &mut self.entries[address];
         let before = if first {
-            None
+            payload.preload(address)
         } else if entry.in_flight > 0 || entry.sum.is_none() {
             return Err(Violation { cycle, conflict: Conflict::NotReadable });
         } else {

@@ -33,6 +33,11 @@ pub trait Payload {
     fn resume(&self, accumulators: impl Iterator<Item = Self::Output>) -> Self::Sum;
     /// What an accumulator holds of a chain's sum.
     fn store(&self, sum: Self::Output) -> Self::Output;
+    /// What the accumulator of an output, its position in `[group][m][n]`, holds before the first fold; None:
+    /// nothing.
+    fn preload(&self, _output: usize) -> Option<Self::Output> {
+        None
+    }
 }
 
 impl Payload for () {
@@ -199,6 +204,63 @@ impl<'a, const CHANNELS: usize> Payload for Bf16Payload<'a, CHANNELS> {
     }
 }
 
+/// A payload whose accumulators start with a bias.
+#[derive(Clone, Copy, Debug)]
+pub struct Preloaded<'a, P: Payload> {
+    /// Operands and MAC unit.
+    pub payload: P,
+    /// As the register takes it, `[group][n]`.
+    pub bias: &'a [P::Output],
+    /// Extent m.
+    pub m: u64,
+    /// Extent n.
+    pub n: u64,
+}
+
+impl<P: Payload> Payload for Preloaded<'_, P> {
+    type Activation = P::Activation;
+    type Weight = P::Weight;
+    type Sum = P::Sum;
+    type Output = P::Output;
+
+    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> P::Activation {
+        self.payload.activation(group, m, k)
+    }
+
+    fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> P::Weight {
+        self.payload.weight(group, n, k)
+    }
+
+    fn zero(&self) -> P::Sum {
+        self.payload.zero()
+    }
+
+    fn step(&self, sum: P::Sum, activation: P::Activation, weight: P::Weight) -> P::Sum {
+        self.payload.step(sum, activation, weight)
+    }
+
+    fn lane(&self, sum: P::Sum, lane: usize) -> P::Output {
+        self.payload.lane(sum, lane)
+    }
+
+    fn join(&self, accumulator: Option<P::Output>, fold: P::Output) -> P::Output {
+        self.payload.join(accumulator, fold)
+    }
+
+    fn resume(&self, accumulators: impl Iterator<Item = P::Output>) -> P::Sum {
+        self.payload.resume(accumulators)
+    }
+
+    fn store(&self, sum: P::Output) -> P::Output {
+        self.payload.store(sum)
+    }
+
+    fn preload(&self, output: usize) -> Option<P::Output> {
+        let (m, n) = (self.m as usize, self.n as usize);
+        Some(self.bias[output / (m * n) * n + output % n])
+    }
+}
+
 /// The operands with their roles swapped: what an input-stationary array, whose activations stay, sees.
 pub(super) struct Swapped<'a, P>(pub(super) &'a P);
 
@@ -238,5 +300,9 @@ impl<P: Payload> Payload for Swapped<'_, P> {
 
     fn store(&self, sum: P::Output) -> P::Output {
         self.0.store(sum)
+    }
+
+    fn preload(&self, output: usize) -> Option<P::Output> {
+        self.0.preload(output)
     }
 }

@@ -97,7 +97,7 @@ fn put<T>(port: &mut Option<T>, value: T, conflict: Conflict) -> Result<(), Conf
     Ok(())
 }
 
-/// What enters at the top of a column: nothing, or the sum of the folds before.
+/// What enters at the top of a column: nothing, or what is preloaded, or the sum of the folds before.
 fn top<P: Payload>(
     payload: &P,
     join: Join,
@@ -106,10 +106,15 @@ fn top<P: Payload>(
     column: u64,
     accumulators: &Accumulators<P::Output>,
 ) -> Result<P::Sum, Conflict> {
-    if join == Join::PerFold || part.first_of_outputs {
+    if join == Join::PerFold {
         return Ok(payload.zero());
     }
-    let before = part.accumulators(vector, column).map(|address| accumulators.read(address));
+    let addresses = part.accumulators(vector, column);
+    if part.first_of_outputs {
+        let preloaded = addresses.map(|address| payload.preload(address)).collect::<Option<Vec<_>>>();
+        return Ok(preloaded.map_or_else(|| payload.zero(), |sums| payload.resume(sums.into_iter())));
+    }
+    let before = addresses.map(|address| accumulators.read(address));
     let before = before.collect::<Option<Vec<_>>>().ok_or(Conflict::NotReadable)?;
     Ok(payload.resume(before.into_iter()))
 }

@@ -2,7 +2,7 @@
 
 use crate::hardware::{Accelerator, Dataflow, OutputDrain, Scratchpad};
 use crate::mapping::{Fold, FoldRun, MappedLayer, Schedule, Split, Step, Transport, View};
-use crate::numerics::{MacSpec, PartialSumFormat};
+use crate::numerics::{Bias, MacSpec, PartialSumFormat};
 
 use super::counters::{Accesses, Adder, Additions, Bits, Bytes, Counters, Cycles, Macs, Words};
 
@@ -89,13 +89,28 @@ impl<'a> ArrayActions<'a> {
         if self.schedule.dataflow == Dataflow::Os && last.k + last.depth == self.schedule.gemm.k {
             for view in self.schedule.views(last) {
                 counters.register_bits += Bits(self.output_drain_bits(view));
-                let row = view.channels * self.widths.accumulator;
-                accesses += view.pixels * words(row, self.accelerator.accumulator());
+                accesses += self.output_words(view);
             }
+        }
+        // What is preloaded is written before the first fold, which reads it.
+        if self.preloads() && run.first.k == 0 {
+            accesses += match self.schedule.dataflow {
+                Dataflow::Ws | Dataflow::Is => each.accumulator_words,
+                Dataflow::Os => self.schedule.views(run.first).map(|view| self.output_words(view)).sum(),
+            };
         }
         // Sums are written, read back unless they are the first, and read once more when drained.
         counters.accumulator.writes += Words(accesses);
         counters.accumulator.reads += Words(accesses);
+    }
+
+    fn preloads(&self) -> bool {
+        matches!(self.mapped.plan.mac, MacSpec::Integer(mac) if mac.bias == Bias::Preload)
+    }
+
+    /// Accumulator words of an output-stationary fold.
+    fn output_words(&self, view: View) -> u64 {
+        view.pixels * words(view.channels * self.widths.accumulator, self.accelerator.accumulator())
     }
 
     fn stationary(&self, view: View, each: &mut FoldActions) {

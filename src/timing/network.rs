@@ -609,6 +609,33 @@ first = "w8a8"
 last = "w8a8"
 "#;
 
+    /// 50 × 9 sums of k = 122 on 16×16 PEs, two to a word of accumulators: five words per pixel, or 8 + 8 + 8 + 1
+    /// per channel where pixels lie along the columns. Each is written once more before the first fold, and read by it. A network of layers in TOML
+    /// has no bias of integers, hence nothing to preload.
+    #[test]
+    fn preloading_writes_and_reads_every_accumulator_once_more() {
+        let (_, edge) = SHIPPED.iter().find(|(name, _)| *name == "edge-16x16").unwrap();
+        let model = std::path::Path::new("tests/oracles/cases/qgemm-s8-0/model.onnx");
+        let model = Workload::read(model).unwrap();
+        let native = Workload::parse(&SourceFile::embedded("n.toml", NETWORK)).unwrap();
+        let preload = "accumulator_bits = 32\nbias = \"preload\"";
+        for (dataflow, words) in [("ws", 50 * 5), ("os", 50 * 5), ("is", 9 * 25)] {
+            let edge = edge.replace("[\"ws\"]", &format!("[\"{dataflow}\"]"));
+            let timed = |workload: &Workload, text: &str| {
+                let accelerator = Accelerator::parse(&SourceFile::embedded("d.toml", text)).unwrap();
+                let mapped = map_network(workload.network(), &accelerator, 1).unwrap();
+                let timing = time_network(workload.network(), &mapped, &accelerator, Regime::Cold);
+                (timing.counters.accumulator, timing.layers[0].cycles, mapped)
+            };
+            let changed = edge.replace("accumulator_bits = 32", preload);
+            let ((last, cycles, _), (first, also, _)) = (timed(&model, &edge), timed(&model, &changed));
+            assert_eq!(cycles, also);
+            assert_eq!(first.writes.0 - last.writes.0, words, "{dataflow}");
+            assert_eq!(first.reads.0 - last.reads.0, words, "{dataflow}");
+            assert_eq!(timed(&native, &edge), timed(&native, &changed));
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 

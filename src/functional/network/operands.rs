@@ -41,6 +41,17 @@ impl Executable {
         })
     }
 
+    /// What the accumulators of the `index`-th layer hold before its first fold, `[cout]`; None where that is 0.
+    ///
+    /// # Panics
+    /// When the network has no such layer.
+    pub fn preloaded(&self, index: usize) -> Option<&[i32]> {
+        match &self.layers[index].step {
+            Step::Imported(ImportedStep::Convolution(step)) => step.convolution.bias(),
+            _ => None,
+        }
+    }
+
     /// The accumulators, after the last fold, of the image that was executed last: I32 or F32, [1, height,
     /// width, channels]; one per layer of the network, None for pools. Of imported layers with bias and what
     /// zero points add. Computed once more from the stored inputs.
