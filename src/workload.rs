@@ -15,6 +15,7 @@ mod onnx;
 mod params;
 mod precision;
 mod raw;
+mod requantized_layer;
 mod resnet;
 mod samples;
 mod shipped;

@@ -365,9 +365,28 @@ const REFUSALS: &[Refusal] = &[
     ),
     refusal("unknown precision", EVALUATE, Edit::Replace(NETWORK, "\"w4a4\"", "\"w1a4\"")),
     refusal(
-        "later requantization",
+        "unknown requantization",
+        EVALUATE,
+        Edit::Replace(NETWORK, "[precision]", "[precision]\nrequantization = \"float\""),
+    ),
+    refusal(
+        "trace of another requantization",
         EVALUATE,
         Edit::Replace(NETWORK, "[precision]", "[precision]\nrequantization = \"f32-rne\""),
+    ),
+    refusal(
+        "requantization without sums of integers",
+        EVALUATE,
+        Edit::Replace(
+            NETWORK,
+            "default = \"w4a4\"\nfirst = \"w8a8\"\nlast = \"w8a8\"",
+            "default = \"bf16\"\nrequantization = \"f32-rne\"",
+        ),
+    ),
+    refusal(
+        "rounding without a requantization that has a choice",
+        EVALUATE,
+        Edit::Replace(NETWORK, "[precision]", "[precision]\nrounding = \"half-up\""),
     ),
     refusal("deviation of zero", EVALUATE, Edit::Replace(NETWORK, "std = [64.0]", "std = [0.0]")),
     refusal(

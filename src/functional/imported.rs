@@ -21,7 +21,7 @@ pub(super) enum ImportedStep {
     Float(Box<FloatStep>),
 }
 
-/// A convolution with zero points.
+/// A convolution on integers alone, with zero points.
 #[derive(Clone, Debug)]
 pub(super) struct AffineStep {
     pub(super) convolution: IntegerConvolution,
@@ -84,7 +84,14 @@ impl ImportedStep {
 }
 
 impl AffineStep {
-    fn run(&self, input: &[i16], output: &mut Stored, scratch: &mut Scratch, vectors: Vectors) -> Seen {
+    /// Executes one image.
+    pub(super) fn run(
+        &self,
+        input: &[i16],
+        output: &mut Stored,
+        scratch: &mut Scratch,
+        vectors: Vectors,
+    ) -> Seen {
         let channels = self.bias.len();
         let window_sums = self.window_sums.as_ref().map(|sums| sums.accumulators(input).0);
         let mut seen = Seen::default();
@@ -103,12 +110,15 @@ impl AffineStep {
             for (pixel, sums) in pixels.zip(sums.chunks_exact(n)) {
                 let at = pixel * channels + first..pixel * channels + first + n;
                 match (&self.requantization, &mut *output) {
-                    (Some(Requantization::F32Rne(grid, ratios)), Stored::Integer(values)) => {
+                    (
+                        Some(Requantization::F32Rne(grid, ratios)),
+                        Stored::Integer(values) | Stored::Grid { values, .. },
+                    ) => {
                         let (grid, ratios) = (*grid, &ratios[first..first + n]);
                         let values = &mut values[at];
                         vectors.run(Requantize { grid, ratios, bias, sums, values });
                     }
-                    (Some(requantization), Stored::Integer(values)) => {
+                    (Some(requantization), Stored::Integer(values) | Stored::Grid { values, .. }) => {
                         let sums = sums.iter().zip(bias).zip(first..);
                         for (value, ((sum, bias), channel)) in values[at].iter_mut().zip(sums) {
                             *value = requantization.requantize(sum.wrapping_add(*bias), channel) as i16;

@@ -104,10 +104,24 @@ enum Read {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Integer { convolution: IntegerConvolution, read: Read, post: PostProcess },
-    Bf16 { convolution: Bf16Convolution, post: PostProcess },
+    Integer {
+        convolution: IntegerConvolution,
+        read: Read,
+        post: PostProcess,
+    },
+    /// The same without floating point: sums become integers of the output's grid in one step.
+    Requantized {
+        step: Box<AffineStep>,
+        read: Read,
+    },
+    Bf16 {
+        convolution: Bf16Convolution,
+        post: PostProcess,
+    },
     MaxPool(MaxPool),
-    GlobalAveragePool { channels: usize },
+    GlobalAveragePool {
+        channels: usize,
+    },
     Imported(ImportedStep),
 }
 
@@ -184,6 +198,9 @@ impl Executable {
                     let second = layer.operation.second_input().map(EdgeId::index);
                     (Step::Imported(preparation.imported(index, *plan)?), second)
                 }
+                Operation::Convolution(convolution) if convolution.requantization.is_some() => {
+                    (preparation.requantized(index, convolution, *plan)?, None)
+                }
                 Operation::Convolution(convolution) => {
                     let step = preparation.convolution(index, convolution, *plan)?;
                     (step, convolution.shortcut.map(|edge| preparation.real(edge)).transpose()?)
@@ -220,7 +237,7 @@ impl Executable {
             let (engine, static_bound) = match &layer.step {
                 Step::Integer { convolution, .. } => (convolution.engine(), Some(convolution.static_bound())),
                 Step::Bf16 { convolution, .. } => (convolution.engine(), None),
-                Step::Imported(ImportedStep::Convolution(step)) => {
+                Step::Requantized { step, .. } | Step::Imported(ImportedStep::Convolution(step)) => {
                     (step.convolution.engine(), Some(step.convolution.static_bound()))
                 }
                 Step::MaxPool(_) | Step::GlobalAveragePool { .. } | Step::Imported(_) => return None,
@@ -303,17 +320,7 @@ impl Executable {
         let mut note = |found: Option<usize>| nan = nan.into_iter().chain(found).min();
         match &layer.step {
             Step::Integer { convolution, read, post } => {
-                let input = match (&before[layer.input], read) {
-                    (stored, Read::Stored) => grid_values(stored),
-                    (stored, Read::Quantized(grid, scale)) => {
-                        operands.clear();
-                        operands.resize(reals(stored).len(), 0);
-                        if let Some(index) = self.quantize_reals(reals(stored), *grid, *scale, operands) {
-                            return Err(self.not_a_number(&layer.name, layer.input, index));
-                        }
-                        operands.as_slice()
-                    }
-                };
+                let input = self.operands(layer, &before[layer.input], read, operands)?;
                 let largest = &mut statistics.largest_accumulator;
                 statistics.overflows = convolution.run(input, scratch, |pixels, first, sums| {
                     *largest = u64::from(self.vectors.run(LargestMagnitude(sums))).max(*largest);
@@ -321,6 +328,11 @@ impl Executable {
                     let output = &mut *output;
                     note(self.vectors.run(Block { post, pixels, first, sums, to_f32, shortcut, output }));
                 });
+            }
+            Step::Requantized { step, read } => {
+                let input = self.operands(layer, &before[layer.input], read, operands)?;
+                let seen = step.run(input, output, scratch, self.vectors);
+                return Ok(LayerStatistics { overflows: seen.overflows, largest_accumulator: seen.largest });
             }
             Step::Bf16 { convolution, post } => {
                 convolution.run(bf16_values(&before[layer.input]), scratch, |pixels, first, sums| {
@@ -342,6 +354,23 @@ impl Executable {
         match nan {
             Some(index) => Err(self.not_a_number(&layer.name, layer.output, index)),
             None => Ok(statistics),
+        }
+    }
+
+    /// A layer's operands on its grid; in `quantized` where they must be quantized first.
+    fn operands<'a>(
+        &self,
+        layer: &Prepared,
+        stored: &'a Stored,
+        read: &Read,
+        quantized: &'a mut Vec<i16>,
+    ) -> Result<&'a [i16], ExecutionError> {
+        let Read::Quantized(grid, scale) = read else { return Ok(grid_values(stored)) };
+        quantized.clear();
+        quantized.resize(reals(stored).len(), 0);
+        match self.quantize_reals(reals(stored), *grid, *scale, quantized) {
+            Some(index) => Err(self.not_a_number(&layer.name, layer.input, index)),
+            None => Ok(quantized),
         }
     }
 
@@ -556,6 +585,26 @@ impl Preparation<'_> {
         }
     }
 
+    /// A layer whose sums become the integers that it stores.
+    fn requantized(
+        &self,
+        index: usize,
+        convolution: &Convolution,
+        plan: Option<LayerPlan>,
+    ) -> Result<Step, ExecutionError> {
+        let Some(ImportedParams::Convolution(params)) = self.params.imported_layer(index) else {
+            return Err(self.foreign_params());
+        };
+        let stored = self.network.edge(self.layer.output).stored;
+        let (Operands::Integer { quantizer, .. }, StoredAs::Grid(_), Some(_)) =
+            (convolution.operands, stored, &params.requantization)
+        else {
+            return Err(self.foreign_params());
+        };
+        let step = Box::new(self.affine(convolution, params, plan)?);
+        Ok(Step::Requantized { step, read: self.read(quantizer)? })
+    }
+
     /// Whether the layer's operands are the stored values of an imported network.
     fn is_imported(&self) -> bool {
         let stored = self.network.edge(self.layer.input).stored;
@@ -650,7 +699,7 @@ impl Preparation<'_> {
         let MacSpec::Integer(mac) = plan.mac else {
             return Err(self.plan_error("its plan's MAC takes other operands"));
         };
-        let Operands::Affine { activation, .. } = convolution.operands else {
+        let OperandFormat::Integer(activation) = convolution.operand_pair(self.network).activation() else {
             return Err(self.foreign_params());
         };
         let (input, output) =

@@ -445,7 +445,7 @@ fn cannot_overflow(unit: &MacUnit, k: u64, k_per_fold: u64) -> bool {
 /// The unit's MAC, without what the layer has no use for: a bias of integers to preload.
 fn mac_spec(unit: &MacUnit, layer: &Layer) -> MacSpec {
     let has_bias = match &layer.operation {
-        Operation::Convolution(convolution) => matches!(convolution.operands, Operands::Affine { .. }),
+        Operation::Convolution(convolution) => convolution.has_integer_bias(),
         _ => false,
     };
     match unit.spec() {

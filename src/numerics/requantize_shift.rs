@@ -88,6 +88,11 @@ impl PowerOfTwoShift {
         exists.then_some(Self { shift, rounding, zero_point, low, high })
     }
 
+    /// Bits shifted out to the right, 0 to 31.
+    pub fn shift(self) -> u8 {
+        self.shift
+    }
+
     /// accumulator / 2^shift, rounded, + zero point, then clamped.
     pub fn requantize(self, accumulator: i32) -> i32 {
         let shifted = shift_right(i64::from(accumulator), self.shift, self.rounding);

@@ -1,6 +1,8 @@
 //! From the raw network file to a network: generators, explicit layers, precision policy.
 
-use crate::numerics::{Activation, IntegerFormat, QuantizerKind, Signedness};
+use crate::numerics::{
+    Activation, IntegerFormat, QuantizerKind, RequantizationKind, ShiftRounding, Signedness,
+};
 use crate::source::{SourceError, SourceFile, Spanned};
 
 use super::architecture::{ArchFamily, Architecture};
@@ -8,8 +10,9 @@ use super::layer::{FeatureMap, Padding, Size, Window, WindowKind};
 use super::network::{ConvolutionSpec, EdgeId, Network, NetworkBuilder, NetworkError};
 use super::precision::{Bits, PrecisionPolicy, ResidualFormat};
 use super::raw::{
-    RawActivation, RawConvolution, RawGenerator, RawLayer, RawPadding, RawPaddingRule, RawPrecision,
-    RawQuantizer, RawResnet, RawShape, RawVariant, RawWorkload,
+    RawActivation, RawConvolution, RawGenerator, RawLayer, RawLayerRequantization, RawPadding,
+    RawPaddingRule, RawPrecision, RawQuantizer, RawRequantization, RawResnet, RawShape, RawShiftRounding,
+    RawVariant, RawWorkload,
 };
 use super::resnet::{CifarResnet, ImagenetResnet, PaddingRule, ResidualBlocks, Variant};
 
@@ -61,8 +64,20 @@ pub(super) fn policy(file: &SourceFile, raw: &RawPrecision) -> Result<PrecisionP
             .parse()
             .map_err(|error: super::UnknownPrecision| file.error(name.span(), error.to_string()))
     };
-    let later = ["f32-rne", "gemmlowp-double", "tflite-single", "pow2-shift"];
-    file.only(raw.requantization.as_ref(), "aqt-float", &later)?;
+    let kind = match raw.requantization {
+        RawLayerRequantization::AqtFloat => None,
+        RawLayerRequantization::F32Rne => Some(RawRequantization::F32Rne),
+        RawLayerRequantization::GemmlowpDouble => Some(RawRequantization::GemmlowpDouble),
+        RawLayerRequantization::TfliteSingle => Some(RawRequantization::TfliteSingle),
+        RawLayerRequantization::Pow2Shift => Some(RawRequantization::Pow2Shift),
+    };
+    if let (None, Some(rounding)) = (kind, &raw.rounding) {
+        return Err(file.error(
+            rounding.span(),
+            "belongs to `requantization = \"tflite-single\"` and `\"pow2-shift\"`; leave it out",
+        ));
+    }
+    let requantization = kind.map(|kind| requantization(file, kind, raw.rounding.as_ref())).transpose()?;
     file.only(raw.store.as_ref(), "once", &["per-consumer"])?;
     let end = |name: &Option<Spanned<String>>| name.as_ref().map(bits).transpose();
     Ok(PrecisionPolicy {
@@ -83,7 +98,36 @@ pub(super) fn policy(file: &SourceFile, raw: &RawPrecision) -> Result<PrecisionP
             .residual_format
             .as_ref()
             .map_or(Ok(ResidualFormat::Bf16), |format| residual_format(file, format))?,
+        requantization,
     })
+}
+
+/// A requantization and its rounding, where it has a choice of them.
+pub(super) fn requantization(
+    file: &SourceFile,
+    kind: RawRequantization,
+    rounding: Option<&Spanned<RawShiftRounding>>,
+) -> Result<RequantizationKind, SourceError> {
+    let of = |default: ShiftRounding| match rounding.map(Spanned::get_ref) {
+        None => default,
+        Some(RawShiftRounding::HalfEven) => ShiftRounding::HalfEven,
+        Some(RawShiftRounding::HalfUp) => ShiftRounding::HalfUp,
+        Some(RawShiftRounding::HalfAway) => ShiftRounding::HalfAway,
+        Some(RawShiftRounding::Floor) => ShiftRounding::Floor,
+        Some(RawShiftRounding::TowardZero) => ShiftRounding::TowardZero,
+    };
+    let requantization = match kind {
+        RawRequantization::F32Rne => RequantizationKind::F32Rne,
+        RawRequantization::GemmlowpDouble => RequantizationKind::GemmlowpDouble,
+        RawRequantization::TfliteSingle => RequantizationKind::TfliteSingle(of(ShiftRounding::HalfUp)),
+        RawRequantization::Pow2Shift => RequantizationKind::PowerOfTwoShift(of(ShiftRounding::HalfEven)),
+    };
+    match rounding {
+        Some(rounding) if requantization.rounding().is_none() => {
+            Err(file.error(rounding.span(), "belongs to `tflite-single` and `pow2-shift`; leave it out"))
+        }
+        _ => Ok(requantization),
+    }
 }
 
 /// `int4` or `int8`: bits of the format that operands of fewer bits run in.

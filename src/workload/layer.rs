@@ -1,6 +1,6 @@
 //! Layers, fused as hardware executes them: dot product, batch norm, add, ReLU, one store.
 
-use crate::numerics::{Activation, IntegerFormat, OperandFormat, OperandPair};
+use crate::numerics::{Activation, IntegerFormat, OperandFormat, OperandPair, RequantizationKind};
 
 use super::float_operator::FloatOperator;
 use super::network::{EdgeId, Network, QuantizerId};
@@ -154,9 +154,17 @@ pub struct Convolution {
     pub shortcut: Option<EdgeId>,
     /// The fused activation function.
     pub activation: Activation,
+    /// How a sum of integers, with a bias of integers, becomes an integer of the grid that it is stored on. None:
+    /// through f32, or as the parameters of an import say.
+    pub requantization: Option<RequantizationKind>,
 }
 
 impl Convolution {
+    /// Whether its bias is an integer that joins the accumulator.
+    pub fn has_integer_bias(&self) -> bool {
+        matches!(self.operands, Operands::Affine { .. }) || self.requantization.is_some()
+    }
+
     /// The (activation, weight) pair that the array multiplies.
     pub fn operand_pair(&self, network: &Network) -> OperandPair {
         match self.operands {

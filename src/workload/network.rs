@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::numerics::{
-    Activation, Grid, IntegerFormat, OperandFormat, OperandPair, QuantizerKind, Signedness, StoredFormat,
+    Activation, Grid, IntegerFormat, OperandFormat, OperandPair, OutputGrid, QuantizerKind,
+    RequantizationKind, Signedness, StoredFormat,
 };
 
 use super::layer::{Convolution, FeatureMap, Layer, Operands, Operation, Padding, Size, Window, WindowKind};
@@ -287,6 +288,7 @@ impl NetworkBuilder {
             operands: Operands::Bf16, // until the policy knows how many layers there are
             shortcut: spec.shortcut,
             activation: spec.activation,
+            requantization: None,
         };
         self.add(name, input, Operation::Convolution(convolution), shape, signedness, Some(spec))
     }
@@ -400,6 +402,9 @@ impl NetworkBuilder {
             }
         }
         self.network.assign_stored_formats(&self.policy)?;
+        if let Some(kind) = self.policy.requantization {
+            self.network.assign_requantization(kind)?;
+        }
         Ok(self.network)
     }
 }
@@ -483,6 +488,7 @@ impl Network {
                 operands,
                 shortcut: None,
                 activation: Activation::Identity,
+                requantization: None,
             });
             network.layers.push(Layer { name, input, output, operation });
         }
@@ -534,6 +540,45 @@ impl Network {
             };
         }
         Ok(())
+    }
+
+    /// Sums of integers that are stored on a grid become its integers in one step, unless a shortcut, a real number,
+    /// is added before.
+    fn assign_requantization(&mut self, kind: RequantizationKind) -> Result<(), NetworkError> {
+        let Self { layers, edges, .. } = self;
+        let mut assigned = 0;
+        for layer in layers.iter_mut() {
+            let Operation::Convolution(convolution) = &mut layer.operation else { continue };
+            let sums_integers = matches!(convolution.operands, Operands::Integer { .. });
+            let on_grid = matches!(edges[layer.output.0].stored, Stored::Grid(_));
+            if sums_integers && on_grid && convolution.shortcut.is_none() {
+                convolution.requantization = Some(kind);
+                assigned += 1;
+            }
+        }
+        if assigned > 0 {
+            return Ok(());
+        }
+        Err(NetworkError {
+            layer: layers.first().map(|layer| layer.name.clone()).unwrap_or_default(),
+            message: format!(
+                "`precision.requantization = \"{}\"` has no meaning in this network: neither this nor another layer \
+                 has integer operands, no shortcut, and a result that is stored in integers; expected `aqt-float`",
+                kind.name()
+            ),
+        })
+    }
+
+    /// The integers that a layer with a requantization puts out.
+    pub(super) fn output_grid(&self, layer: &Layer, activation: Activation) -> Option<OutputGrid> {
+        let Stored::Grid(id) = self.edge(layer.output).stored else { return None };
+        let grid = self.quantizer(id).grid;
+        let (low, high) = grid.limits();
+        let low = match activation {
+            Activation::Identity => low as i32, // limits are integers of at most 8 bits
+            Activation::Relu => 0,
+        };
+        Some(OutputGrid { format: grid.format(), zero_point: 0, limits: (low, high as i32) })
     }
 
     /// The residual format of an edge; on a grid, one of its own, named `EDGE.stored`.

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use half::bf16;
 
-use crate::numerics::{OperandFormat, QuantizeLinear};
+use crate::numerics::{FixedPointMultiplier, OperandFormat, OutputGrid, QuantizeLinear, RequantizationKind};
 use crate::source::sha256_hex;
 use crate::tensor::{Data, Tensor, TensorFile, TensorFileError};
 
 use super::imported_params::ImportedParams;
 use super::layer::{Convolution, Operation};
 use super::network::{Network, QuantizerId};
+use super::requantized_layer::{Factors, requantized_layer};
 
 /// Weights in the order [cout, kh, kw, cin/groups].
 #[derive(Clone, Debug, PartialEq)]
@@ -69,18 +70,24 @@ impl Params {
     /// Checks a trace that is already in memory.
     pub fn from_file(file: &TensorFile, network: &Network) -> Result<Self, ParamsError> {
         let mut reader = Reader { file, expected: Vec::new() };
-        let layers = network
-            .layers()
-            .iter()
-            .map(|layer| match &layer.operation {
-                Operation::Convolution(convolution) => {
-                    let cin = network.edge(layer.input).shape.channels;
-                    let cout = network.edge(layer.output).shape.channels;
-                    reader.layer(&layer.name, convolution, cin, cout).map(Some)
+        let (mut layers, mut imported) = (Vec::new(), Vec::new());
+        for layer in network.layers() {
+            let (mut floats, mut integers) = (None, None);
+            if let Operation::Convolution(convolution) = &layer.operation {
+                let cin = network.edge(layer.input).shape.channels;
+                let cout = network.edge(layer.output).shape.channels;
+                let grid = network.output_grid(layer, convolution.activation);
+                match convolution.requantization.zip(grid) {
+                    Some((kind, grid)) => {
+                        integers =
+                            Some(reader.requantized(&layer.name, convolution, (kind, grid), cin, cout)?);
+                    }
+                    None => floats = Some(reader.layer(&layer.name, convolution, cin, cout)?),
                 }
-                _ => Ok(None),
-            })
-            .collect::<Result<_, _>>()?;
+            }
+            layers.push(floats);
+            imported.push(integers);
+        }
         let scales = network
             .quantizers()
             .iter()
@@ -94,12 +101,16 @@ impl Params {
                 "the network has no use for it; a trace holds nothing else than its network's tensors",
             ));
         }
-        Ok(Self { layers, scales, imported: vec![], image: None, sha256: sha256_hex(file.bytes()) })
+        Ok(Self { layers, scales, imported, image: None, sha256: sha256_hex(file.bytes()) })
     }
 
     /// Values that are in no file, one per layer and quantizer.
-    pub(super) fn unread(layers: Vec<Option<LayerParams>>, scales: Vec<f32>) -> Self {
-        Self { layers, scales, imported: vec![], image: None, sha256: String::new() }
+    pub(super) fn unread(
+        layers: Vec<Option<LayerParams>>,
+        imported: Vec<Option<ImportedParams>>,
+        scales: Vec<f32>,
+    ) -> Self {
+        Self { layers, scales, imported, image: None, sha256: String::new() }
     }
 
     /// Values of an imported network: one entry per layer, and how the image is quantized if it is.
@@ -111,7 +122,8 @@ impl Params {
         Self { layers: vec![None; imported.len()], scales: vec![], imported, image, sha256 }
     }
 
-    /// Values of the `index`-th layer of an imported network; None for layers without parameters.
+    /// Values of the `index`-th layer of an imported network, or of a layer whose sums become integers in one
+    /// step; None for other layers.
     pub fn imported_layer(&self, index: usize) -> Option<&ImportedParams> {
         self.imported.get(index)?.as_ref()
     }
@@ -121,7 +133,7 @@ impl Params {
         self.image
     }
 
-    /// Values of the `index`-th layer; None for layers without parameters.
+    /// Values of the `index`-th layer whose sums become real numbers; None for other layers.
     pub fn layer(&self, index: usize) -> Option<&LayerParams> {
         self.layers[index].as_ref()
     }
@@ -168,11 +180,82 @@ impl Reader<'_> {
         cin: usize,
         cout: usize,
     ) -> Result<LayerParams, ParamsError> {
+        let weights = self.weights(name, convolution, cin, cout)?;
+        let multiplier = self.finite(&format!("{name}.multiplier"), cout)?;
+        let bias = self.finite(&format!("{name}.bias"), cout)?;
+        Ok(LayerParams { weights, multiplier, bias })
+    }
+
+    /// A layer whose sums become the integers of `grid` in one step.
+    fn requantized(
+        &mut self,
+        name: &str,
+        convolution: &Convolution,
+        (kind, grid): (RequantizationKind, OutputGrid),
+        cin: usize,
+        cout: usize,
+    ) -> Result<ImportedParams, ParamsError> {
+        let weights = self.weights(name, convolution, cin, cout)?;
+        let bias = self.integers(&format!("{name}.bias"), cout)?;
+        let (multiplier, shift) = (format!("{name}.multiplier"), format!("{name}.shift"));
+        let factors = match kind {
+            RequantizationKind::F32Rne => Factors::F32(self.finite(&multiplier, cout)?),
+            RequantizationKind::GemmlowpDouble | RequantizationKind::TfliteSingle(_) => {
+                let parts = self.integers(&multiplier, cout)?.into_iter().zip(self.integers(&shift, cout)?);
+                let factor = |(index, (q31, shift))| {
+                    let factor = i8::try_from(shift)
+                        .ok()
+                        .and_then(|shift| FixedPointMultiplier::from_parts(q31, shift));
+                    factor.ok_or_else(|| {
+                        let message = format!(
+                            "element {index} is {q31} with shift {shift}; a factor is multiplier · 2^(shift − 31) with a \
+                             multiplier from 0 to 2^31 − 1 and a shift from −31 to 30"
+                        );
+                        self.error(&multiplier, message)
+                    })
+                };
+                Factors::FixedPoint(parts.enumerate().map(factor).collect::<Result<_, _>>()?)
+            }
+            RequantizationKind::PowerOfTwoShift(_) => {
+                let shifts = self.integers(&shift, cout)?;
+                let right = |(index, right): (usize, i32)| {
+                    let shift_right = u8::try_from(right).ok().filter(|right| *right <= 31);
+                    shift_right.ok_or_else(|| {
+                        self.error(&shift, format!("element {index} is {right}; expected 0 to 31"))
+                    })
+                };
+                Factors::Shifts(shifts.into_iter().enumerate().map(right).collect::<Result<_, _>>()?)
+            }
+        };
+        requantized_layer(weights, bias, kind, factors, grid)
+            .ok_or_else(|| self.error(name, "its weights are no integers or its grid has no such limits"))
+    }
+
+    /// Integers in any carrier.
+    fn integers(&mut self, name: &str, length: usize) -> Result<Vec<i32>, ParamsError> {
+        match self.tensor(name, &[&[length]])?.data().clone() {
+            Data::I32(values) => Ok(values),
+            Data::I8(values) => Ok(values.into_iter().map(i32::from).collect()),
+            Data::U8(values) => Ok(values.into_iter().map(i32::from).collect()),
+            other => {
+                let message = format!("has type {}; expected I32, I8 or U8", other.element_type());
+                Err(self.error(name, message))
+            }
+        }
+    }
+
+    fn weights(
+        &mut self,
+        name: &str,
+        convolution: &Convolution,
+        cin: usize,
+        cout: usize,
+    ) -> Result<Weights, ParamsError> {
         let kernel = convolution.window.kernel;
         let weight_name = format!("{name}.weight");
         let shape = [cout, kernel.height, kernel.width, cin / convolution.groups];
         let tensor = self.tensor(&weight_name, &[&shape])?.clone();
-        let weights = match (convolution.weight_format(), tensor.data()) {
+        match (convolution.weight_format(), tensor.data()) {
             (OperandFormat::Integer(format), Data::I8(values)) => {
                 let range = format.min()..=format.max();
                 if let Some(index) = values.iter().position(|&value| !range.contains(&i32::from(value))) {
@@ -184,19 +267,16 @@ impl Reader<'_> {
                     );
                     return Err(self.error(&weight_name, message));
                 }
-                Weights::Integer(values.clone())
+                Ok(Weights::Integer(values.clone()))
             }
-            (OperandFormat::Bf16, Data::Bf16(values)) => Weights::Bf16(values.clone()),
+            (OperandFormat::Bf16, Data::Bf16(values)) => Ok(Weights::Bf16(values.clone())),
             (format, data) => {
                 let carrier = if format == OperandFormat::Bf16 { "BF16" } else { "I8" };
                 let message =
                     format!("has type {}; {format} weights are stored as {carrier}", data.element_type());
-                return Err(self.error(&weight_name, message));
+                Err(self.error(&weight_name, message))
             }
-        };
-        let multiplier = self.finite(&format!("{name}.multiplier"), cout)?;
-        let bias = self.finite(&format!("{name}.bias"), cout)?;
-        Ok(LayerParams { weights, multiplier, bias })
+        }
     }
 
     fn finite(&mut self, name: &str, length: usize) -> Result<Vec<f32>, ParamsError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::numerics::{IntegerFormat, QuantizerKind};
+use crate::numerics::{IntegerFormat, QuantizerKind, RequantizationKind};
 
 /// Operand bits of one layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +70,8 @@ pub struct PrecisionPolicy {
     pub carrier_bits: Option<u8>,
     /// How tensors are stored that are read on different grids, or by readers without one.
     pub residual: ResidualFormat,
+    /// How accumulators become the integers of a stored grid; None: `aqt-float`, in f32.
+    pub requantization: Option<RequantizationKind>,
 }
 
 /// How a residual stream is stored.
@@ -117,6 +119,9 @@ impl PrecisionPolicy {
         if let ResidualFormat::Integer(format) = self.residual {
             label.push_str(&format!("-{format}-residual"));
         }
+        if let Some(requantization) = self.requantization {
+            label.push_str(&format!("-{}", requantization.name()));
+        }
         if !self.layers.is_empty() {
             label.push_str("-with-overrides");
         }
@@ -138,6 +143,7 @@ mod tests {
             quantizer: QuantizerKind::AqtLegacy,
             carrier_bits: None,
             residual: ResidualFormat::Bf16,
+            requantization: None,
         }
     }
 

@@ -68,6 +68,17 @@ pub(super) enum RawRequantization {
     Pow2Shift,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawLayerRequantization {
+    #[default]
+    AqtFloat,
+    F32Rne,
+    GemmlowpDouble,
+    TfliteSingle,
+    Pow2Shift,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawShiftRounding {
@@ -216,7 +227,9 @@ pub(super) struct RawPrecision {
     pub(super) layers: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     pub(super) quantizer: RawQuantizer,
-    pub(super) requantization: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) requantization: RawLayerRequantization,
+    pub(super) rounding: Option<Spanned<RawShiftRounding>>,
     pub(super) residual_format: Option<Spanned<String>>,
     pub(super) store: Option<Spanned<String>>,
     pub(super) carrier: Option<Spanned<String>>,

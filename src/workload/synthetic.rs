@@ -4,11 +4,13 @@
 
 use half::bf16;
 
-use crate::numerics::{Activation, OperandFormat};
+use crate::numerics::{Activation, FixedPointMultiplier, OperandFormat, OutputGrid, RequantizationKind};
 
+use super::imported_params::ImportedParams;
 use super::layer::{Convolution, Layer, Operands, Operation, WindowKind};
-use super::network::Network;
+use super::network::{Network, Stored};
 use super::params::{LayerParams, Params, Weights};
+use super::requantized_layer::{Factors, requantized_layer};
 
 /// Activations are quantized as if bounded by this many standard deviations.
 const ACTIVATION_BOUND: f32 = 4.0;
@@ -72,14 +74,45 @@ impl Params {
                 // A sum of k products has the variance k · E[a²] · E[w²].
                 let input_deviation = (k as f32 * mean_square(network, layer)).sqrt() / step;
                 let random = |tensor| Random::new(seed, 3 * index + tensor);
-                Some(Some(values(convolution, k, channels, input_deviation, random)))
+                let values = values(convolution, k, channels, input_deviation, random);
+                let Some(kind) = convolution.requantization else { return Some((Some(values), None)) };
+                let grid = network.output_grid(layer, convolution.activation)?;
+                let Stored::Grid(stored) = network.edge(layer.output).stored else { return None };
+                Some((None, Some(requantized(values, kind, scales[stored.index()], grid)?)))
             }
-            Operation::MaxPool(_) | Operation::GlobalAveragePool => Some(None),
+            Operation::MaxPool(_) | Operation::GlobalAveragePool => Some((None, None)),
             // An imported network brings its values.
             Operation::QuantizedAdd(_) | Operation::Lookup | Operation::Float(_) => None,
         });
-        Some(Self::unread(layers.collect::<Option<_>>()?, scales))
+        let (layers, integers) = layers.collect::<Option<Vec<_>>>()?.into_iter().unzip();
+        Some(Self::unread(layers, integers, scales))
     }
+}
+
+/// The same values for sums that become integers in one step: the factor is f32(multiplier · scale), for shifts the
+/// power of two at or below it; the bias is a whole number of the sums' units.
+fn requantized(
+    values: LayerParams,
+    kind: RequantizationKind,
+    scale: f32,
+    grid: OutputGrid,
+) -> Option<ImportedParams> {
+    let units = values.bias.iter().zip(&values.multiplier).map(|(bias, multiplier)| bias / multiplier);
+    let bias = units.map(|units| units.round() as i32).collect();
+    let ratios: Vec<f32> = values.multiplier.iter().map(|multiplier| multiplier * scale).collect();
+    let factors = match kind {
+        RequantizationKind::F32Rne => Factors::F32(ratios),
+        RequantizationKind::GemmlowpDouble | RequantizationKind::TfliteSingle(_) => {
+            let multiplier = |ratio: f32| FixedPointMultiplier::new(ratio.into());
+            Factors::FixedPoint(ratios.into_iter().map(multiplier).collect::<Option<_>>()?)
+        }
+        RequantizationKind::PowerOfTwoShift(_) => {
+            let shift =
+                |ratio: f32| (0..31u8).find(|&shift| ratio >= 2f32.powi(-i32::from(shift))).unwrap_or(31);
+            Factors::Shifts(ratios.into_iter().map(shift).collect())
+        }
+    };
+    requantized_layer(values.weights, bias, kind, factors, grid)
 }
 
 /// A normalized image for a network, NHWC: nearly normal values with deviation 1.

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::numerics::{RequantizationKind, ShiftRounding};
 use crate::source::{SourceError, SourceFile, Spanned};
 
 use super::architecture::Architecture;
@@ -13,10 +12,7 @@ use super::layer::Layer;
 use super::network::Network;
 use super::onnx::{ImportError, ImportOptions, ImportedModel, Semantics};
 use super::precision::PrecisionPolicy;
-use super::raw::{
-    RawEvaluation, RawModel, RawModelFile, RawRequantization, RawSemantics, RawShiftRounding, RawTraining,
-    RawWorkload,
-};
+use super::raw::{RawEvaluation, RawModel, RawModelFile, RawSemantics, RawTraining, RawWorkload};
 use super::{gemm_list, generator, topology};
 
 /// Where a network's parameters come from.
@@ -119,7 +115,7 @@ impl Workload {
             RawSemantics::Fused => Semantics::Fused,
             RawSemantics::Float => Semantics::Float,
         };
-        let requantization = import_requantization(file, requantization, rounding)?;
+        let requantization = generator::requantization(file, requantization, rounding.as_ref())?;
         let model = ImportedModel::read(&folder.join(onnx), ImportOptions { semantics, requantization })?;
         let RawModelFile { name, family, evaluation, .. } = file.parse()?;
         let evaluation = evaluation.map(|evaluation| {
@@ -305,33 +301,6 @@ impl Workload {
     /// SHA-256 of the file, hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
-    }
-}
-
-fn import_requantization(
-    file: &SourceFile,
-    kind: RawRequantization,
-    rounding: Option<Spanned<RawShiftRounding>>,
-) -> Result<RequantizationKind, SourceError> {
-    let of = |default: ShiftRounding| match rounding.as_ref().map(Spanned::get_ref) {
-        None => default,
-        Some(RawShiftRounding::HalfEven) => ShiftRounding::HalfEven,
-        Some(RawShiftRounding::HalfUp) => ShiftRounding::HalfUp,
-        Some(RawShiftRounding::HalfAway) => ShiftRounding::HalfAway,
-        Some(RawShiftRounding::Floor) => ShiftRounding::Floor,
-        Some(RawShiftRounding::TowardZero) => ShiftRounding::TowardZero,
-    };
-    let requantization = match kind {
-        RawRequantization::F32Rne => RequantizationKind::F32Rne,
-        RawRequantization::GemmlowpDouble => RequantizationKind::GemmlowpDouble,
-        RawRequantization::TfliteSingle => RequantizationKind::TfliteSingle(of(ShiftRounding::HalfUp)),
-        RawRequantization::Pow2Shift => RequantizationKind::PowerOfTwoShift(of(ShiftRounding::HalfEven)),
-    };
-    match rounding {
-        Some(rounding) if requantization.rounding().is_none() => {
-            Err(file.error(rounding.span(), "belongs to `tflite-single` and `pow2-shift`; leave it out"))
-        }
-        _ => Ok(requantization),
     }
 }
 

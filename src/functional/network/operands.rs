@@ -47,7 +47,9 @@ impl Executable {
     /// When the network has no such layer.
     pub fn preloaded(&self, index: usize) -> Option<&[i32]> {
         match &self.layers[index].step {
-            Step::Imported(ImportedStep::Convolution(step)) => step.convolution.bias(),
+            Step::Requantized { step, .. } | Step::Imported(ImportedStep::Convolution(step)) => {
+                step.convolution.bias()
+            }
             _ => None,
         }
     }
@@ -65,6 +67,9 @@ impl Executable {
                 (Step::Imported(ImportedStep::Convolution(step)), _) => {
                     Data::I32(step.accumulators(integers(input)))
                 }
+                (Step::Requantized { step, .. }, OnArray::Integer(_, input)) => {
+                    Data::I32(step.accumulators(&input))
+                }
                 (_, OnArray::Integer(convolution, input)) => Data::I32(convolution.accumulators(&input).0),
                 (_, OnArray::Bf16(convolution, input)) => Data::F32(convolution.accumulators(input)),
             };
@@ -75,15 +80,17 @@ impl Executable {
     }
 
     fn on_array<'a>(&self, layer: &'a Prepared, input: &'a Stored) -> Option<OnArray<'a>> {
-        Some(match &layer.step {
-            Step::Integer { convolution, read: Read::Stored, .. } => {
-                OnArray::Integer(convolution, Cow::Borrowed(grid_values(input)))
-            }
-            Step::Integer { convolution, read: Read::Quantized(grid, scale), .. } => {
+        let operands = |read: &Read| match read {
+            Read::Stored => Cow::Borrowed(grid_values(input)),
+            Read::Quantized(grid, scale) => {
                 let mut quantized = vec![0; reals(input).len()];
                 self.quantize_reals(reals(input), *grid, *scale, &mut quantized);
-                OnArray::Integer(convolution, Cow::Owned(quantized))
+                Cow::Owned(quantized)
             }
+        };
+        Some(match &layer.step {
+            Step::Integer { convolution, read, .. } => OnArray::Integer(convolution, operands(read)),
+            Step::Requantized { step, read } => OnArray::Integer(&step.convolution, operands(read)),
             Step::Bf16 { convolution, .. } => OnArray::Bf16(convolution, bf16_values(input)),
             Step::Imported(ImportedStep::Convolution(step)) => {
                 OnArray::Integer(&step.convolution, Cow::Borrowed(integers(input)))

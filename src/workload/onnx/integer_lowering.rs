@@ -165,6 +165,7 @@ impl Lowerer<'_> {
             operands,
             shortcut: None,
             activation: Activation::Identity,
+            requantization: None,
         };
         let operation = Operation::Convolution(convolution);
         self.layer(name, (layout.dims, layout.output), stored, (input, operation), Some(params));

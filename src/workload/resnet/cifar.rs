@@ -85,6 +85,7 @@ mod tests {
             quantizer: QuantizerKind::AqtLegacy,
             carrier_bits,
             residual,
+            requantization: None,
         };
         let input = FeatureMap { height: 28, width: 28, channels: 1 };
         let resnet =
@@ -206,6 +207,7 @@ mod tests {
                 quantizer: QuantizerKind::AqtLegacy,
                 carrier_bits: None,
                 residual: ResidualFormat::Bf16,
+                requantization: None,
             };
             let input = FeatureMap { height: 32, width: 32, channels: 3 };
             CifarResnet {
