@@ -3,6 +3,7 @@
 //! Everything that decides a bit is decided here once; the engines only arrange these operations.
 //! Must not know tensors, layers or hardware.
 
+mod fixed_point_add;
 mod float_sum;
 mod format;
 mod mac;
@@ -16,6 +17,7 @@ mod requantize_fixed_point;
 mod requantize_shift;
 mod rounding;
 
+pub use fixed_point_add::FixedPointAdd;
 pub use float_sum::{FloatRounding, PartialSumFormat, Subnormals};
 pub use format::{IntegerFormat, OperandFormat, OperandPair, Signedness, StoredFormat, UnknownFormat};
 pub use mac::{
@@ -23,7 +25,7 @@ pub use mac::{
 };
 pub use quantize_aqt::{Grid, QuantizerKind};
 pub use quantize_linear::QuantizeLinear;
-pub use quantized_add::{QuantizedAdd, Scale};
+pub use quantized_add::{F32Add, QuantizedAdd, Scale};
 pub use requantization::{OutputGrid, Requantization, RequantizationKind};
 pub use requantize::{Activation, Store, post_process, round_bf16};
 pub use requantize_f32_rne::F32Rne;

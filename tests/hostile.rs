@@ -9,6 +9,7 @@ use std::path::Path;
 use rten_onnx::onnx::{
     AttributeProto, DataLocation, DataType, GraphProto, ModelProto, StringStringEntryProto, TensorProto,
 };
+use systolab::numerics::{RequantizationKind, ShiftRounding};
 use systolab::workload::{ImportOptions, ImportedModel};
 
 use model_builder::{floats, ints, node, text, value};
@@ -51,9 +52,18 @@ fn import(model: &ModelProto) -> Result<ImportedModel, String> {
 
 type Edit = fn(&mut GraphProto);
 
-#[test]
-fn wrong_models_are_refused_by_node_operator_and_reason() {
-    assert_eq!(import(&model()).unwrap().network().layers().len(), 1);
+fn int(name: &str, value: i64) -> AttributeProto {
+    AttributeProto { name: text(name), i: Some(value), ..AttributeProto::default() }
+}
+
+/// Every model that an edit makes, and its refusal.
+fn refusals() -> Vec<(&'static str, String)> {
+    let refusal = |&(expected, edit): &(&'static str, Edit)| {
+        let mut model = model();
+        edit(model.graph.as_mut().unwrap());
+        let error = import(&model).map(|model| format!("{expected}: {:?}", model.lowerings())).unwrap_err();
+        (expected, error)
+    };
     let cases: &[(&str, Edit)] = &[
         ("it depends on its own output: the graph has a cycle", |graph| {
             graph.node.push(node("Relu", &["b"], "a", vec![]));
@@ -103,7 +113,7 @@ fn wrong_models_are_refused_by_node_operator_and_reason() {
             let tensor = &mut graph.initializer[5];
             (tensor.data_location, tensor.external_data) = (Some(DataLocation::EXTERNAL), vec![entry]);
         }),
-        ("input has shape [Some(1), Some(1), Some(-4), Some(4)]", |graph| {
+        ("input has shape [1, 1, -4, 4]; expected sizes from 1", |graph| {
             graph.input[0] = value("x", DataType::INT8, &[1, 1, -4, 4]);
         }),
         ("at most 8 dimensions and", |graph| {
@@ -132,13 +142,165 @@ fn wrong_models_are_refused_by_node_operator_and_reason() {
             graph.node[0].attribute =
                 vec![AttributeProto { name: text("group"), i: Some(3), ..AttributeProto::default() }];
         }),
+        ("operators of domain `custom` are not supported; expected ai.onnx or com.microsoft", |graph| {
+            graph.node[0].domain = text("custom");
+        }),
+        ("node `n` (QLinearConv): an input that it needs is left out", |graph| {
+            graph.node[0].input[0] = String::new();
+        }),
+        ("its input `w` is not a quantized activation; expected integers", |graph| {
+            graph.node[0].input[0] = "w".to_owned();
+        }),
+        ("its input `x` does not hold integers of at most 8 bits; expected", |graph| {
+            graph.input[0] = value("x", DataType::FLOAT, &[1, 1, 4, 4]);
+        }),
+        ("the graph's input has type INT32; expected FLOAT, INT8 or UINT8", |graph| {
+            graph.input[0] = value("x", DataType::INT32, &[1, 1, 4, 4]);
+        }),
+        ("its input `w` has type float; expected int8, uint8, int4 or uint4", |graph| {
+            graph.initializer[5] = floats("w", &[2, 1, 3, 3], &[1.0; 18]);
+        }),
+        ("its bias has type float and shape [2]; expected int32, one per output channel (2)", |graph| {
+            graph.node[0].input.push("ws".to_owned());
+        }),
+        ("auto_pad `HALF`; expected NOTSET, VALID, SAME_UPPER or SAME_LOWER", |graph| {
+            let half =
+                AttributeProto { name: text("auto_pad"), s: text("HALF"), ..AttributeProto::default() };
+            graph.node[0].attribute = vec![half];
+        }),
+        ("blocked quantization (block_size) is not supported; expected one scale", |graph| {
+            graph.node.push(node("DequantizeLinear", &["y", "ys", "z"], "d", vec![int("block_size", 16)]));
+        }),
+        ("2 zero points for 1 scales; expected one, or one per scale", |graph| {
+            graph.node.push(node("DequantizeLinear", &["y", "ys", "wz"], "d", vec![]));
+        }),
+        ("an int32 tensor is not requantized by itself; expected QLinearConv", |graph| {
+            graph.node = vec![
+                node("ConvInteger", &["x", "w", "z", "wz"], "y", vec![]),
+                node("DequantizeLinear", &["y", "ys"], "d", vec![]),
+                node("QuantizeLinear", &["d", "ys", "z"], "q", vec![]),
+            ];
+        }),
+        ("ceil_mode, storage_order and a second output are not supported", |graph| {
+            let attributes = vec![ints("kernel_shape", &[2, 2]), int("ceil_mode", 1)];
+            graph.node.push(node("MaxPool", &["y"], "p", attributes));
+        }),
+        ("expected padding less than the kernel and no dilation", |graph| {
+            let attributes = vec![ints("kernel_shape", &[2, 2]), ints("pads", &[2, 2, 2, 2])];
+            graph.node.push(node("MaxPool", &["y"], "p", attributes));
+        }),
+        ("kernel_shape is missing", |graph| graph.node.push(node("MaxPool", &["y"], "p", vec![]))),
+        ("expected alpha = 1 and transA = 0", |graph| {
+            let inputs = ["x", "xs", "z", "w", "ws", "wz", "", "ys", "z"];
+            graph.node.push(node("QGemm", &inputs, "g", vec![int("transA", 1)]));
+        }),
+        ("expected two matrices", |graph| {
+            graph.node =
+                vec![node("QLinearMatMul", &["x", "xs", "z", "w", "ws", "wz", "ys", "z"], "g", vec![])];
+        }),
+        ("expected equal ones", |graph| {
+            graph.node.push(node("QLinearAdd", &["x", "xs", "z", "y", "ys", "z", "ys", "z"], "s", vec![]));
+        }),
+        ("from [1, 2, 4, 4] to [1, 2, 5, 5]; expected", |graph| {
+            let shape = TensorProto {
+                dims: vec![4],
+                data_type: Some(DataType::INT64),
+                int64_data: vec![1, 2, 5, 5],
+                name: text("shape"),
+                ..TensorProto::default()
+            };
+            graph.initializer.push(shape);
+            graph.node.push(node("Reshape", &["y", "shape"], "r", vec![]));
+        }),
+        ("no node of the graph computes anything from its input", |graph| graph.node.clear()),
     ];
-    for (expected, edit) in cases {
-        let mut model = model();
-        edit(model.graph.as_mut().unwrap());
-        let error = import(&model).map(|model| format!("{:?}", model.lowerings())).unwrap_err();
+    cases.iter().map(refusal).collect()
+}
+
+#[test]
+fn wrong_models_are_refused_by_node_operator_and_reason() {
+    assert_eq!(import(&model()).unwrap().network().layers().len(), 1);
+    for (expected, error) in refusals() {
         assert!(error.starts_with("m.onnx: ") && error.contains(expected), "{expected}: {error}");
+        // What would be accepted, unless what is wrong says it.
+        let says =
+            ["expected", "at most", "known:", "supported:", "is missing", "; a scale is", "its shape needs"];
+        let clear = [
+            "the graph has a cycle",
+            "already written elsewhere",
+            "is neither the graph's input, an initializer nor a node's output",
+            "do not fit",
+            "does not fit",
+            "leaves f32's range",
+            "is no int8",
+            "is not in the model's folder",
+            "no node of the graph computes",
+            "but its zero point",
+        ];
+        assert!(says.iter().chain(&clear).any(|part| error.contains(part)), "{error}");
     }
+}
+
+const REFUSED: &str = "docs/refusals.md";
+
+/// What a factor or a sum must be for a requantization of an import to take it.
+fn requantization_refusals() -> Vec<String> {
+    let import = |model: &ModelProto, requantization| {
+        let options = ImportOptions { requantization, ..ImportOptions::default() };
+        let bytes = model.write_buf().unwrap();
+        ImportedModel::parse(Path::new("m.onnx"), &bytes, options).unwrap_err().to_string()
+    };
+    let mut thirds = model();
+    thirds.graph.as_mut().unwrap().initializer[0] = floats("xs", &[], &[0.3]);
+    let mut huge = model();
+    huge.graph.as_mut().unwrap().initializer[0] = floats("xs", &[], &[4e12]);
+    let mut steep = model();
+    let graph = steep.graph.as_mut().unwrap();
+    graph.initializer.push(floats("tiny", &[], &[1e-7]));
+    graph.node.push(node("QLinearAdd", &["y", "ys", "z", "y", "ys", "z", "tiny", "z"], "s", vec![]));
+    vec![
+        import(&thirds, RequantizationKind::PowerOfTwoShift(ShiftRounding::HalfEven)),
+        import(&huge, RequantizationKind::GemmlowpDouble),
+        import(&steep, RequantizationKind::GemmlowpDouble),
+    ]
+}
+
+#[test]
+fn requantizations_say_which_scales_they_take() {
+    let messages = requantization_refusals();
+    assert!(messages[0].contains("pow2-shift takes 2^0, 2^-1, … 2^-31"), "{messages:?}");
+    assert!(messages[1].contains("gemmlowp-double takes less than 2^30"), "{messages:?}");
+    assert!(messages[2].contains("does not take"), "{messages:?}");
+}
+
+/// docs/refusals.md has every message of this file and of the command line's goldens.
+#[test]
+fn the_documentation_lists_what_is_refused() {
+    let cell = |text: &str| text.replace('|', "\\|");
+    let mut page = "# What is refused\n\n\
+        Every message that the tests provoke, one per kind of mistake, as printed behind `error: `. Exit code 2, and nothing \
+        is written. This page is made by `BLESS=1 cargo test --test hostile`.\n\n\
+        ## ONNX models\n\n| message |\n| --- |\n"
+        .to_owned();
+    let models = refusals().into_iter().map(|(_, message)| message).chain(requantization_refusals());
+    for message in models {
+        page += &format!("| {} |\n", cell(&message));
+    }
+    page += "\n## Files and arguments\n\n| what is wrong | message |\n| --- | --- |\n";
+    let goldens = std::fs::read_to_string("tests/goldens/cli/refusals.txt").unwrap();
+    let mut rows = 0;
+    for section in goldens.split("\n\n# ") {
+        let what = section.trim_start_matches("# ").lines().next().unwrap();
+        let message = section.lines().find_map(|line| line.strip_prefix("error: ")).unwrap();
+        page += &format!("| {} | {} |\n", cell(what), cell(message));
+        rows += 1;
+    }
+    assert!(rows > 100, "{rows}");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(REFUSED, &page).unwrap();
+    }
+    let committed = std::fs::read_to_string(REFUSED).unwrap_or_default();
+    assert!(committed == page, "{REFUSED}: BLESS=1 rewrites it, after the command line's goldens");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::numerics::{F32Rne, QuantizedAdd, Requantization};
+use crate::numerics::{F32Add, F32Rne, QuantizedAdd, Requantization};
 use crate::workload::{FeatureMap, Window};
 
 use super::convolution::{IntegerConvolution, Scratch};
@@ -16,7 +16,7 @@ pub(super) enum ImportedStep {
     Convolution(Box<AffineStep>),
     Add(QuantizedAdd),
     MaxPool { input: FeatureMap, output: FeatureMap, window: Window },
-    GlobalAveragePool { zero_point: i32, scale: f32, output: F32Rne, channels: usize },
+    GlobalAveragePool { zero_point: i32, requantization: Requantization, channels: usize },
     Lookup { smallest: i16, table: Vec<i16> },
     Float(Box<FloatStep>),
 }
@@ -56,21 +56,27 @@ impl ImportedStep {
             Self::Float(step) => step.run(input, second, output)?,
             Self::Add(add) => {
                 let second = second.map_or(&[][..], integers);
-                let sum = integers_mut(output);
-                vectors.run(AddLoops { add: *add, first: integers(input), second, sum });
+                let (first, sums) = (integers(input), integers_mut(output));
+                match *add {
+                    QuantizedAdd::F32(add) => vectors.run(AddLoops { add, first, second, sums }),
+                    QuantizedAdd::FixedPoint(add) => {
+                        for (sum, (&first, &second)) in sums.iter_mut().zip(first.iter().zip(second)) {
+                            *sum = add.add(first.into(), second.into()) as i16;
+                        }
+                    }
+                }
             }
             Self::MaxPool { input: from, output: to, window } => {
                 integer_max_pool(integers(input), *from, *to, *window, integers_mut(output));
             }
-            Self::GlobalAveragePool { zero_point, scale, output: grid, channels } => {
+            Self::GlobalAveragePool { zero_point, requantization, channels } => {
                 let values = integers(input);
                 let pixels = values.len() / channels;
                 for (channel, mean) in integers_mut(output).iter_mut().enumerate() {
                     let column = values[channel..].iter().step_by(*channels);
                     let sum: i32 = column.map(|&value| i32::from(value)).sum();
                     let sum = sum.wrapping_sub(zero_point.wrapping_mul(pixels as i32));
-                    // The scale is finite, so that no product is NaN.
-                    *mean = grid.requantize(sum, *scale).unwrap_or_default() as i16;
+                    *mean = requantization.requantize(sum, 0) as i16;
                 }
             }
             Self::Lookup { smallest, table } => {
@@ -198,10 +204,10 @@ impl Loops for Requantize<'_> {
 }
 
 struct AddLoops<'a> {
-    add: QuantizedAdd,
+    add: F32Add,
     first: &'a [i16],
     second: &'a [i16],
-    sum: &'a mut [i16],
+    sums: &'a mut [i16],
 }
 
 impl Loops for AddLoops<'_> {
@@ -209,8 +215,8 @@ impl Loops for AddLoops<'_> {
 
     #[inline(always)]
     fn run(self) {
-        let Self { add, first, second, sum } = self;
-        for (sum, (&first, &second)) in sum.iter_mut().zip(first.iter().zip(second)) {
+        let Self { add, first, second, sums } = self;
+        for (sum, (&first, &second)) in sums.iter_mut().zip(first.iter().zip(second)) {
             *sum = add.add(i32::from(first), i32::from(second)) as i16;
         }
     }

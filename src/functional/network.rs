@@ -645,15 +645,14 @@ impl Preparation<'_> {
             }
             (
                 Operation::GlobalAveragePool,
-                Some(ImportedParams::GlobalAveragePool { zero_point, scale, output }),
+                Some(ImportedParams::GlobalAveragePool { zero_point, requantization }),
             ) => {
                 integers(from.stored)?;
                 integers(to.stored)?;
                 let channels = to.shape.channels;
                 ImportedStep::GlobalAveragePool {
                     zero_point: *zero_point,
-                    scale: *scale,
-                    output: *output,
+                    requantization: requantization.clone(),
                     channels,
                 }
             }

@@ -1,9 +1,42 @@
-//! Integer residual add: ONNX Runtime's `QLinearAdd` (com.microsoft; MLAS `qladd.cpp`) on x86, zero points folded.
+//! Integer residual add: ONNX Runtime's `QLinearAdd` (com.microsoft; MLAS `qladd.cpp`) on x86, zero points folded;
+//! or TensorFlow Lite's.
+
+use super::fixed_point_add::FixedPointAdd;
+use super::requantization::RequantizationKind;
+
+/// An add as one of two programs rounds it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum QuantizedAdd {
+    /// `f32-rne`: ONNX Runtime's.
+    F32(F32Add),
+    /// `gemmlowp-double`, `tflite-single`: TensorFlow Lite's.
+    FixedPoint(FixedPointAdd),
+}
+
+impl QuantizedAdd {
+    /// How `kind` adds. The result is limited to `low..=high`. `Err` says what is wrong with the scales.
+    pub fn new(
+        kind: RequantizationKind,
+        first: Scale,
+        second: Scale,
+        output: Scale,
+        (low, high): (i32, i32),
+    ) -> Result<Self, &'static str> {
+        match kind.fixed_point() {
+            None => F32Add::new(first, second, output, low, high)
+                .map(Self::F32)
+                .ok_or("a ratio of its scales leaves f32's range"),
+            Some(rounding) => FixedPointAdd::new(rounding, first, second, output, low, high)
+                .map(Self::FixedPoint)
+                .ok_or("an input's scale is 2^19 times its output's or more, which TensorFlow Lite's add does not take"),
+        }
+    }
+}
 
 /// y = clamp(rint(fma(a, ra, fma(b, rb, k)))): both sums fused with their products, as MLAS does it where the
 /// processor has FMA. Without, one element in some hundred thousand is another.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct QuantizedAdd {
+pub struct F32Add {
     first: f32,
     second: f32,
     constant: f32,
@@ -20,7 +53,7 @@ pub struct Scale {
     pub zero_point: i32,
 }
 
-impl QuantizedAdd {
+impl F32Add {
     /// ra = f32(as/cs), rb = f32(bs/cs), k = f32(cz − fma(ra, az, f32(rb·bz))). The result
     /// is limited to `low..=high`. None where a ratio or the constant is not finite.
     pub fn new(first: Scale, second: Scale, output: Scale, low: i32, high: i32) -> Option<Self> {
@@ -46,12 +79,12 @@ mod tests {
     #[test]
     fn sums_round_half_to_even_on_the_output_grid() {
         let scale = |scale, zero_point| Scale { scale, zero_point };
-        let add = QuantizedAdd::new(scale(0.5, 1), scale(0.25, -2), scale(0.5, 3), -128, 127).unwrap();
+        let add = F32Add::new(scale(0.5, 1), scale(0.25, -2), scale(0.5, 3), -128, 127).unwrap();
         // (7 − 1)·0.5 + (3 + 2)·0.25 = 4.25 → 8.5 + 3 = 11.5 → 12.
         assert_eq!(add.add(7, 3), 12);
         // One less: 11.0 + … = 10.5 → 10.
         assert_eq!(add.add(6, 3), 10);
         assert_eq!(add.add(127, 127), 127);
-        assert!(QuantizedAdd::new(scale(1.0, 0), scale(1.0, 0), scale(0.0, 0), 0, 1).is_none());
+        assert!(F32Add::new(scale(1.0, 0), scale(1.0, 0), scale(0.0, 0), 0, 1).is_none());
     }
 }

@@ -50,6 +50,20 @@ impl RequantizationKind {
         }
     }
 
+    /// How it rounds products with fixed-point factors, if it has those.
+    pub fn fixed_point(self) -> Option<FixedPointRounding> {
+        match self {
+            Self::F32Rne | Self::PowerOfTwoShift(_) => None,
+            Self::GemmlowpDouble => Some(FixedPointRounding::Double),
+            Self::TfliteSingle(rounding) => Some(FixedPointRounding::Single(rounding)),
+        }
+    }
+
+    /// How adds and pools round beside it. A shift has none of its own: `f32-rne`.
+    pub fn of_adds_and_pools(self) -> Self {
+        if self.fixed_point().is_some() { self } else { Self::F32Rne }
+    }
+
     /// What files and reports call it.
     pub fn name(self) -> &'static str {
         match self {
@@ -85,10 +99,7 @@ impl Requantization {
                 Ok(Self::F32Rne(grid, ratios))
             }
             RequantizationKind::GemmlowpDouble | RequantizationKind::TfliteSingle(_) => {
-                let rounding = match kind {
-                    RequantizationKind::TfliteSingle(rounding) => FixedPointRounding::Single(rounding),
-                    _ => FixedPointRounding::Double,
-                };
+                let rounding = kind.fixed_point().unwrap_or(FixedPointRounding::Double);
                 let multiplier = |&w: &f32| {
                     FixedPointMultiplier::new(real(w)).ok_or_else(|| {
                         format!(
@@ -117,6 +128,28 @@ impl Requantization {
                 Ok(Self::PowerOfTwoShift(weights.iter().map(shift).collect::<Result<_, _>>()?))
             }
         }
+    }
+
+    /// The same for the mean of `count` integers, at least 1, from their sum: one factor. `f32-rne` multiplies by
+    /// f32(x/f32(y·count)), as ONNX Runtime does.
+    pub fn of_mean(
+        kind: RequantizationKind,
+        count: u32,
+        x: f32,
+        y: f32,
+        output: OutputGrid,
+    ) -> Result<Self, String> {
+        if kind.fixed_point().is_none() {
+            return Self::new(RequantizationKind::F32Rne, x, &[1.0], y * count as f32, output);
+        }
+        let whole = Self::new(kind, x, &[1.0], y, output)?;
+        Ok(match whole {
+            Self::FixedPoint(grid, multipliers) => Self::FixedPoint(
+                grid,
+                multipliers.into_iter().map(|factor| factor.divided_by(count)).collect(),
+            ),
+            other => other,
+        })
     }
 
     /// Output channels that it has factors for.

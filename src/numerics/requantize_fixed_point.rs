@@ -56,6 +56,22 @@ impl FixedPointMultiplier {
         self.shift
     }
 
+    /// The factor over `count`, at least 1: what TensorFlow Lite's `MEAN` multiplies a sum by (`kernels/reduce.cc`),
+    /// whose multiplier keeps 30 or 31 bits only where `count` is a power of two.
+    pub fn divided_by(self, count: u32) -> Self {
+        let shift = count.max(1).ilog2().min((31 + i32::from(self.shift)) as u32); // shifts are −31 at least
+        let q31 = (i64::from(self.q31) << shift) / i64::from(count.max(1));
+        Self { q31: q31 as i32, shift: self.shift - shift as i8 } // not above q31: count is 2^shift or more
+    }
+
+    /// value · factor.
+    pub(super) fn multiply(self, value: i32, rounding: FixedPointRounding) -> i64 {
+        match rounding {
+            FixedPointRounding::Double => self.multiply_twice_rounded(value),
+            FixedPointRounding::Single(rounding) => self.multiply_once_rounded(value, rounding),
+        }
+    }
+
     /// gemmlowp: the high half of the doubled product, halves toward +∞ (what its nudge and division amount
     /// to, also below zero), then a rounding shift, halves away from zero. A left shift wraps at 32 bits.
     fn multiply_twice_rounded(self, accumulator: i32) -> i64 {
@@ -123,10 +139,7 @@ impl FixedPoint {
 
     /// accumulator · multiplier, rounded, + zero point, then clamped.
     pub fn requantize(self, accumulator: i32, multiplier: FixedPointMultiplier) -> i32 {
-        let rounded = match self.rounding {
-            FixedPointRounding::Double => multiplier.multiply_twice_rounded(accumulator),
-            FixedPointRounding::Single(rounding) => multiplier.multiply_once_rounded(accumulator, rounding),
-        };
+        let rounded = multiplier.multiply(accumulator, self.rounding);
         let (low, high) = (i64::from(self.low), i64::from(self.high));
         (rounded + i64::from(self.zero_point)).clamp(low, high) as i32 // within 8 bits
     }

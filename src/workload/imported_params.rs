@@ -1,6 +1,6 @@
 //! Values of the layers of an imported network.
 
-use crate::numerics::{F32Rne, QuantizeLinear, QuantizedAdd, Requantization};
+use crate::numerics::{QuantizeLinear, QuantizedAdd, Requantization};
 
 /// Values of one layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,10 +13,8 @@ pub enum ImportedParams {
     GlobalAveragePool {
         /// Of the input.
         zero_point: i32,
-        /// f32(input scale / (output scale · pixels)).
-        scale: f32,
-        /// The output's grid.
-        output: F32Rne,
+        /// Of the sum of a channel, less its zero points; one factor.
+        requantization: Requantization,
     },
     /// The integer for every integer of the input's format, the smallest first.
     Lookup(Vec<i16>),

@@ -14,6 +14,12 @@ use super::shapes;
 
 const NOT_MAPPED: &str = "not mapped to the array";
 
+/// Operators that the import knows, of ai.onnx and com.microsoft.
+const SUPPORTED: &str = "Add, AveragePool, BatchNormalization, Cast, Clip, Constant, ConstantOfShape, Conv, ConvInteger, \
+                         DequantizeLinear, Dropout, Flatten, Gemm, GlobalAveragePool, Identity, MatMul, \
+                         MatMulInteger, MaxPool, Mul, QGemm, QLinearAdd, QLinearConv, QLinearGlobalAveragePool, \
+                         QLinearMatMul, QuantizeLinear, Relu, Reshape, Softmax, Sum";
+
 impl Lowerer<'_> {
     /// A stored f32 tensor; dequantizes where the network stores its integers.
     pub(super) fn float_edge(&mut self, name: &str) -> Outcome<(EdgeId, Vec<usize>)> {
@@ -56,7 +62,9 @@ impl Lowerer<'_> {
                         values.iter().copied().map(i32::from).enumerate().map(real).collect()
                     }
                     Values::I32(values) => values.iter().copied().enumerate().map(real).collect(),
-                    Values::F32(_) | Values::I64(_) => return Err(format!("`{}` is not quantized", named())),
+                    Values::F32(_) | Values::I64(_) => {
+                        return Err(format!("`{}` is not quantized; expected integers", named()));
+                    }
                 };
                 Ok((from.constant.dims.clone(), values))
             }
@@ -74,7 +82,7 @@ impl Lowerer<'_> {
             "Cast" => self.cast(node),
             "Relu" | "Clip" | "Softmax" => self.float_function(node),
             "MaxPool" | "AveragePool" | "GlobalAveragePool" => self.float_pool(node),
-            _ => Err("this operator is not supported".to_owned()),
+            _ => Err(format!("this operator is not supported; supported: {SUPPORTED}")),
         }
     }
 
@@ -112,7 +120,10 @@ impl Lowerer<'_> {
                 let (_, values) = self.float_constant(Some(name))?;
                 let bias = if values.len() == 1 { vec![values[0]; channels] } else { values };
                 if bias.len() != channels {
-                    return Err(format!("{} biases for {channels} output channels", bias.len()));
+                    return Err(format!(
+                        "{} biases for {channels} output channels; expected one each",
+                        bias.len()
+                    ));
                 }
                 Some(bias)
             }
@@ -167,7 +178,11 @@ impl Lowerer<'_> {
         for index in 1..5 {
             let (_, values) = self.float_constant(node.input(index))?;
             if values.len() != shape.channels || dims.get(1) != Some(&shape.channels) {
-                return Err(format!("{} values for {} channels", values.len(), shape.channels));
+                return Err(format!(
+                    "{} values for {} channels; expected one each",
+                    values.len(),
+                    shape.channels
+                ));
             }
             tensors.push(values);
         }

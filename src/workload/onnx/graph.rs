@@ -69,7 +69,9 @@ impl Node {
     pub(super) fn only(&self, known: &[&str]) -> Result<(), String> {
         let names = self.attributes.iter().filter_map(|attribute| attribute.name.as_deref());
         match names.into_iter().find(|name| !known.contains(name)) {
-            Some(name) => Err(format!("attribute `{name}` is not understood; known: {}", known.join(", "))),
+            Some(name) => {
+                Err(format!("attribute `{name}` is not understood; {}", expected_attributes(known)))
+            }
             None => Ok(()),
         }
     }
@@ -82,6 +84,10 @@ impl Node {
     pub(super) fn output(&self) -> &str {
         self.outputs.first().map_or("", String::as_str)
     }
+}
+
+fn expected_attributes(known: &[&str]) -> String {
+    if known.is_empty() { "expected none".to_owned() } else { format!("known: {}", known.join(", ")) }
 }
 
 impl Graph {

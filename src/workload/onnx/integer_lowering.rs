@@ -1,7 +1,7 @@
 //! Operators on integers: QLinear…, …Integer, QGemm, and what fused patterns share with them.
 
 use crate::numerics::{
-    Activation, F32Rne, IntegerFormat, OutputGrid, QuantizeLinear, QuantizedAdd, Requantization, Scale,
+    Activation, IntegerFormat, OutputGrid, QuantizeLinear, QuantizedAdd, Requantization, Scale,
 };
 
 use super::super::imported_params::{AffineConvolution, ImportedParams};
@@ -194,18 +194,21 @@ impl Lowerer<'_> {
         (second, b): (EdgeId, TensorGrid),
         dims: Vec<usize>,
         c: TensorGrid,
-        (low, high): (i32, i32),
+        limits: (i32, i32),
     ) -> Outcome<String> {
+        let kind = self.options.requantization.of_adds_and_pools();
         let of = |from: TensorGrid| Scale { scale: from.scale, zero_point: from.grid.zero_point() };
-        let add = QuantizedAdd::new(of(a), of(b), of(c), low, high)
-            .ok_or("a ratio of its scales leaves f32's range")?;
+        let add = QuantizedAdd::new(kind, of(a), of(b), of(c), limits)?;
         let (stored, shape) = (Stored::Integer(c.grid.format()), self.edge(first).shape);
         if self.edge(second).shape != shape {
-            return Err("its inputs are laid out differently".to_owned());
+            return Err(
+                "its inputs are laid out differently; expected two feature maps or two matrices of one shape"
+                    .to_owned(),
+            );
         }
         let operation = (first, Operation::QuantizedAdd(second));
         self.layer(name, (dims, shape), stored, operation, Some(ImportedParams::Add(add)));
-        Ok(format!("integer add to {}", c.grid.format()))
+        Ok(format!("integer add to {} by {}", c.grid.format(), kind.name()))
     }
 
     pub(super) fn qlinear_global_average_pool(&mut self, node: &Node) -> Outcome<String> {
@@ -225,23 +228,21 @@ impl Lowerer<'_> {
         dims: &[usize],
         x: TensorGrid,
         y: TensorGrid,
-        (low, high): (i32, i32),
+        limits: (i32, i32),
     ) -> Outcome<String> {
+        let kind = self.options.requantization.of_adds_and_pools();
         let &[1, channels, height, width] = dims else {
             return Err(format!("shape {dims:?}; expected [1, channels, height, width]"));
         };
-        let scale = x.scale / (y.scale * (height * width) as f32);
-        if !scale.is_finite() {
-            return Err("the ratio of its scales leaves f32's range".to_owned());
-        }
-        let output = F32Rne::limited(y.grid.format(), y.grid.zero_point(), low, high)
-            .ok_or("its limits are not in its format")?;
-        let params = ImportedParams::GlobalAveragePool { zero_point: x.grid.zero_point(), scale, output };
+        let output = OutputGrid { format: y.grid.format(), zero_point: y.grid.zero_point(), limits };
+        let pixels = u32::try_from(height * width).map_err(|_| "its image is too large")?;
+        let requantization = Requantization::of_mean(kind, pixels, x.scale, y.scale, output)?;
+        let params = ImportedParams::GlobalAveragePool { zero_point: x.grid.zero_point(), requantization };
         let shape = FeatureMap { height: 1, width: 1, channels };
         let stored = Stored::Integer(y.grid.format());
         let operation = (input, Operation::GlobalAveragePool);
         self.layer(name, (vec![1, channels, 1, 1], shape), stored, operation, Some(params));
-        Ok(format!("integer global average pool to {} by f32-rne", y.grid.format()))
+        Ok(format!("integer global average pool to {} by {}", y.grid.format(), kind.name()))
     }
 
     pub(super) fn integer_max_pool(&mut self, node: &Node) -> Outcome<String> {

@@ -105,7 +105,9 @@ impl Lowerer<'_> {
         };
         let map = self.edge(input).shape;
         if depth != k || n == 0 || map.elements() != rows * k {
-            return Err(format!("shapes {dims:?} and {weights:?} do not fit together"));
+            return Err(format!(
+                "shapes {dims:?} and {weights:?} do not fit together; expected as many columns as the weights have rows"
+            ));
         }
         // Rows of a matrix are pixels; a flattened feature map is one window.
         let flat = map.channels != k;

@@ -167,7 +167,10 @@ pub(super) fn signedness(stored: Stored) -> Signedness {
 impl Lowerer<'_> {
     pub(super) fn node(&mut self, node: &Node) -> Outcome<String> {
         if !matches!(node.domain.as_str(), "" | "ai.onnx" | "com.microsoft") {
-            return Err(format!("operators of domain `{}` are not supported", node.domain));
+            return Err(format!(
+                "operators of domain `{}` are not supported; expected ai.onnx or com.microsoft",
+                node.domain
+            ));
         }
         match node.operator.as_str() {
             "QuantizeLinear" => self.quantize_linear(node),
@@ -206,7 +209,7 @@ impl Lowerer<'_> {
     }
 
     pub(super) fn value(&self, name: Option<&str>) -> Outcome<&Value> {
-        let name = name.ok_or("an input is missing")?;
+        let name = name.ok_or("an input that it needs is left out; expected a tensor's name")?;
         self.values.get(name).ok_or_else(|| format!("its input `{name}` is not known"))
     }
 
@@ -254,11 +257,15 @@ impl Lowerer<'_> {
             Value::Edge { edge, dims } => match self.edge(*edge).stored {
                 Stored::Integer(format) => Ok((*edge, dims.clone(), format)),
                 _ => Err(format!(
-                    "its input `{}` does not hold integers of at most 8 bits",
+                    "its input `{}` does not hold integers of at most 8 bits; expected what a QuantizeLinear or another \
+                     operator on integers puts out",
                     name.unwrap_or("")
                 )),
             },
-            _ => Err(format!("its input `{}` is not a quantized activation", name.unwrap_or(""))),
+            _ => Err(format!(
+                "its input `{}` is not a quantized activation; expected integers that depend on the graph's input",
+                name.unwrap_or("")
+            )),
         }
     }
 
@@ -290,7 +297,9 @@ impl Lowerer<'_> {
             .ok_or_else(|| format!("scale `{named}` has type {}; expected float", constant.type_name()))?;
         match scales.iter().find(|scale| !(scale.is_finite() && **scale > 0.0)) {
             Some(scale) => Err(format!("scale `{named}` is {scale}; a scale is finite and greater than 0")),
-            None if scales.is_empty() => Err(format!("scale `{named}` is empty")),
+            None if scales.is_empty() => {
+                Err(format!("scale `{named}` is empty; expected one value, or one per channel"))
+            }
             None => Ok(scales.to_vec()),
         }
     }

@@ -17,7 +17,10 @@ impl Lowerer<'_> {
     pub(super) fn quantize_linear(&mut self, node: &Node) -> Outcome<String> {
         node.only(&["axis", "saturate", "block_size", "output_dtype", "precision"])?;
         if node.int("block_size", 0) != 0 {
-            return Err("blocked quantization is not supported".to_owned());
+            return Err(
+                "blocked quantization (block_size) is not supported; expected one scale, or one per channel"
+                    .to_owned(),
+            );
         }
         if let Value::Constant(constant) = self.value(node.input(0))? {
             return self.quantize_constant(node, &constant.clone());
@@ -61,7 +64,8 @@ impl Lowerer<'_> {
     }
 
     pub(super) fn quantize_constant(&mut self, node: &Node, constant: &Constant) -> Outcome<String> {
-        let values = constant.floats().ok_or("its input is a constant that is not float")?.to_vec();
+        let values =
+            constant.floats().ok_or("its input is a constant that is not float; expected FLOAT")?.to_vec();
         let scales = self.scales(node.input(1))?;
         let uint8 = integer_format(DataType::UINT8).ok_or("no uint8")?;
         let (format, zero_points) = self.zero_points(node.input(2), uint8, scales.len())?;
@@ -72,7 +76,9 @@ impl Lowerer<'_> {
             let grid = QuantizeLinear::new(format, zero_points[at])?;
             grid.quantize(value, scales[at]).map(|value| value as i16)
         });
-        let quantized = quantized.collect::<Option<Vec<i16>>>().ok_or("a constant is NaN")?;
+        let quantized = quantized
+            .collect::<Option<Vec<i16>>>()
+            .ok_or("a constant that it quantizes is NaN; expected numbers")?;
         self.set(node, Value::Constant(Constant { dims, values: Values::Integer(format, quantized) }));
         Ok("a constant".to_owned())
     }
@@ -80,26 +86,39 @@ impl Lowerer<'_> {
     pub(super) fn dequantize_linear(&mut self, node: &Node) -> Outcome<String> {
         node.only(&["axis", "block_size", "output_dtype"])?;
         if node.int("block_size", 0) != 0 {
-            return Err("blocked quantization is not supported".to_owned());
+            return Err(
+                "blocked quantization (block_size) is not supported; expected one scale, or one per channel"
+                    .to_owned(),
+            );
         }
         let scales = self.scales(node.input(1))?;
         let zero_points = match node.input(2) {
             None => vec![0; scales.len()],
             Some(name) => {
-                let given =
-                    self.constant(Some(name))?.integers().ok_or("its zero point is not an integer")?;
+                let given = self
+                    .constant(Some(name))?
+                    .integers()
+                    .ok_or("its zero point is not an integer; expected the type of its input")?;
                 let given: Vec<i32> = given.iter().map(|&value| value as i32).collect();
                 match given.len() {
                     1 => vec![given[0]; scales.len()],
                     count if count == scales.len() => given,
-                    count => return Err(format!("{count} zero points for {} scales", scales.len())),
+                    count => {
+                        return Err(format!(
+                            "{count} zero points for {} scales; expected one, or one per scale",
+                            scales.len()
+                        ));
+                    }
                 }
             }
         };
         match self.value(node.input(0))?.clone() {
             Value::Constant(constant) => {
                 if matches!(constant.values, Values::F32(_) | Values::I64(_)) {
-                    return Err(format!("its input has type {}", constant.type_name()));
+                    return Err(format!(
+                        "its input has type {}; expected INT8, UINT8, INT4, UINT4 or INT32",
+                        constant.type_name()
+                    ));
                 }
                 let axis = axis(node, constant.dims.len())?;
                 let _ = along(&constant.dims, axis, scales.len())?; // that it fits
@@ -110,7 +129,7 @@ impl Lowerer<'_> {
             Value::Edge { edge, dims } => {
                 let stored = self.edge(edge).stored;
                 if !matches!(stored, Stored::Integer(_) | Stored::Int32) {
-                    return Err("its input does not hold integers".to_owned());
+                    return Err("its input does not hold integers; expected what a QuantizeLinear or another operator on integers puts out".to_owned());
                 }
                 let channels = self.edge(edge).shape.channels;
                 let per_channel = scales.len() == channels && axis(node, dims.len())? == 1;
@@ -120,7 +139,7 @@ impl Lowerer<'_> {
                 self.set(node, Value::Dequantized(Dequantized { edge, dims, scales, zero_points }));
                 Ok("the meaning of integers; f32 where an operator needs it".to_owned())
             }
-            _ => Err("its input does not hold integers".to_owned()),
+            _ => Err("its input does not hold integers; expected what a QuantizeLinear or another operator on integers puts out".to_owned()),
         }
     }
 
@@ -134,7 +153,7 @@ impl Lowerer<'_> {
         high: f32,
     ) -> Outcome<String> {
         let Stored::Integer(format) = self.edge(from.edge).stored else {
-            return Err("int32 tensors are not requantized by themselves".to_owned());
+            return Err("an int32 tensor is not requantized by itself; expected QLinearConv, QLinearMatMul or QGemm instead of sums and a QuantizeLinear".to_owned());
         };
         let same = format == to.grid.format()
             && from.scales[0].to_bits() == to.scale.to_bits()
@@ -172,14 +191,16 @@ fn axis(node: &Node, rank: usize) -> Outcome<usize> {
     let within = usize::try_from(positive).ok().filter(|&axis| axis < rank.max(1));
     within
         .or((rank <= 1).then_some(0))
-        .ok_or_else(|| format!("axis {axis} of a tensor with {rank} dimensions"))
+        .ok_or_else(|| format!("axis {axis} of a tensor with {rank} dimensions; expected one of them"))
 }
 
 /// Which of `count` scales an element takes.
 pub(super) fn along(dims: &[usize], axis: usize, count: usize) -> Outcome<impl Fn(usize) -> usize + use<>> {
     let size = dims.get(axis).copied().unwrap_or(1);
     if count != 1 && count != size {
-        return Err(format!("{count} scales along axis {axis} of shape {dims:?}"));
+        return Err(format!(
+            "{count} scales along axis {axis} of shape {dims:?}; expected one, or one per position of that axis"
+        ));
     }
     let inner: usize = dims.iter().skip(axis + 1).product();
     Ok(move |index: usize| if count == 1 { 0 } else { index / inner % count })

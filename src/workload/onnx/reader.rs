@@ -148,7 +148,11 @@ pub(super) fn constant(tensor: &TensorProto, folder: &Path) -> Result<Constant, 
 fn typed_byte(value: i32, format: IntegerFormat) -> Result<u8, String> {
     let whole = format.bits() == 8;
     let accepted = if whole { format.min()..=format.max() } else { -128..=255 };
-    if accepted.contains(&value) { Ok(value as u8) } else { Err(format!("value {value} is no {format}")) }
+    if accepted.contains(&value) {
+        Ok(value as u8)
+    } else {
+        Err(format!("value {value} is no {format}; expected {} to {}", format.min(), format.max()))
+    }
 }
 
 fn unpack(bytes: &[u8], count: usize, format: IntegerFormat) -> Vec<i16> {
@@ -204,7 +208,8 @@ fn external_data(tensor: &TensorProto, folder: &Path) -> Result<Vec<u8>, String>
     };
     let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
     let inside = Path::new(location).components().all(|part| matches!(part, Component::Normal(_)));
-    let refused = || format!("external data `{location}` is not in the model's folder");
+    let refused =
+        || format!("external data `{location}` is not in the model's folder; expected a file there");
     if location.is_empty() || !inside {
         return Err(refused());
     }
@@ -266,7 +271,9 @@ mod tests {
         assert_eq!(read("data", "4", 1).unwrap(), [2]);
         for location in ["../secret", "/etc/passwd", "link", "", "."] {
             assert!(
-                read(location, "0", 2).unwrap_err().contains("is not in the model's folder"),
+                read(location, "0", 2)
+                    .unwrap_err()
+                    .contains("is not in the model's folder; expected a file there"),
                 "{location}"
             );
         }

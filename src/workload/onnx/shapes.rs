@@ -11,8 +11,11 @@ const MAX_EXTENT: i64 = 1 << 16;
 /// A graph input's shape with a batch of 1, and its element type.
 pub(super) fn of_input(input: &ValueInfoProto) -> Result<(Vec<usize>, DataType), String> {
     let tensor = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
-    let tensor = tensor.ok_or("the graph's input is not a tensor")?;
-    let shape = tensor.shape.as_ref().ok_or("the graph's input has no shape")?;
+    let tensor = tensor.ok_or("the graph's input is not a tensor; expected FLOAT, INT8 or UINT8")?;
+    let shape = tensor
+        .shape
+        .as_ref()
+        .ok_or("the graph's input has no shape; expected [1, channels, height, width] or [rows, columns]")?;
     let sizes: Vec<Option<i64>> = shape.dim.iter().map(|dim| dim.dim_value).collect();
     let mut dims = Vec::with_capacity(sizes.len());
     for (index, size) in sizes.iter().enumerate() {
@@ -21,7 +24,12 @@ pub(super) fn of_input(input: &ValueInfoProto) -> Result<(Vec<usize>, DataType),
             (0, None | Some(0 | -1)) => dims.push(1),
             (_, Some(size)) if *size > 0 => dims.push(*size),
             _ => {
-                return Err(format!("the graph's input has shape {sizes:?}; only its batch may be symbolic"));
+                let size = |size: &Option<i64>| size.map_or_else(|| "?".to_owned(), |size| size.to_string());
+                let sizes: Vec<String> = sizes.iter().map(size).collect();
+                return Err(format!(
+                    "the graph's input has shape [{}]; expected sizes from 1, of which only the batch may be symbolic (?)",
+                    sizes.join(", ")
+                ));
             }
         }
     }
@@ -107,7 +115,10 @@ pub(super) fn windowed(window: &Window, input: FeatureMap, channels: usize) -> R
 /// Refuses pools with a window that has no tap inside the image, and what only other pools have.
 pub(super) fn pool(node: &Node, input: FeatureMap) -> Result<(Window, FeatureMap), String> {
     if node.int("ceil_mode", 0) != 0 || node.int("storage_order", 0) != 0 || node.outputs.len() > 1 {
-        return Err("ceil_mode, storage_order and a second output are not understood".to_owned());
+        return Err(
+            "ceil_mode, storage_order and a second output are not supported; expected 0, 0 and one output"
+                .to_owned(),
+        );
     }
     let window = window(node, input, None)?;
     let Window { kernel, padding, dilation, .. } = window;
@@ -116,7 +127,7 @@ pub(super) fn pool(node: &Node, input: FeatureMap) -> Result<(Window, FeatureMap
         || padding.top.max(padding.bottom) >= reach(kernel.height, dilation.height)
         || padding.left.max(padding.right) >= reach(kernel.width, dilation.width)
     {
-        return Err("expected padding less than the kernel and no dilation".to_owned());
+        return Err("its padding reaches its kernel, or it is dilated; expected padding less than the kernel and no dilation".to_owned());
     }
     let output = windowed(&window, input, input.channels)?;
     Ok((window, output))

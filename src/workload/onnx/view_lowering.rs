@@ -23,8 +23,10 @@ impl Lowerer<'_> {
                     if node.int("allowzero", 0) != 0 {
                         return Err("expected allowzero = 0".to_owned());
                     }
-                    let shape =
-                        self.constant(node.input(1))?.integers().ok_or("its shape is not integers")?;
+                    let shape = self
+                        .constant(node.input(1))?
+                        .integers()
+                        .ok_or("its shape is not integers; expected INT64")?;
                     reshape(dims, &shape)
                 }
                 _ => Ok(dims.to_vec()),
@@ -50,7 +52,10 @@ impl Lowerer<'_> {
             Value::DequantizedConstant(constant) if node.operator == "Identity" => {
                 self.set(node, Value::DequantizedConstant(constant));
             }
-            Value::DequantizedConstant(_) => return Err("a dequantized constant is not reshaped".to_owned()),
+            Value::DequantizedConstant(_) => return Err(
+                "a dequantized constant is not reshaped; expected a tensor that depends on the graph's input"
+                    .to_owned(),
+            ),
             Value::Edge { edge, dims } => {
                 let to = reshaped(&dims)?;
                 viewable(&dims, &to)?;
@@ -60,7 +65,9 @@ impl Lowerer<'_> {
                 let to = reshaped(&from.dims)?;
                 viewable(&from.dims, &to)?;
                 if from.scales.len() != 1 && to != from.dims {
-                    return Err("a tensor with a scale per channel is not reshaped".to_owned());
+                    return Err(
+                        "a tensor with a scale per channel is not reshaped; expected one scale".to_owned()
+                    );
                 }
                 self.set(node, Value::Dequantized(Dequantized { dims: to, ..from }));
             }
@@ -69,7 +76,8 @@ impl Lowerer<'_> {
     }
 
     pub(super) fn constant_of_shape(&mut self, node: &Node) -> Outcome<String> {
-        let shape = self.constant(node.input(0))?.integers().ok_or("its shape is not integers")?;
+        let shape =
+            self.constant(node.input(0))?.integers().ok_or("its shape is not integers; expected INT64")?;
         let dims = super::reader::dims(&shape)?;
         let count: usize = dims.iter().product();
         let one = match node.tensor("value", &self.graph.folder) {
@@ -83,7 +91,10 @@ impl Lowerer<'_> {
             Values::Integer(format, value) if value.len() == 1 => {
                 Values::Integer(format, vec![value[0]; count])
             }
-            _ => return Err("its value must have one element".to_owned()),
+            _ => return Err(
+                "its value must have one element; expected FLOAT, INT8, UINT8, INT4, UINT4, INT32 or INT64"
+                    .to_owned(),
+            ),
         };
         self.set(node, Value::Constant(Constant { dims, values }));
         Ok("a constant".to_owned())
@@ -92,7 +103,8 @@ impl Lowerer<'_> {
 
 fn reshape(dims: &[usize], shape: &[i64]) -> Outcome<Vec<usize>> {
     let elements: usize = dims.iter().product();
-    let fail = || format!("from {dims:?} to {shape:?}");
+    let fail =
+        || format!("from {dims:?} to {shape:?}; expected as many elements, one size at most left out as -1");
     let mut to = Vec::with_capacity(shape.len());
     for (index, &size) in shape.iter().enumerate() {
         to.push(match size {

@@ -6,8 +6,8 @@ LiteRT computes a layer in several ways, chosen by the resolver; which requantiz
   AUTO         XNNPACK: f32-rne
 BUILTIN_WITHOUT_DEFAULT_DELEGATES matches no known formula and is not an oracle.
 
-Max pools round nothing. ADD and AVERAGE_POOL_2D are not here: where halves occur they round otherwise than ONNX Runtime's
-QLinearAdd and pools, which is what systolab computes.
+ADD and MEAN with BUILTIN_REF round twice (gemmlowp-double); with XNNPACK they are other formulas, which systolab does not
+have. Max pools round nothing. AVERAGE_POOL_2D, which takes one scale only, is not here: systolab computes it in f32.
 
 usage: make.py FOLDER --seed N (--small | --live)
 """
@@ -44,8 +44,8 @@ def tensor(name, shape, kind, buffer, scale, zero_point, axis=0):
     return result
 
 
-def tflite(operator, version, options_type, options, x, constants, y):
-    """A model of one layer; x and y are (shape, scale, zero point), constants (values, scales, axis)."""
+def tflite(operator, version, options_type, options, x, constants, y, *more):
+    """A model of one layer; x, y and more inputs are (shape, scale, zero point), constants (values, scales, axis)."""
     model = schema.ModelT()
     model.version = 3
     code = schema.OperatorCodeT()
@@ -62,9 +62,13 @@ def tflite(operator, version, options_type, options, x, constants, y):
     graph.tensors = [tensor("x", x[0], kinds["int8"], 0, x[1], x[2])]
     for index, (values, scale, axis) in enumerate(constants):
         graph.tensors.append(tensor(f"c{index}", values.shape, kinds[values.dtype.name], index + 1, scale, 0, axis))
+    inputs = [0]
+    for index, (shape, scale, zero) in enumerate(more):
+        inputs.append(len(graph.tensors))
+        graph.tensors.append(tensor(f"x{index}", shape, kinds["int8"], 0, scale, zero))
     graph.tensors.append(tensor("y", y[0], kinds["int8"], 0, y[1], y[2]))
     last = len(graph.tensors) - 1
-    graph.inputs, graph.outputs = [0], [last]
+    graph.inputs, graph.outputs = inputs, [last]
     layer = schema.OperatorT()
     layer.opcodeIndex, layer.inputs, layer.outputs = 0, list(range(last)), [last]
     layer.builtinOptionsType, layer.builtinOptions = options_type, options
@@ -75,10 +79,11 @@ def tflite(operator, version, options_type, options, x, constants, y):
     return bytes(builder.Output())
 
 
-def run(model, resolver, x):
+def run(model, resolver, *inputs):
     interpreter = Interpreter(model_content=model, experimental_op_resolver_type=RESOLVERS[resolver], num_threads=1)
     interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
+    for details, x in zip(interpreter.get_input_details(), inputs):
+        interpreter.set_tensor(details["index"], x)
     interpreter.invoke()
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
@@ -248,6 +253,87 @@ def max_pool(folder, name, rng, resolver, size):
         file.write(f'oracle = "LiteRT {resolver}, max pool"\nrule = "equal"\n')
 
 
+def reference_case(folder, name, kind, wrong, nodes, initializers, x, y):
+    """A case of the reference kernels; x and y are NCHW."""
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.INT8, x.shape)],
+        [helper.make_empty_tensor_value_info("y")],
+        [numpy_helper.from_array(np.asarray(value), key) for key, value in initializers.items()])
+    case = os.path.join(folder, f"litert-{kind}-reference-{name}")
+    os.makedirs(case)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), os.path.join(case, "model.onnx"))
+    np.savez_compressed(os.path.join(case, "input.npz"), x=x)
+    np.savez_compressed(os.path.join(case, "expected.npz"), y=y)
+    wrong = ", ".join(f"{{ {keys(*other, ', ')} }}" for other in wrong)
+    with open(os.path.join(case, "case.toml"), "w") as file:
+        file.write(f'oracle = "LiteRT reference, {kind}"\nrule = "equal"\nrequantization = "gemmlowp-double"\nwrong = [{wrong}]\n')
+
+
+def quantization(rng, style, low, high):
+    """A scale and a zero point; powers of two make halves frequent."""
+    scale = 2.0 ** -rng.integers(3, 7) if style == "ties" else rng.uniform(low, high)
+    return np.float32(scale), int(rng.integers(-40, 41))
+
+
+def first_channels(values):
+    return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+
+
+def add(folder, name, rng, style, size):
+    """Both operands are channels of one input, taken by convolutions that change no integer: a model has one input."""
+    channels, relu = 4, bool(rng.integers(2))
+    shape = (1, size, size + 3, channels)
+    a, b, c = (quantization(rng, style, 0.01, 0.1) for _ in range(3))
+    if style == "ties":
+        c = np.float32(4 * max(a[0], b[0])), c[1]  # coarser than the sums
+        relu = False
+    x = rng.integers(-128, 128, (*shape[:3], 2 * channels)).astype(np.int8)
+    halves = np.ascontiguousarray(x[..., :channels]), np.ascontiguousarray(x[..., channels:])
+    options = schema.AddOptionsT()
+    options.fusedActivationFunction = schema.ActivationFunctionType.RELU if relu else schema.ActivationFunctionType.NONE
+    model = tflite(schema.BuiltinOperator.ADD, 2, schema.BuiltinOptions.AddOptions, options, (shape, *a), [], (shape, *c), (shape, *b))
+    y = run(model, "reference", *halves)
+    eye = np.eye(2 * channels, dtype=np.int8).reshape(2 * channels, 2 * channels, 1, 1)
+    initializers = {"one": np.float32(1), "zero": np.int8(0), "zeros": np.int32(0), "cs": c[0], "cz": np.int8(c[1])}
+    nodes = [helper.make_node("DequantizeLinear", ["x", "one", "zero"], ["xd"])]
+    for key, (scale, zero), weights in (("a", a, eye[:channels]), ("b", b, eye[channels:])):
+        # (x − 0)·1·scale − zero·scale on the grid (scale, zero): x.
+        initializers |= {f"{key}w": weights, f"{key}b": np.full(channels, -zero, np.int32), f"{key}s": scale, f"{key}z": np.int8(zero)}
+        nodes += [
+            helper.make_node("DequantizeLinear", [f"{key}w", f"{key}s", "zero"], [f"{key}wd"]),
+            helper.make_node("DequantizeLinear", [f"{key}b", f"{key}s", "zeros"], [f"{key}bd"]),
+            helper.make_node("Conv", ["xd", f"{key}wd", f"{key}bd"], [f"{key}c"], name=f"conv {key}"),
+            helper.make_node("QuantizeLinear", [f"{key}c", f"{key}s", f"{key}z"], [f"{key}q"]),
+            helper.make_node("DequantizeLinear", [f"{key}q", f"{key}s", f"{key}z"], [f"{key}d"])]
+    nodes += [
+        helper.make_node("Add", ["ad", "bd"], ["sum"], name="add"),
+        *([helper.make_node("Relu", ["sum"], ["r"])] if relu else []),
+        helper.make_node("QuantizeLinear", ["r" if relu else "sum", "cs", "cz"], ["y"])]
+    wrong = [("f32-rne", None), ("tflite-single", "half-up")]
+    reference_case(folder, f"{style}-{name}", "add", wrong, nodes, initializers, first_channels(x), first_channels(y))
+    return y.size
+
+
+def mean(folder, name, rng, style, channels):
+    height, width = (int(v) for v in rng.integers(1, 8, 2))
+    a, c = (quantization(rng, style, 0.02, 0.06) for _ in range(2))
+    x = rng.integers(-128, 128, (1, height, width, channels)).astype(np.int8)
+    options = schema.ReducerOptionsT()
+    options.keepDims = True
+    axes = np.array([1, 2], np.int32), 0.0, 0
+    model = tflite(schema.BuiltinOperator.MEAN, 2, schema.BuiltinOptions.ReducerOptions, options, (x.shape, *a), [axes],
+                   ((1, 1, 1, channels), *c))
+    y = run(model, "reference", x)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "as", "az"], ["xd"]),
+        helper.make_node("GlobalAveragePool", ["xd"], ["m"], name="mean"),
+        helper.make_node("QuantizeLinear", ["m", "cs", "cz"], ["y"])]
+    initializers = {"as": a[0], "az": np.int8(a[1]), "cs": c[0], "cz": np.int8(c[1])}
+    wrong = [("f32-rne", None), ("tflite-single", "half-up"), ("tflite-single", "half-away")]
+    reference_case(folder, f"{style}-{name}", "mean", wrong, nodes, initializers, first_channels(x), first_channels(y))
+    return y.size
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
@@ -271,6 +357,15 @@ def main():
             while done < elements // 2 + 1:
                 done += linear(arguments.folder, f"{style}-{index}", rng, resolver, style, rows, columns)
                 index += 1
+    for style in ("random", "ties"):
+        done, index = 0, 0
+        while done < elements // 2 + 1:
+            done += add(arguments.folder, str(index), rng, style, 8 if arguments.small else 60)
+            index += 1
+        done, index = 0, 0
+        while done < elements // 2 + 1:
+            done += mean(arguments.folder, str(index), rng, style, 400 if arguments.small else 6000)
+            index += 1
     for resolver in RESOLVERS:
         for index in range(1 if arguments.small else 12):
             max_pool(arguments.folder, str(index), rng, resolver, size)
