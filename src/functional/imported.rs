@@ -16,6 +16,7 @@ pub(super) enum ImportedStep {
     Convolution(Box<AffineStep>),
     Add(QuantizedAdd),
     MaxPool { input: FeatureMap, output: FeatureMap, window: Window },
+    AveragePool { input: FeatureMap, output: FeatureMap, window: Window, limits: (i16, i16) },
     GlobalAveragePool { zero_point: i32, requantization: Requantization, channels: usize },
     Lookup { smallest: i16, table: Vec<i16> },
     Float(Box<FloatStep>),
@@ -68,6 +69,9 @@ impl ImportedStep {
             }
             Self::MaxPool { input: from, output: to, window } => {
                 integer_max_pool(integers(input), *from, *to, *window, integers_mut(output));
+            }
+            Self::AveragePool { input: from, output: to, window, limits } => {
+                integer_average_pool(integers(input), (*from, *to), *window, *limits, integers_mut(output));
             }
             Self::GlobalAveragePool { zero_point, requantization, channels } => {
                 let values = integers(input);
@@ -235,6 +239,31 @@ fn integer_max_pool(values: &[i16], from: FeatureMap, to: FeatureMap, window: Wi
     });
 }
 
+/// The mean of the taps inside the image of each window and channel, NHWC, halves away from zero: TensorFlow Lite's
+/// AVERAGE_POOL_2D (`reference/integer_ops/pooling.h`), which knows no zero point.
+fn integer_average_pool(
+    values: &[i16],
+    (from, to): (FeatureMap, FeatureMap),
+    window: Window,
+    (low, high): (i16, i16),
+    pooled: &mut [i16],
+) {
+    let mut sums = vec![0i64; to.channels];
+    for_each_window(from, to, window, |pixel, taps| {
+        sums.fill(0);
+        for tap in taps {
+            for (sum, &value) in sums.iter_mut().zip(&values[tap * from.channels..]) {
+                *sum += i64::from(value);
+            }
+        }
+        let count = taps.len().max(1) as i64;
+        for (mean, sum) in pooled[pixel * to.channels..].iter_mut().zip(&sums) {
+            let half = sum.signum() * (count / 2);
+            *mean = ((sum + half) / count).clamp(low.into(), high.into()) as i16; // within 8 bits
+        }
+    });
+}
+
 /// Calls `each(output pixel, input pixels of its taps inside the image in (row, column) order)`.
 pub(super) fn for_each_window(
     from: FeatureMap,
@@ -273,5 +302,33 @@ pub(super) fn integers_mut(stored: &mut Stored) -> &mut [i16] {
     match stored {
         Stored::Integer(values) => values,
         _ => unreachable!("checked when the network was prepared"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{Padding, Size};
+
+    /// Windows of 2×2 over 2×3 with a column of padding on the right: sums of the taps inside only.
+    #[test]
+    fn average_pools_round_halves_away_from_zero() {
+        let size = |height, width| Size { height, width };
+        let map = |height, width| FeatureMap { height, width, channels: 1 };
+        let window = Window {
+            kernel: size(2, 2),
+            stride: size(1, 2),
+            dilation: size(1, 1),
+            padding: Padding { right: 1, ..Padding::default() },
+        };
+        let pool = |values: [i16; 6], limits| {
+            let mut pooled = [0; 2];
+            integer_average_pool(&values, (map(2, 3), map(1, 2)), window, limits, &mut pooled);
+            pooled
+        };
+        // 10 / 4 and 7 / 2; then their negatives.
+        assert_eq!(pool([1, 2, 3, 3, 4, 4], (-128, 127)), [3, 4]);
+        assert_eq!(pool([-1, -2, -3, -3, -4, -4], (-128, 127)), [-3, -4]);
+        assert_eq!(pool([1, 2, 3, 3, 4, 4], (-5, 3)), [3, 3]);
     }
 }

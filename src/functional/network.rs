@@ -215,7 +215,10 @@ impl Executable {
                     let channels = network.edge(layer.input).shape.channels;
                     (Step::GlobalAveragePool { channels }, None)
                 }
-                Operation::QuantizedAdd(_) | Operation::Lookup | Operation::Float(_) => {
+                Operation::AveragePool(_)
+                | Operation::QuantizedAdd(_)
+                | Operation::Lookup
+                | Operation::Float(_) => {
                     return Err(preparation.foreign_params());
                 }
             };
@@ -611,7 +614,10 @@ impl Preparation<'_> {
         match &self.layer.operation {
             Operation::Convolution(convolution) => matches!(convolution.operands, Operands::Affine { .. }),
             Operation::MaxPool(_) | Operation::GlobalAveragePool => matches!(stored, StoredAs::Integer(_)),
-            Operation::QuantizedAdd(_) | Operation::Lookup | Operation::Float(_) => true,
+            Operation::AveragePool(_)
+            | Operation::QuantizedAdd(_)
+            | Operation::Lookup
+            | Operation::Float(_) => true,
         }
     }
 
@@ -655,6 +661,13 @@ impl Preparation<'_> {
                     requantization: requantization.clone(),
                     channels,
                 }
+            }
+            (Operation::AveragePool(window), Some(ImportedParams::AveragePool(low, high))) => {
+                if integers(from.stored)? != integers(to.stored)? {
+                    return Err(self.unreadable(self.layer.input));
+                }
+                let (input, output, limits) = (from.shape, to.shape, (*low, *high));
+                ImportedStep::AveragePool { input, output, window: *window, limits }
             }
             (Operation::QuantizedAdd(other), Some(ImportedParams::Add(add))) => {
                 for stored in [from.stored, self.network.edge(*other).stored, to.stored] {

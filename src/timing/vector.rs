@@ -53,6 +53,12 @@ impl Work {
                 let taps = window.kernel.height * window.kernel.width;
                 (1..taps).for_each(|_| output(VectorOperation::Compare));
             }
+            // A quotient is one multiplication.
+            Operation::AveragePool(window) => {
+                let taps = window.kernel.height * window.kernel.width;
+                (1..taps).for_each(|_| output(VectorOperation::Add));
+                output(VectorOperation::Multiply);
+            }
             Operation::GlobalAveragePool => {
                 work.per_input.insert(VectorOperation::Add, 1);
                 output(VectorOperation::Multiply);

@@ -9,6 +9,8 @@ pub enum ImportedParams {
     Convolution(AffineConvolution),
     /// A quantized residual add.
     Add(QuantizedAdd),
+    /// The smallest and largest integer that an average pool puts out.
+    AveragePool(i16, i16),
     /// A quantized global average pool.
     GlobalAveragePool {
         /// Of the input.

@@ -197,6 +197,9 @@ pub enum Operation {
     MaxPool(Window),
     /// Mean over height and width, on the vector unit.
     GlobalAveragePool,
+    /// Mean of the taps inside the image, of integers on one grid, on the vector unit. Every window has such a tap, and
+    /// dilation is 1.
+    AveragePool(Window),
     /// The sum with another edge, both integers with their own scales and zero points, requantized.
     QuantizedAdd(EdgeId),
     /// Another integer for every integer of its input: requantization, or a function of one element
@@ -213,14 +216,16 @@ impl Operation {
             Self::Convolution(convolution) => convolution.shortcut,
             Self::QuantizedAdd(other) => Some(*other),
             Self::Float(operator) => operator.second_input(),
-            Self::MaxPool(_) | Self::GlobalAveragePool | Self::Lookup => None,
+            Self::MaxPool(_) | Self::AveragePool(_) | Self::GlobalAveragePool | Self::Lookup => None,
         }
     }
 
     /// The window that slides over its input.
     pub fn window(&self) -> Option<Window> {
         match self {
-            Self::Convolution(Convolution { window, .. }) | Self::MaxPool(window) => Some(*window),
+            Self::Convolution(Convolution { window, .. })
+            | Self::MaxPool(window)
+            | Self::AveragePool(window) => Some(*window),
             Self::Float(operator) => operator.window(),
             Self::GlobalAveragePool | Self::QuantizedAdd(_) | Self::Lookup => None,
         }
@@ -242,6 +247,7 @@ impl Operation {
                 WindowKind::MatrixProduct => "gemm",
             },
             Self::MaxPool(_) => "max_pool",
+            Self::AveragePool(_) => "average_pool",
             Self::GlobalAveragePool => "global_average_pool",
             Self::QuantizedAdd(_) => "add",
             Self::Lookup => "requantize",

@@ -82,7 +82,10 @@ impl Params {
             }
             Operation::MaxPool(_) | Operation::GlobalAveragePool => Some((None, None)),
             // An imported network brings its values.
-            Operation::QuantizedAdd(_) | Operation::Lookup | Operation::Float(_) => None,
+            Operation::AveragePool(_)
+            | Operation::QuantizedAdd(_)
+            | Operation::Lookup
+            | Operation::Float(_) => None,
         });
         let (layers, integers) = layers.collect::<Option<Vec<_>>>()?.into_iter().unzip();
         Some(Self::unread(layers, integers, scales))

@@ -1,5 +1,6 @@
 //! What stands between DequantizeLinear and QuantizeLinear, as one operator on integers.
 
+use super::super::imported_params::ImportedParams;
 use super::super::layer::Operation;
 use super::super::network::Stored;
 use super::graph::Node;
@@ -24,15 +25,28 @@ impl Lowerer<'_> {
             .map_err(|message| format!("`{}`: {message}", last.name))?;
         let limits = y.grid.limits(y.scale, pattern.low, pattern.high).ok_or("its limits are NaN")?;
         let name = last.output().to_owned();
+        let same = x_grid.scale.to_bits() == y.scale.to_bits() && x_grid.grid == y.grid;
         let becomes = match node.operator.as_str() {
             "Conv" | "Gemm" | "MatMul" => self.fused_product(node, &name, &x, x_grid, y, limits)?,
             "Add" | "Sum" => self.fused_add(node, &name, &x, x_grid, y, limits)?,
             "GlobalAveragePool" => {
                 Some(self.global_average_pool_layer(&name, x.edge, &x.dims, x_grid, y, limits)?)
             }
+            // Only TensorFlow Lite's takes integers, on one grid; ONNX Runtime's is in f32.
+            "AveragePool" => {
+                let fixed_point = self.options.requantization.fixed_point().is_some();
+                if !fixed_point || !same || node.int("count_include_pad", 0) != 0 {
+                    return Ok(None);
+                }
+                let (window, shape) = shapes::pool(node, self.edge(x.edge).shape)?;
+                let dims = vec![1, shape.channels, shape.height, shape.width];
+                let operation = (x.edge, Operation::AveragePool(window));
+                let params = ImportedParams::AveragePool(limits.0 as i16, limits.1 as i16);
+                self.layer(&name, (dims, shape), Stored::Integer(format), operation, Some(params));
+                Some(format!("integer average pool ({format}), halves away from zero"))
+            }
             "MaxPool" => {
                 let (window, shape) = shapes::pool(node, self.edge(x.edge).shape)?;
-                let same = x_grid.scale.to_bits() == y.scale.to_bits() && x_grid.grid == y.grid;
                 if !same || limits != full(y) {
                     return Ok(None);
                 }

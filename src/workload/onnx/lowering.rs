@@ -183,7 +183,7 @@ impl Lowerer<'_> {
             "QLinearAdd" => self.qlinear_add(node),
             "QLinearGlobalAveragePool" => self.qlinear_global_average_pool(node),
             "MaxPool" if self.is_integer(node.input(0)) => self.integer_max_pool(node),
-            "Conv" | "Gemm" | "MatMul" | "Add" | "Sum" | "MaxPool" | "GlobalAveragePool"
+            "Conv" | "Gemm" | "MatMul" | "Add" | "Sum" | "MaxPool" | "AveragePool" | "GlobalAveragePool"
                 if self.options.semantics == Semantics::Fused =>
             {
                 match self.fused(node)? {

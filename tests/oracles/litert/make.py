@@ -7,7 +7,7 @@ LiteRT computes a layer in several ways, chosen by the resolver; which requantiz
 BUILTIN_WITHOUT_DEFAULT_DELEGATES matches no known formula and is not an oracle.
 
 ADD and MEAN with BUILTIN_REF round twice (gemmlowp-double); with XNNPACK they are other formulas, which systolab does not
-have. Max pools round nothing. AVERAGE_POOL_2D, which takes one scale only, is not here: systolab computes it in f32.
+have. AVERAGE_POOL_2D rounds halves away from zero with both. Max pools round nothing.
 
 usage: make.py FOLDER --seed N (--small | --live)
 """
@@ -219,8 +219,8 @@ def linear(folder, name, rng, resolver, style, rows, columns):
     return y.size
 
 
-def max_pool(folder, name, rng, resolver, size):
-    """No requantization: LiteRT gives input and output one scale and zero point."""
+def pool(folder, name, rng, resolver, size, kind):
+    """No requantization: LiteRT gives input and output one scale and zero point. `kind` is max or average."""
     channels, height, width = int(rng.integers(1, 9)), size, size + 3
     kernel, strides = ([int(v) for v in rng.integers(1, 4, 2)] for _ in range(2))
     same, scale, zero = bool(rng.integers(2)), np.float32(rng.uniform(0.01, 0.1)), int(rng.integers(-40, 41))
@@ -231,26 +231,30 @@ def max_pool(folder, name, rng, resolver, size):
     options.filterHeight, options.filterWidth = kernel
     pads = [same_padding(s, *rest, 1) if same else (0, 0) for s, *rest in zip((height, width), kernel, strides)]
     out = [(s + sum(p) - k) // st + 1 for s, p, k, st in zip((height, width), pads, kernel, strides)]
-    model = tflite(schema.BuiltinOperator.MAX_POOL_2D, 2, schema.BuiltinOptions.Pool2DOptions, options,
+    operator = getattr(schema.BuiltinOperator, f"{kind.upper()}_POOL_2D")
+    model = tflite(operator, 2, schema.BuiltinOptions.Pool2DOptions, options,
                    (x.shape, scale, zero), [], ((1, *out, channels), scale, zero))
     y = run(model, resolver, x)
     nodes = [
         helper.make_node("DequantizeLinear", ["x", "s", "z"], ["xd"]),
-        helper.make_node("MaxPool", ["xd"], ["m"], name="layer", kernel_shape=kernel, strides=strides,
+        helper.make_node(f"{kind.capitalize()}Pool", ["xd"], ["m"], name="layer", kernel_shape=kernel, strides=strides,
                          pads=[pads[0][0], pads[1][0], pads[0][1], pads[1][1]]),
         helper.make_node("QuantizeLinear", ["m", "s", "z"], ["y"])]
     graph = helper.make_graph(
         nodes, "g", [helper.make_tensor_value_info("x", TensorProto.INT8, (1, channels, height, width))],
         [helper.make_empty_tensor_value_info("y")],
         [numpy_helper.from_array(scale, "s"), numpy_helper.from_array(np.int8(zero), "z")])
-    case = os.path.join(folder, f"litert-max-pool-{resolver}-{name}")
+    case = os.path.join(folder, f"litert-{kind}-pool-{resolver}-{name}")
     os.makedirs(case)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), os.path.join(case, "model.onnx"))
     first = lambda values: np.ascontiguousarray(values.transpose(0, 3, 1, 2))
     np.savez_compressed(os.path.join(case, "input.npz"), x=first(x))
     np.savez_compressed(os.path.join(case, "expected.npz"), y=first(y))
     with open(os.path.join(case, "case.toml"), "w") as file:
-        file.write(f'oracle = "LiteRT {resolver}, max pool"\nrule = "equal"\n')
+        file.write(f'oracle = "LiteRT {resolver}, {kind} pool"\nrule = "equal"\n')
+        if kind == "average":
+            file.write('requantization = "gemmlowp-double"\nwrong = [{ requantization = "f32-rne" }]\n')
+    return y.size
 
 
 def reference_case(folder, name, kind, wrong, nodes, initializers, x, y):
@@ -368,7 +372,11 @@ def main():
             index += 1
     for resolver in RESOLVERS:
         for index in range(1 if arguments.small else 12):
-            max_pool(arguments.folder, str(index), rng, resolver, size)
+            pool(arguments.folder, str(index), rng, resolver, size, "max")
+        done, index = 0, 0
+        while done < elements:
+            done += pool(arguments.folder, str(index), rng, resolver, 8 if arguments.small else 96, "average")
+            index += 1
 
 
 if __name__ == "__main__":
