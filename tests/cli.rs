@@ -269,6 +269,11 @@ const REFUSALS: &[Refusal] = &[
         Edit::Replace(DESIGN, "partial_sum_bits = 24", "partial_sum_bits = 24\nbias = \"first\""),
     ),
     refusal(
+        "preloaded bias as Verilog",
+        "rtl emit --hw int8-only.toml --out verilog",
+        Edit::Replace(DESIGN, "partial_sum_bits = 24", "partial_sum_bits = 24\nbias = \"preload\""),
+    ),
+    refusal(
         "chain of two formats",
         EVALUATE,
         Edit::Replace(DESIGN, "partial_sum_bits = 24", "partial_sum_bits = 24\njoin = \"chained\""),
