@@ -8,9 +8,12 @@
 
 mod accumulator;
 mod control;
+mod held;
 mod output_stationary;
 mod part;
 mod payload;
+mod registers;
+mod tag;
 mod violation;
 mod watch;
 mod weight_stationary;
@@ -19,10 +22,10 @@ use crate::mapping::{Dataflow, Schedule};
 
 pub use accumulator::Arrival;
 pub use control::{Control, Loading, Start};
-pub use payload::{Bf16Payload, IntegerPayload, Operands, Payload, Preloaded};
+pub use held::WeightWrites;
+pub use payload::{Bf16Payload, IntegerPayload, LanePayload, Operands, Payload, Preloaded};
 pub use violation::{Conflict, Violation};
 pub use watch::{PeState, Watch};
-pub use weight_stationary::WeightWrites;
 
 use output_stationary::output_stationary;
 use part::Part;

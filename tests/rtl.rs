@@ -55,22 +55,49 @@ fn builds() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("verilog")
 }
 
+/// Verilator's builds take minutes: all tests share this many.
+const MOST_BUILDS: usize = 12;
+
+/// Whichever test needs one build more than all of them may use fails.
+fn compile<'a>(
+    generated: &'a Generated,
+    design: &'a Accelerator,
+    simulator: Simulator,
+    folders: Folders<'a>,
+) -> Compiled<'a> {
+    let compiled = Compiled::new(generated, design.array(), simulator, folders).unwrap();
+    let used = Simulator::Verilator.builds_used();
+    assert!(used <= MOST_BUILDS, "{used} builds of different Verilog under Verilator");
+    compiled
+}
+
+/// Random layers of [`assert_consistent`] under Verilator.
+const VERILATED_CASES: [u64; 4] = [160, 80, 160, 120];
+const _: () =
+    assert!(VERILATED_CASES[0] + VERILATED_CASES[1] + VERILATED_CASES[2] + VERILATED_CASES[3] >= 200);
+
 fn assert_consistent(design: &Accelerator, dataflow: Dataflow, simulator: Simulator, cases: u64) {
     let plays = tempfile::tempdir().unwrap();
     let generated = Generated::new(design, dataflow).unwrap();
     let folders = Folders { builds: &builds(), plays: plays.path() };
-    let compiled = Compiled::new(&generated, design.array(), simulator, folders).unwrap();
+    let compiled = compile(&generated, design, simulator, folders);
     let found = compiled.check_all(generated.random_layers(cases, 1)).unwrap();
     assert_eq!((found.differences, found.total_differences), (0, 0), "{found:?}");
     assert_eq!(found.cases, cases);
     assert!(found.outputs > 10 * cases, "{found:?}");
+    assert!(found.stored > 5 * cases, "{found:?}");
     eprintln!("{dataflow}: {found:?}");
 }
 
 #[test]
 fn weight_stationary_arrays_agree_under_verilator() {
     if simulators_are_there() {
-        assert_consistent(&design("edge-16x16", &SMALL), Dataflow::Ws, Simulator::Verilator, 160);
+        assert_consistent(
+            &design("edge-16x16", &SMALL),
+            Dataflow::Ws,
+            Simulator::Verilator,
+            VERILATED_CASES[0],
+        );
     }
 }
 
@@ -82,7 +109,7 @@ fn input_stationary_arrays_agree_with_another_latency() {
             ("accumulator_latency_cycles = 1", "accumulator_latency_cycles = 3"),
         ];
         let design = design("edge-16x16", &[&SMALLER[..], &changes[..]].concat());
-        assert_consistent(&design, Dataflow::Is, Simulator::Verilator, 80);
+        assert_consistent(&design, Dataflow::Is, Simulator::Verilator, VERILATED_CASES[1]);
     }
 }
 
@@ -91,7 +118,7 @@ fn output_stationary_arrays_agree() {
     if simulators_are_there() {
         let changes = [("dataflows = [\"ws\"]", "dataflows = [\"os\"]")];
         let design = design("edge-16x16", &[&SMALL[..], &changes[..]].concat());
-        assert_consistent(&design, Dataflow::Os, Simulator::Verilator, 160);
+        assert_consistent(&design, Dataflow::Os, Simulator::Verilator, VERILATED_CASES[2]);
     }
 }
 
@@ -123,7 +150,7 @@ fn other_registers_and_other_sums_agree() {
             ]
             .concat(),
         );
-        assert_consistent(&design, Dataflow::Ws, Simulator::Verilator, 120);
+        assert_consistent(&design, Dataflow::Ws, Simulator::Verilator, VERILATED_CASES[3]);
         assert_consistent(&design, Dataflow::Os, Simulator::Icarus, 40);
     }
 }
@@ -184,7 +211,7 @@ fn assert_same(design: &Accelerator, dataflow: Dataflow, layers: Vec<Layer>, cou
     let plays = tempfile::tempdir().unwrap();
     let generated = Generated::new(design, dataflow).unwrap();
     let folders = Folders { builds: &builds(), plays: plays.path() };
-    let compiled = Compiled::new(&generated, design.array(), Simulator::Verilator, folders).unwrap();
+    let compiled = compile(&generated, design, Simulator::Verilator, folders);
     assert!(layers.iter().all(|layer| layer.sums.is_some()));
     let found = compiled.check_all(layers).unwrap();
     assert_eq!((found.cases, found.differences, found.total_differences), (count, 0, 0), "{found:?}");

@@ -14,8 +14,8 @@ use systolab::numerics::{
 };
 use systolab::source::SourceFile;
 use systolab::stepped::{
-    Bf16Payload, Conflict, Control, IntegerPayload, Loading, Operands, Payload, Preloaded, Run, Start,
-    WeightWrites, layer_cycles, run,
+    Bf16Payload, Conflict, Control, IntegerPayload, LanePayload, Loading, Operands, Payload, Preloaded, Run,
+    Start, WeightWrites, layer_cycles, run,
 };
 use systolab::timing::array_cycles;
 use systolab::workload::{self, Workload};
@@ -212,8 +212,13 @@ fn run_integers(
         }
         .unwrap()
     }
-    match schedule.lanes.along_n() {
-        1 => run_payload(schedule, control, starts, IntegerPayload::<1> { operands, mac }, bias),
+    let one_channel = schedule.lanes.along_n() == 1;
+    match schedule.lanes.count {
+        1 => run_payload(schedule, control, starts, LanePayload::<1> { operands, mac }, bias),
+        2 if one_channel => run_payload(schedule, control, starts, LanePayload::<2> { operands, mac }, bias),
+        4 if one_channel => {
+            run_payload(schedule, control, starts, IntegerPayload::<1> { operands, mac }, bias)
+        }
         2 => run_payload(schedule, control, starts, IntegerPayload::<2> { operands, mac }, bias),
         _ => run_payload(schedule, control, starts, IntegerPayload::<4> { operands, mac }, bias),
     }

@@ -25,7 +25,7 @@ impl FoldRun {
 
 impl Fold {
     /// The folds of one block of outputs, given as one fold over all k, each of up to `depth` of k.
-    pub(super) fn runs(self, depth: u64) -> impl Iterator<Item = FoldRun> + use<> {
+    pub fn runs(self, depth: u64) -> impl Iterator<Item = FoldRun> + use<> {
         let (count, rest) = (self.depth / depth, self.depth % depth);
         let whole = FoldRun { first: Self { depth, ..self }, count };
         let ragged = FoldRun { first: Self { k: count * depth, depth: rest, ..self }, count: 1 };

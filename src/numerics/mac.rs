@@ -142,6 +142,20 @@ impl IntegerMac {
             LaneSum::Block => add(partial_sum, products.sum()),
         }
     }
+
+    /// The same where registers wrap: then the order of lanes is the same, and sums modulo 2^32 are enough.
+    #[inline]
+    pub fn step_wrapping<const LANES: usize>(
+        self,
+        partial_sum: i32,
+        activations: [i16; LANES],
+        weights: [i16; LANES],
+    ) -> i32 {
+        debug_assert_eq!(self.overflow, Overflow::Wrap);
+        let unused = 32 - u32::from(self.partial_sum.bits());
+        let products = activations.iter().zip(weights).map(|(&a, w)| i32::from(a) * i32::from(w));
+        products.fold(partial_sum, i32::wrapping_add) << unused >> unused
+    }
 }
 
 /// bfloat16 MAC with an f32 accumulator. The default has f32 partial sums, rounds to nearest even, keeps

@@ -36,7 +36,7 @@ const fn output(
 }
 
 /// All of them; each occurs once in its file.
-pub const FAULTS: [Fault; 30] = [
+pub const FAULTS: [Fault; 34] = [
     stationary("swap one cycle late", "stationary_pe.v", "swap_in ? shadow : active;", "active;"),
     stationary("swap without a shadow", "stationary_pe.v", "active <= shadow;", "active <= active;"),
     stationary("no link register", "stationary_pe.v", "assign held_out = link;", "assign held_out = shadow;"),
@@ -92,6 +92,15 @@ pub const FAULTS: [Fault; 30] = [
         "output_stage.v",
         "systolab_delay #(33, COLS-1-c)",
         "systolab_delay #(33, 0)",
+    ),
+    stationary("bias left out", "requantize.v", "= sum + bias;", "= sum;"),
+    stationary("another lane's multiplier", "output_stage.v", "port == FIELDS*c + l)", "port == FIELDS*c)"),
+    stationary("the first channels' multipliers", "output_stage.v", "<= channels[block];", "<= channels[0];"),
+    stationary(
+        "channels' parameters one cycle late",
+        "output_stage.v",
+        "<= channels[block];",
+        "<= #2 channels[block];",
     ),
     stationary(
         "halves away from zero rounded up",

@@ -68,7 +68,7 @@ impl Layer {
         sums: Option<Vec<u32>>,
         seed: u64,
     ) -> Self {
-        let requantization = Random(seed).requantization(16);
+        let requantization = Random(seed).requantization(16, schedule.gemm.groups * schedule.gemm.n);
         Self { pair, schedule, loading: Loading::Latest, words, sums, requantization }
     }
 

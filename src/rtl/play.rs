@@ -1,12 +1,13 @@
 //! A layer played on the stepped array: what the Verilog is fed, and the sums that must appear.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::mapping::{Dataflow, Schedule};
 use crate::numerics::{Bf16Mac, IntegerMac, MacSpec};
 use crate::stepped::{
-    Arrival, Bf16Payload, IntegerPayload, Operands, Payload, PeState, Start, Violation, Watch, run_observed,
-    run_watched,
+    Arrival, Bf16Payload, IntegerPayload, LanePayload, Operands, Payload, PeState, Start, Violation, Watch,
+    run_observed, run_watched,
 };
 
 use super::datapath::Datapath;
@@ -55,9 +56,23 @@ pub enum PlayError {
         /// Of the layer.
         cycles: u64,
     },
+    /// More parameters of channels than a column remembers.
+    #[error("its channels are {blocks} blocks; expected at most {most}")]
+    Blocks {
+        /// Blocks of channels, each as wide as the array; input-stationary: channels.
+        blocks: u64,
+        /// Entries of a column's memory.
+        most: u64,
+    },
     /// Operands of another pair, or numbers that are not part of the formats.
     #[error("its operands are not those of its pair")]
     Operands,
+    /// All ports use the same entry of their parameters.
+    #[error("outputs of two blocks of channels leave in cycle {cycle}; this is a bug of systolab")]
+    Meeting {
+        /// The cycle.
+        cycle: u64,
+    },
     /// The stepped array.
     #[error("the stepped array is driven wrongly ({0}); this is a bug of systolab")]
     Violation(#[from] Violation),
@@ -66,7 +81,7 @@ pub enum PlayError {
 impl PlayError {
     /// Whether the layer is sound but not for this array.
     pub fn is_limit(&self) -> bool {
-        !matches!(self, Self::Operands | Self::Violation(_))
+        !matches!(self, Self::Operands | Self::Meeting { .. } | Self::Violation(_))
     }
 }
 
@@ -97,6 +112,10 @@ impl Generated {
         if cycles > MAX_CYCLES {
             return Err(PlayError::Cycles { cycles });
         }
+        let blocks = schedule.gemm.groups * self.blocks_of_a_group(&schedule);
+        if blocks > self.depth() && !path.is_bf16() {
+            return Err(PlayError::Blocks { blocks, most: self.depth() });
+        }
         let (mut sums, cycles) = self.sums(layer, path, &starts, None)?;
         if let Some(finished) = &layer.sums {
             replace_finished(&mut sums, finished)?;
@@ -107,21 +126,27 @@ impl Generated {
             let (cycle, port) = place(sum);
             format!("{cycle} {port} {:08x}\n", sum.bits)
         };
-        let mut play = Play {
-            stimulus: Stimulus::text(self, layer, pair, &starts),
+        let outputs = sums.len() as u64;
+        let (stored, blocks) = if path.is_bf16() { Default::default() } else { self.stored(layer, &sums)? };
+        let stimulus = Stimulus::text(self, layer, pair, &starts, &blocks).ok_or(PlayError::Operands)?;
+        Ok(Play {
+            stimulus,
             sums: sums.iter().map(line).collect(),
-            stored: String::new(),
-            outputs: sums.len() as u64,
-            stored_outputs: 0,
+            stored,
+            outputs,
+            stored_outputs: if path.is_bf16() { 0 } else { outputs },
             cycles,
             bits_per_sum: path.accumulator_bits(),
             schedule,
-        };
-        if !path.is_bf16() {
-            play.stored = self.stored(layer, &sums)?;
-            play.stored_outputs = play.outputs;
-        }
-        Ok(play)
+        })
+    }
+
+    /// What the testbench reads of a layer: its requantization, then one line per cycle with the ports.
+    ///
+    /// # Errors
+    /// When the layer is not one of this array.
+    pub fn stimulus(&self, layer: &Layer) -> Result<String, PlayError> {
+        Ok(self.play(layer)?.stimulus)
     }
 
     /// Registers of the stepped array in some cycles of a layer.
@@ -168,9 +193,11 @@ impl Generated {
         let (m, n, k) = (schedule.gemm.m, schedule.gemm.n, schedule.gemm.k);
         let operands = Operands { activations, weights, m, n, k };
         let bits = |sum: i64| sum as u32;
-        match schedule.lanes.along_n() {
-            1 => self.step(schedule, starts, &IntegerPayload::<1> { operands, mac }, bits, watch),
-            2..=4 => self.step(schedule, starts, &IntegerPayload::<4> { operands, mac }, bits, watch),
+        match (schedule.lanes.along_n(), schedule.lanes.along_k()) {
+            (1, 1) => self.step(schedule, starts, &LanePayload::<1> { operands, mac }, bits, watch),
+            (1, 2) => self.step(schedule, starts, &LanePayload::<2> { operands, mac }, bits, watch),
+            (1, _) => self.step(schedule, starts, &IntegerPayload::<1> { operands, mac }, bits, watch),
+            (2..=4, _) => self.step(schedule, starts, &IntegerPayload::<4> { operands, mac }, bits, watch),
             _ => self.step(schedule, starts, &IntegerPayload::<64> { operands, mac }, bits, watch),
         }
     }
@@ -222,31 +249,72 @@ impl Generated {
         let (m, n) = (output as u64 / schedule.gemm.n % schedule.gemm.m, output as u64 % schedule.gemm.n);
         match schedule.dataflow {
             Dataflow::Is => m % schedule.m_tile % self.columns,
-            Dataflow::Ws | Dataflow::Os => {
-                n % schedule.n_tile % schedule.channels_per_fold() / schedule.lanes.along_n()
-            }
+            Dataflow::Ws | Dataflow::Os => place_of(schedule, n).0,
         }
     }
 
     /// The port at which an output is read: a column and a lane.
     fn port(&self, schedule: &Schedule, output: usize) -> u64 {
         let (_, _, _, fields) = self.widths();
-        let n = output as u64 % schedule.gemm.n % schedule.n_tile % schedule.channels_per_fold();
-        let lane = if schedule.dataflow == Dataflow::Is { 0 } else { n % schedule.lanes.along_n() };
+        let n = output as u64 % schedule.gemm.n;
+        let lane = if schedule.dataflow == Dataflow::Is { 0 } else { place_of(schedule, n).1 };
         self.column(schedule, output) * fields + lane
     }
 
-    /// Requantized sums behind the registers that align the columns.
-    fn stored(&self, layer: &Layer, sums: &[Sum]) -> Result<String, PlayError> {
-        let mut lines = Vec::with_capacity(sums.len());
+    /// How many blocks of channels a group has, each of which uses every port once.
+    fn blocks_of_a_group(&self, schedule: &Schedule) -> u64 {
+        match schedule.dataflow {
+            Dataflow::Is => schedule.gemm.n,
+            Dataflow::Ws | Dataflow::Os => {
+                let (n, tile) = (schedule.gemm.n, schedule.n_tile);
+                n.div_ceil(tile) * tile.div_ceil(schedule.channels_per_fold())
+            }
+        }
+    }
+
+    /// The ports that a channel (of all groups) leaves at, and where they remember its parameters.
+    pub(super) fn places(&self, schedule: &Schedule, channel: u64) -> Vec<(u64, u64)> {
+        let (_, _, _, fields) = self.widths();
+        let (group, n) = (channel / schedule.gemm.n, channel % schedule.gemm.n);
+        let first = group * self.blocks_of_a_group(schedule);
+        match schedule.dataflow {
+            Dataflow::Is => (0..self.columns).map(|column| (column * fields, first + n)).collect(),
+            Dataflow::Ws | Dataflow::Os => {
+                let (tile, across) = (schedule.n_tile, schedule.channels_per_fold());
+                let block = n / tile * tile.div_ceil(across) + n % tile / across;
+                let (column, lane) = place_of(schedule, n);
+                vec![(column * fields + lane, first + block)]
+            }
+        }
+    }
+
+    /// Requantized sums behind the registers that align the columns, and which block of channels they are of, by cycle.
+    fn stored(&self, layer: &Layer, sums: &[Sum]) -> Result<(String, BTreeMap<u64, u64>), PlayError> {
+        let (mut lines, mut blocks) = (Vec::with_capacity(sums.len()), BTreeMap::new());
+        let gemm = layer.schedule.gemm;
         for sum in sums {
-            let value = layer.requantization.requantize(sum.bits as i32).ok_or(PlayError::Operands)?;
+            let channel = sum.output as u64 / (gemm.m * gemm.n) * gemm.n + sum.output as u64 % gemm.n;
+            let value = layer.requantization.requantize(sum.bits as i32, channel as usize);
+            let value = value.ok_or(PlayError::Operands)?;
             let cycle = sum.cycle + self.columns - 1 - self.column(&layer.schedule, sum.output);
             lines.push((cycle, self.port(&layer.schedule, sum.output), value as u32 & 0x3ff));
+            let block = self.places(&layer.schedule, channel)[0].1;
+            if blocks.insert(cycle, block).is_some_and(|other| other != block) {
+                return Err(PlayError::Meeting { cycle });
+            }
         }
         lines.sort_unstable();
-        Ok(lines.iter().map(|(cycle, port, value)| format!("{cycle} {port} {value:03x}\n")).collect())
+        Ok((
+            lines.iter().map(|(cycle, port, value)| format!("{cycle} {port} {value:03x}\n")).collect(),
+            blocks,
+        ))
     }
+}
+
+/// Column and lane that make channel n of a group, where channels lie along the columns.
+fn place_of(schedule: &Schedule, n: u64) -> (u64, u64) {
+    let along = n % schedule.n_tile % schedule.channels_per_fold();
+    (along / schedule.lanes.along_n(), along % schedule.lanes.along_n())
 }
 
 /// Puts somebody else's sums where outputs become readable for the last time.

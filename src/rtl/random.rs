@@ -64,7 +64,7 @@ impl Random {
     }
 
     /// For sums of `bits` bits, so that few are clamped and, if they are few, many lie halfway.
-    pub(super) fn requantization(&mut self, bits: u8) -> Requantization {
+    pub(super) fn requantization(&mut self, bits: u8, channels: u64) -> Requantization {
         let signedness = self.pick(&[Signedness::Signed, Signedness::Unsigned]);
         let output = IntegerFormat::new(signedness, self.pick(&[4, 8, 8])).unwrap_or(IntegerFormat::INT8);
         let range = (output.max() - output.min()) as u64;
@@ -75,18 +75,28 @@ impl Random {
             ShiftRounding::Floor,
             ShiftRounding::TowardZero,
         ];
-        let shift = self.within(0, u64::from(bits)) as u8;
-        let q31 = 1 << 30 | if self.within(0, 2) == 0 { 0 } else { (self.next() >> 34) as i32 };
-        let multiplier = FixedPointMultiplier::from_parts(q31, 2 - shift as i8);
-        let scaling = match multiplier.filter(|_| self.within(0, 2) == 0) {
-            Some(multiplier) => {
-                let rounding = self.pick(&[ProductRounding::Twice, ProductRounding::Once]);
-                Scaling::FixedPoint(multiplier, rounding)
-            }
-            None => Scaling::Shift(shift, self.pick(&roundings)),
+        let middle = self.within(0, u64::from(bits));
+        let shift = |random: &mut Self| random.within(middle.saturating_sub(2), middle + 1) as u8;
+        let scaling = if self.within(0, 2) == 0 {
+            let rounding = self.pick(&[ProductRounding::Twice, ProductRounding::Once]);
+            let mut multiplier = || {
+                let q31 = 1 << 30 | if self.within(0, 2) == 0 { 0 } else { (self.next() >> 34) as i32 };
+                FixedPointMultiplier::from_parts(q31, 2 - shift(self) as i8)
+            };
+            Scaling::FixedPoint((0..channels).filter_map(|_| multiplier()).collect(), rounding)
+        } else {
+            let rounding = self.pick(&roundings);
+            Scaling::Shift((0..channels).map(|_| shift(self)).collect(), rounding)
         };
+        let mut bias = || match self.within(0, 15) {
+            0 => self.pick(&[i32::MIN, i32::MAX]),
+            1..=4 => 0,
+            _ => self.within(0, 2 << bits) as i32 - (1 << bits),
+        };
+        let biases = (0..channels).map(|_| bias()).collect();
         Requantization {
             scaling,
+            biases,
             output,
             zero_point: output.min() + self.within(0, range) as i32,
             activation: self.pick(&[Activation::Identity, Activation::Relu]),
@@ -146,7 +156,7 @@ impl Generated {
         };
         let counts = (gemm.groups * m * k, gemm.groups * n * k);
         let kind = random.within(0, 2);
-        let requantization = random.requantization(if kind == 2 { 4 } else { 12 });
+        let requantization = random.requantization(if kind == 2 { 4 } else { 12 }, gemm.groups * n);
         let words = match path.pair {
             OperandPair::Integer { activation, weight } => {
                 let mut words = |count, format| (0..count).map(|_| random.integer(format, kind)).collect();

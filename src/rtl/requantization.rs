@@ -5,11 +5,13 @@ use crate::numerics::{
     ShiftRounding,
 };
 
-/// A layer's requantization.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A layer's requantization; its channels are those of all groups, `[group][n]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requantization {
     /// Times what.
     pub scaling: Scaling,
+    /// Added to accumulators before, channel by channel; the sum wraps at 32 bits.
+    pub biases: Vec<i32>,
     /// The stored format.
     pub output: IntegerFormat,
     /// A value of it.
@@ -18,13 +20,13 @@ pub struct Requantization {
     pub activation: Activation,
 }
 
-/// What an accumulator is multiplied with, and how the product is rounded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an accumulator is multiplied with, channel by channel, and how the product is rounded.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scaling {
     /// Shifted right, up to 31 bits.
-    Shift(u8, ShiftRounding),
+    Shift(Vec<u8>, ShiftRounding),
     /// Times a fixed-point multiplier.
-    FixedPoint(FixedPointMultiplier, ProductRounding),
+    FixedPoint(Vec<FixedPointMultiplier>, ProductRounding),
 }
 
 /// How often the product with a fixed-point multiplier is rounded.
@@ -46,46 +48,51 @@ impl From<ProductRounding> for FixedPointRounding {
 }
 
 impl Requantization {
-    /// None where numerics refuses the parts.
-    pub(super) fn requantize(&self, accumulator: i32) -> Option<i32> {
+    /// None where numerics refuses the parts or there is no such channel.
+    pub(super) fn requantize(&self, accumulator: i32, channel: usize) -> Option<i32> {
         let Self { output, zero_point, activation, .. } = *self;
-        match self.scaling {
-            Scaling::Shift(shift, rounding) => {
-                PowerOfTwoShift::new(shift, rounding, output, zero_point, activation)
+        let accumulator = accumulator.wrapping_add(*self.biases.get(channel)?);
+        match &self.scaling {
+            Scaling::Shift(shifts, rounding) => {
+                PowerOfTwoShift::new(*shifts.get(channel)?, *rounding, output, zero_point, activation)
                     .map(|shift| shift.requantize(accumulator))
             }
-            Scaling::FixedPoint(multiplier, rounding) => {
-                FixedPoint::new(rounding.into(), output, zero_point, activation)
+            Scaling::FixedPoint(multipliers, rounding) => {
+                let multiplier = *multipliers.get(channel)?;
+                FixedPoint::new((*rounding).into(), output, zero_point, activation)
                     .map(|fixed| fixed.requantize(accumulator, multiplier))
             }
         }
     }
 
-    /// mode, shift, q31, zero point and limits: see `requantize.v`.
-    pub(super) fn ports(&self) -> String {
-        let (mode, shift, q31) = match self.scaling {
-            Scaling::Shift(shift, rounding) => {
-                let mode = match rounding {
-                    ShiftRounding::HalfEven => 0,
-                    ShiftRounding::HalfUp => 1,
-                    ShiftRounding::HalfAway => 2,
-                    ShiftRounding::Floor => 3,
-                    ShiftRounding::TowardZero => 4,
-                };
-                (mode, i32::from(shift), 0)
-            }
-            Scaling::FixedPoint(multiplier, rounding) => {
-                let mode = match rounding {
-                    ProductRounding::Twice => 5,
-                    ProductRounding::Once => 6,
-                };
-                (mode, i32::from(multiplier.shift()), multiplier.q31())
-            }
+    /// mode, zero point and limits, which all channels share: see `requantize.v`.
+    pub(super) fn shared(&self) -> String {
+        let mode = match self.scaling {
+            Scaling::Shift(_, ShiftRounding::HalfEven) => 0,
+            Scaling::Shift(_, ShiftRounding::HalfUp) => 1,
+            Scaling::Shift(_, ShiftRounding::HalfAway) => 2,
+            Scaling::Shift(_, ShiftRounding::Floor) => 3,
+            Scaling::Shift(_, ShiftRounding::TowardZero) => 4,
+            Scaling::FixedPoint(_, ProductRounding::Twice) => 5,
+            Scaling::FixedPoint(_, ProductRounding::Once) => 6,
         };
         let low = match self.activation {
             Activation::Identity => self.output.min(),
             Activation::Relu => self.zero_point,
         };
-        format!("{mode} {shift} {q31} {} {low} {}\n", self.zero_point, self.output.max())
+        format!("{mode} {} {low} {}", self.zero_point, self.output.max())
+    }
+
+    /// bias, q31 and shift of a channel; None where there is none.
+    pub(super) fn of_channel(&self, channel: usize) -> Option<String> {
+        let bias = self.biases.get(channel)?;
+        let (q31, shift) = match &self.scaling {
+            Scaling::Shift(shifts, _) => (0, i32::from(*shifts.get(channel)?)),
+            Scaling::FixedPoint(multipliers, _) => {
+                let multiplier = multipliers.get(channel)?;
+                (multiplier.q31(), i32::from(multiplier.shift()))
+            }
+        };
+        Some(format!("{bias} {q31} {shift}"))
     }
 }

@@ -1,5 +1,7 @@
 //! A layer as what enters the ports cycle by cycle.
 
+use std::collections::BTreeMap;
+
 use crate::mapping::{Dataflow, Fold};
 use crate::stepped::Start;
 
@@ -41,6 +43,8 @@ struct Cycle {
     outputs: Port,
     first: bool,
     address: u64,
+    /// The entry of the channels' parameters that the next cycle's outputs need.
+    block: u64,
 }
 
 /// Writes a layer's folds on ports.
@@ -53,8 +57,15 @@ pub(super) struct Stimulus<'a> {
 }
 
 impl<'a> Stimulus<'a> {
-    /// One line per cycle, behind one of the requantization.
-    pub(super) fn text(generated: &'a Generated, layer: &'a Layer, pair: usize, starts: &[Start]) -> String {
+    /// One line per cycle, behind those of the requantization. `blocks` says which entry of their parameters the outputs
+    /// of a cycle need.
+    pub(super) fn text(
+        generated: &'a Generated,
+        layer: &'a Layer,
+        pair: usize,
+        starts: &[Start],
+        blocks: &BTreeMap<u64, u64>,
+    ) -> Option<String> {
         let path = &generated.datapaths[pair];
         let mut stimulus = Self { generated, layer, path, pair, cycles: Vec::new() };
         for (fold, start) in layer.schedule.folds().zip(starts) {
@@ -63,13 +74,18 @@ impl<'a> Stimulus<'a> {
                 Dataflow::Ws | Dataflow::Is => stimulus.stationary_fold(fold, *start),
             }
         }
-        let lines = stimulus.cycles.iter().map(|cycle| stimulus.line(cycle));
-        std::iter::once(layer.requantization.ports()).chain(lines).collect()
+        for (&cycle, &block) in blocks {
+            // Read in the cycle before; no output is there in the first cycle.
+            stimulus.cycle(cycle - 1).block = block;
+        }
+        let mut text = if path.is_bf16() { "0 0 0 0 0\n".to_owned() } else { stimulus.requantization()? };
+        text.extend(stimulus.cycles.iter().map(|cycle| stimulus.line(cycle)));
+        Some(text)
     }
 
     fn line(&self, cycle: &Cycle) -> String {
         format!(
-            "{:x} {:x} {} {} {:x} {} {} {:x} {:x}\n",
+            "{:x} {:x} {} {} {:x} {} {} {:x} {:x} {:x}\n",
             self.pair,
             u8::from(cycle.load),
             cycle.held.hex(),
@@ -78,8 +94,24 @@ impl<'a> Stimulus<'a> {
             cycle.stream.hex(),
             cycle.outputs.hex(),
             u8::from(cycle.first),
-            cycle.address
+            cycle.address,
+            cycle.block
         )
+    }
+
+    /// What all channels share, then the parameters of every channel of every port. None where one has none.
+    fn requantization(&self) -> Option<String> {
+        let Self { generated, layer, .. } = *self;
+        let mut lines = String::new();
+        let mut count = 0;
+        for channel in 0..layer.schedule.gemm.groups * layer.schedule.gemm.n {
+            let parameters = layer.requantization.of_channel(channel as usize)?;
+            for (port, entry) in generated.places(&layer.schedule, channel) {
+                lines.push_str(&format!("{port} {entry} {parameters}\n"));
+                count += 1;
+            }
+        }
+        Some(format!("{} {count}\n{lines}", layer.requantization.shared()))
     }
 
     fn cycle(&mut self, at: u64) -> &mut Cycle {
@@ -94,6 +126,7 @@ impl<'a> Stimulus<'a> {
             outputs: Port::new(fields * columns),
             first: false,
             address: 0,
+            block: 0,
         };
         let length = self.cycles.len().max(at as usize + 1);
         self.cycles.resize_with(length, silent);

@@ -1,8 +1,10 @@
 //! Verilog simulators: how they are called, and what they say when they fail.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -12,8 +14,11 @@ use super::version::Tool;
 /// Lines of a tool's own output that a message repeats.
 const LAST_LINES: usize = 12;
 
+/// Whose, and the hash of its Verilog.
+static BUILDS_USED: Mutex<BTreeSet<(Simulator, String)>> = Mutex::new(BTreeSet::new());
+
 /// Whose simulator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Simulator {
     /// Verilator: compiles to C++.
     Verilator,
@@ -143,6 +148,12 @@ impl Simulator {
         }
     }
 
+    /// Builds of different Verilog that this process has used, compiled by it or found.
+    pub fn builds_used(self) -> usize {
+        let used = BUILDS_USED.lock().unwrap_or_else(PoisonError::into_inner);
+        used.iter().filter(|(simulator, _)| *simulator == self).count()
+    }
+
     /// Compiles Verilog below `builds`, unless the same files were compiled there by the same version.
     pub(super) fn build(self, builds: &Path, files: &[(String, String)]) -> Result<Simulation, ToolError> {
         let mut hash = Sha256::new();
@@ -151,6 +162,7 @@ impl Simulator {
             hash.update(format!("{name} {}\n{text}", text.len()));
         }
         let name: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        BUILDS_USED.lock().unwrap_or_else(PoisonError::into_inner).insert((self, name.clone()));
         let folder = builds.join(name);
         let simulation =
             Simulation { simulator: self, folder: std::path::absolute(&folder).unwrap_or(folder) };

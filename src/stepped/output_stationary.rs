@@ -9,11 +9,11 @@ use crate::mapping::{OutputDrain, Schedule};
 use super::ArrayRun;
 use super::accumulator::{Accumulators, Arrival};
 use super::control::{Control, Start};
+use super::held::WeightWrites;
 use super::part::Part;
 use super::payload::Payload;
 use super::violation::{Conflict, Violation};
 use super::watch::{PeState, Watch};
-use super::weight_stationary::WeightWrites;
 
 #[derive(Clone, Copy)]
 struct Operand<W> {

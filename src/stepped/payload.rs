@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use half::bf16;
 
-use crate::numerics::{Bf16Mac, IntegerMac};
+use crate::numerics::{Bf16Mac, IntegerMac, Overflow};
 
 /// Operands and sums that move through the array. `()` moves nothing: cycles only.
 pub trait Payload {
@@ -25,6 +25,22 @@ pub trait Payload {
     fn zero(&self) -> Self::Sum;
     /// One PE in one cycle: lanes along k join a partial sum, lanes along n have one each.
     fn step(&self, sum: Self::Sum, activation: Self::Activation, weight: Self::Weight) -> Self::Sum;
+    /// The same of many PEs, where `meets` has all bits; elsewhere it has none and the sum stays.
+    fn step_all(
+        &self,
+        sums: &mut [Self::Sum],
+        activations: &[Self::Activation],
+        weights: &[Self::Weight],
+        meets: &[u32],
+    ) {
+        for (((sum, &activation), &weight), &meets) in
+            sums.iter_mut().zip(activations).zip(weights).zip(meets)
+        {
+            if meets != 0 {
+                *sum = self.step(*sum, activation, weight);
+            }
+        }
+    }
     /// The sum of one lane along n.
     fn lane(&self, sum: Self::Sum, lane: usize) -> Self::Output;
     /// A fold's sum joins the accumulator, or starts one.
@@ -50,6 +66,7 @@ impl Payload for () {
     fn weight(&self, _: u64, _: Range<u64>, _: Range<u64>) {}
     fn zero(&self) {}
     fn step(&self, (): (), (): (), (): ()) {}
+    fn step_all(&self, _: &mut [()], _: &[()], _: &[()], _: &[u32]) {}
     fn lane(&self, (): (), _: usize) {}
     fn join(&self, _: Option<()>, (): ()) {}
     fn resume(&self, accumulators: impl Iterator<Item = ()>) {
@@ -156,6 +173,85 @@ impl<'a, const CHANNELS: usize> Payload for IntegerPayload<'a, CHANNELS> {
     }
 }
 
+/// Integer MACs of one output channel, with up to `LANES` products: the words themselves are in the registers, which
+/// is faster than [`IntegerPayload`].
+#[derive(Clone, Copy, Debug)]
+pub struct LanePayload<'a, const LANES: usize> {
+    /// The layer's operands.
+    pub operands: Operands<'a, i16>,
+    /// The MAC unit.
+    pub mac: IntegerMac,
+}
+
+/// Lanes without an operand multiply zeros.
+fn lanes<const LANES: usize>(words: &[i16]) -> [i16; LANES] {
+    assert!(words.len() <= LANES, "{} operands are more than {LANES} lanes", words.len());
+    std::array::from_fn(|lane| words.get(lane).copied().unwrap_or(0))
+}
+
+impl<const LANES: usize> Payload for LanePayload<'_, LANES> {
+    type Activation = [i16; LANES];
+    type Weight = [i16; LANES];
+    type Sum = i32;
+    type Output = i64;
+
+    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> [i16; LANES] {
+        lanes(self.operands.activation(group, m, k))
+    }
+
+    fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> [i16; LANES] {
+        let [channel] = self.operands.weight(group, n, &k);
+        lanes(channel)
+    }
+
+    fn zero(&self) -> i32 {
+        0
+    }
+
+    fn step(&self, sum: i32, activation: [i16; LANES], weight: [i16; LANES]) -> i32 {
+        self.mac.step(sum.into(), &activation, &weight, &mut 0) as i32
+    }
+
+    fn step_all(
+        &self,
+        sums: &mut [i32],
+        activations: &[[i16; LANES]],
+        weights: &[[i16; LANES]],
+        meets: &[u32],
+    ) {
+        let pes = sums.iter_mut().zip(activations).zip(weights).zip(meets);
+        match self.mac.overflow {
+            Overflow::Wrap => {
+                for (((sum, &activation), &weight), &meets) in pes {
+                    let stepped = self.mac.step_wrapping(*sum, activation, weight);
+                    *sum = if meets != 0 { stepped } else { *sum };
+                }
+            }
+            Overflow::Saturate => {
+                for (((sum, &activation), &weight), &meets) in pes {
+                    *sum = if meets != 0 { self.step(*sum, activation, weight) } else { *sum };
+                }
+            }
+        }
+    }
+
+    fn lane(&self, sum: i32, _: usize) -> i64 {
+        sum.into()
+    }
+
+    fn join(&self, accumulator: Option<i64>, fold: i64) -> i64 {
+        self.mac.overflow.add(self.mac.accumulator, accumulator.unwrap_or(0), fold, &mut 0)
+    }
+
+    fn resume(&self, mut accumulators: impl Iterator<Item = i64>) -> i32 {
+        accumulators.next().map_or(0, |sum| sum as i32)
+    }
+
+    fn store(&self, sum: i64) -> i64 {
+        sum
+    }
+}
+
 /// bf16 MACs. A PE computes up to `CHANNELS` output channels.
 #[derive(Clone, Copy, Debug)]
 pub struct Bf16Payload<'a, const CHANNELS: usize> {
@@ -239,6 +335,16 @@ impl<P: Payload> Payload for Preloaded<'_, P> {
         self.payload.step(sum, activation, weight)
     }
 
+    fn step_all(
+        &self,
+        sums: &mut [P::Sum],
+        activations: &[P::Activation],
+        weights: &[P::Weight],
+        meets: &[u32],
+    ) {
+        self.payload.step_all(sums, activations, weights, meets);
+    }
+
     fn lane(&self, sum: P::Sum, lane: usize) -> P::Output {
         self.payload.lane(sum, lane)
     }
@@ -284,6 +390,16 @@ impl<P: Payload> Payload for Swapped<'_, P> {
 
     fn step(&self, sum: P::Sum, activation: P::Weight, weight: P::Activation) -> P::Sum {
         self.0.step(sum, weight, activation)
+    }
+
+    fn step_all(
+        &self,
+        sums: &mut [P::Sum],
+        activations: &[P::Weight],
+        weights: &[P::Activation],
+        meets: &[u32],
+    ) {
+        self.0.step_all(sums, weights, activations, meets);
     }
 
     fn lane(&self, sum: P::Sum, lane: usize) -> P::Output {

@@ -1,100 +1,47 @@
-//! The weight-stationary array. A PE has three weight registers: `shadow` takes a weight from above,
-//! `link` keeps the shadow's previous one for the PE below, `active` is multiplied with. Activations
-//! move right, partial sums and weights down. The swap of shadow to active travels with a fold's first
-//! vector. Without double buffering, weights shift into `active` itself.
+//! The weight-stationary array. Activations move right, partial sums and weights down. The swap of shadow to active
+//! travels with a fold's first vector.
 //!
-//! A weight register that is `None` holds nothing that is still needed.
+//! Registers of a kind lie side by side, row by row: all of them move by one copy, and all PEs multiply in one loop.
 
-use std::ops::AddAssign;
+use std::collections::VecDeque;
 
 use crate::mapping::{Join, Schedule};
 
 use super::ArrayRun;
 use super::accumulator::{Accumulators, Arrival};
 use super::control::{Control, Start};
+use super::held::Held;
 use super::part::Part;
 use super::payload::Payload;
+use super::registers::Moving;
+use super::tag::Tag;
 use super::violation::{Conflict, Violation};
 use super::watch::{PeState, Watch};
-
-/// Weight registers written with a weight, each of one PE and all its lanes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WeightWrites {
-    /// Shadow registers (without double buffering: active registers that shift).
-    pub shadow: u64,
-    /// Link registers.
-    pub link: u64,
-    /// Swaps.
-    pub active: u64,
-}
-
-impl AddAssign for WeightWrites {
-    fn add_assign(&mut self, other: Self) {
-        self.shadow += other.shadow;
-        self.link += other.link;
-        self.active += other.active;
-    }
-}
-
-/// A weight, the fold it belongs to and the row that it must reach.
-#[derive(Clone, Copy)]
-struct Weight<W> {
-    fold: usize,
-    row: usize,
-    word: W,
-}
-
-#[derive(Clone, Copy)]
-struct Activation<A> {
-    fold: usize,
-    vector: u64,
-    word: A,
-}
-
-#[derive(Clone, Copy)]
-struct PartialSum<S> {
-    fold: usize,
-    vector: u64,
-    sum: S,
-}
-
-#[derive(Clone, Copy)]
-struct Pe<A, W, S> {
-    /// The fold whose weights shift: registered, for the PE below.
-    load: Option<usize>,
-    shadow: Option<Weight<W>>,
-    link: Option<Weight<W>>,
-    active: Option<Weight<W>>,
-    activation: Option<Activation<A>>,
-    sum: Option<PartialSum<S>>,
-}
-
-/// What is at the edges of the array in one cycle.
-struct Ports<A, W, S> {
-    weights: Vec<Option<Weight<W>>>,
-    activations: Vec<Option<Activation<A>>>,
-    sums: Vec<Option<PartialSum<S>>>,
-}
 
 struct Machine<'a, P: Payload> {
     payload: &'a P,
     double_buffer: bool,
     join: Join,
     parts: &'a [Part],
-    rows: usize,
+    rows: u64,
     columns: usize,
-    pes: Vec<Pe<P::Activation, P::Weight, P::Sum>>,
-    ports: Ports<P::Activation, P::Weight, P::Sum>,
-    writes: WeightWrites,
+    /// What no PE multiplies with.
+    idle: P::Activation,
+    held: Held<P::Weight>,
+    moving: Moving<P::Activation>,
+    sums: Moving<P::Sum>,
+    /// Rows that a fold's first vector is in, and the cycle in which it entered column 0; the oldest first.
+    swaps: VecDeque<(usize, u64)>,
+    /// All bits where a vector meets a sum in this cycle.
+    meets: Vec<u32>,
 }
 
-/// Puts a value on a port that must be free.
-fn put<T>(port: &mut Option<T>, value: T, conflict: Conflict) -> Result<(), Conflict> {
-    if port.is_some() {
-        return Err(conflict);
-    }
-    *port = Some(value);
-    Ok(())
+/// Where on an edge a fold is that enters its first position `elapsed` cycles ago, one position further every cycle, for
+/// `length` cycles each.
+fn entering(elapsed: Option<u64>, length: u64, extent: u64) -> std::ops::Range<u64> {
+    let Some(elapsed) = elapsed else { return 0..0 };
+    let end = extent.min(elapsed + 1);
+    (elapsed + 1).saturating_sub(length).min(end)..end
 }
 
 /// What enters at the top of a column: nothing, or what is preloaded, or the sum of the folds before.
@@ -120,6 +67,20 @@ fn top<P: Payload>(
 }
 
 impl<P: Payload> Machine<'_, P> {
+    /// Everything that moves moves by one PE.
+    fn shift(&mut self, cycle: u64) {
+        let Self { columns, .. } = *self;
+        self.moving.shift();
+        for tag in self.moving.tags_mut().iter_mut().step_by(columns) {
+            *tag = Tag::NOTHING; // What left the row above.
+        }
+        self.sums.shift();
+        while self.swaps.front().is_some_and(|&(_, entered)| cycle - entered >= columns as u64) {
+            self.swaps.pop_front();
+        }
+        self.held.shift();
+    }
+
     /// What the parts `first..` put on the edges in `cycle`.
     fn feed(
         &mut self,
@@ -128,34 +89,36 @@ impl<P: Payload> Machine<'_, P> {
         starts: &[Start],
         accumulators: &Accumulators<P::Output>,
     ) -> Result<(), Conflict> {
-        self.ports.weights.fill(None);
-        self.ports.activations.fill(None);
-        self.ports.sums.fill(None);
+        let Self { payload, join, columns, .. } = *self;
         for (index, (part, start)) in self.parts.iter().zip(starts).enumerate().skip(first) {
             if start.load > cycle && start.vector > cycle {
                 break;
             }
-            for (column, port) in (0..part.columns).zip(&mut self.ports.weights) {
-                let Some(step) = cycle.checked_sub(start.load + column) else { break };
-                if step < part.rows {
-                    let row = part.rows - 1 - step;
-                    let word = self.payload.weight(part.group, part.held_by(column), part.k_of(row));
-                    put(port, Weight { fold: index, row: row as usize, word }, Conflict::WeightPort)?;
+            let loading = entering(cycle.checked_sub(start.load), part.rows, part.columns);
+            let row = |column: usize| part.rows - 1 - (cycle - start.load - column as u64);
+            let word = |column: usize| {
+                payload.weight(part.group, part.held_by(column as u64), part.k_of(row(column)))
+            };
+            self.held.feed(index, row, loading.start as usize..loading.end as usize, word)?;
+            let elapsed = cycle.checked_sub(start.vector);
+            for row in entering(elapsed, part.vectors, self.rows) {
+                let (vector, at) = (cycle - start.vector - row, row as usize * columns);
+                let (tag, word) = if row < part.rows {
+                    let word = payload.activation(part.group, part.vector + vector, part.k_of(row));
+                    (Tag::new(index, vector), word)
+                } else {
+                    (Tag::passing(index, vector), self.idle)
+                };
+                self.moving.put(at, tag, word, Conflict::ActivationPort)?;
+                if vector == 0 && row < part.rows && self.double_buffer {
+                    self.swaps.push_back((row as usize, cycle));
                 }
             }
-            for (row, port) in (0..part.rows).zip(&mut self.ports.activations) {
-                let Some(vector) = cycle.checked_sub(start.vector + row) else { break };
-                if vector < part.vectors {
-                    let word = self.payload.activation(part.group, part.vector + vector, part.k_of(row));
-                    put(port, Activation { fold: index, vector, word }, Conflict::ActivationPort)?;
-                }
-            }
-            for (column, port) in (0..part.columns).zip(&mut self.ports.sums) {
-                let Some(vector) = cycle.checked_sub(start.vector + column) else { break };
-                if vector < part.vectors {
-                    let sum = top(self.payload, self.join, part, vector, column, accumulators)?;
-                    put(port, PartialSum { fold: index, vector, sum }, Conflict::ColumnTop)?;
-                }
+            for column in entering(elapsed, part.vectors, part.columns) {
+                let vector = cycle - start.vector - column;
+                let sum = top(payload, join, part, vector, column, accumulators)?;
+                let at = column as usize;
+                self.sums.put(at, Tag::new(index, vector), sum, Conflict::ColumnTop)?;
             }
         }
         Ok(())
@@ -163,109 +126,70 @@ impl<P: Payload> Machine<'_, P> {
 
     /// The registers of every PE.
     fn show(&self, cycle: u64, watch: &mut Watch<'_, P::Output>) {
-        for (at, pe) in self.pes.iter().enumerate() {
+        for (at, (moving, sum)) in self.moving.tags().iter().zip(self.sums.tags()).enumerate() {
+            let fold = |tag: Tag| tag.get().map(|(fold, _)| fold);
             watch(PeState {
                 cycle,
                 row: at / self.columns,
                 column: at % self.columns,
-                moving: pe.activation.map(|activation| (activation.fold, activation.vector)),
-                held: pe.active.map(|weight| weight.fold),
-                shadow: pe.shadow.map(|weight| weight.fold),
-                sum: pe.sum.map(|sum| self.payload.lane(sum.sum, 0)),
+                moving: moving.get(),
+                held: fold(self.held.active.tags[at]),
+                shadow: fold(self.held.shadow.tags[at]),
+                sum: sum.is_valid().then(|| self.payload.lane(self.sums.words()[at], 0)),
                 out: None,
             });
         }
     }
 
-    /// One clock edge: every PE, from the last to the first, so that neighbours still hold the values
-    /// of this cycle.
-    fn clock(&mut self) -> Result<(), Conflict> {
-        let Self { payload, double_buffer, parts, rows, columns, .. } = *self;
-        let (mut newest_load, mut oldest_sum) = (None, None);
-        for row in (0..rows).rev() {
-            for column in (0..columns).rev() {
-                let at = row * columns + column;
-                let (others, pe) = self.pes.split_at_mut(at);
-                let pe = &mut pe[0];
-                let (weight, load, sum) = if row == 0 {
-                    let weight = self.ports.weights[column];
-                    (weight, weight.map(|weight| weight.fold), self.ports.sums[column])
-                } else {
-                    let above = &mut others[at - columns];
-                    let weight = if above.load.is_some() { above.link.take() } else { None };
-                    (weight, above.load, above.sum)
-                };
-                let activation =
-                    if column == 0 { self.ports.activations[row] } else { others[at - 1].activation };
-                pe.sum = match (activation, sum) {
-                    (Some(activation), Some(sum)) => {
-                        if activation.vector == 0 && double_buffer {
-                            pe.active = pe.shadow.take();
-                            self.writes.active += 1;
-                        }
-                        Some(multiply(payload, pe.active, row, activation, sum)?)
-                    }
-                    (None, Some(sum)) if row < parts[sum.fold].rows as usize => {
-                        return Err(Conflict::Misaligned);
-                    }
-                    (_, sum) => sum,
-                };
-                pe.activation = activation;
-                pe.load = load;
-                if load.is_some() {
-                    shift(pe, double_buffer, row, weight, &mut self.writes)?;
-                    newest_load = newest_load.max(load);
-                }
-                if let Some(sum) = sum {
-                    oldest_sum = Some(oldest_sum.map_or(sum.fold, |oldest: usize| oldest.min(sum.fold)));
-                }
+    /// The MACs of all PEs, with what their registers get in this cycle.
+    fn multiply(&mut self, cycle: u64) -> Result<(), Conflict> {
+        for &(row, entered) in &self.swaps {
+            let at = row * self.columns + (cycle - entered) as usize;
+            if self.sums.tags()[at].is_valid() {
+                self.held.swap(at);
             }
         }
-        match (newest_load, oldest_sum) {
-            (Some(load), Some(sum)) if !double_buffer && load > sum => Err(Conflict::NotDrained),
+        // A loop without branches over all PEs; which of them is wrong is searched for where one is.
+        let mut wrong = 0;
+        let tags = self.moving.tags().iter().zip(self.sums.tags()).zip(&self.held.active.tags);
+        for (((moving, &sum), &active), meets) in tags.zip(&mut self.meets) {
+            let met = moving.multiplies(sum);
+            wrong |= moving.differs(sum) | met & moving.misses(active);
+            *meets = met as u32;
+        }
+        if wrong != 0 {
+            return Err(self.conflict());
+        }
+        let (moving, held) = (self.moving.words(), &self.held.active.words);
+        self.payload.step_all(self.sums.words_mut(), moving, held, &self.meets);
+        Ok(())
+    }
+
+    /// What is wrong in the last PE that something is wrong in.
+    fn conflict(&self) -> Conflict {
+        let tags = self.moving.tags().iter().zip(self.sums.tags()).zip(&self.held.active.tags);
+        let conflict = |((moving, &sum), &active): ((&Tag, &Tag), &Tag)| {
+            if moving.differs(sum) != 0 {
+                return Some(Conflict::Misaligned);
+            }
+            (moving.multiplies(sum) & moving.misses(active) != 0).then_some(Conflict::WeightMissing)
+        };
+        tags.rev().find_map(conflict).unwrap_or(Conflict::Misaligned)
+    }
+
+    /// One clock edge, behind the one that shifts.
+    fn clock(&mut self, cycle: u64) -> Result<(), Conflict> {
+        self.multiply(cycle)?;
+        self.held.load()?;
+        if self.double_buffer {
+            return Ok(());
+        }
+        let oldest_sum = self.sums.tags().iter().filter_map(|sum| sum.get()).map(|(fold, _)| fold).min();
+        match (self.held.newest_load(), oldest_sum) {
+            (Some(load), Some(sum)) if load > sum => Err(Conflict::NotDrained),
             _ => Ok(()),
         }
     }
-}
-
-/// The MAC of one PE.
-fn multiply<P: Payload>(
-    payload: &P,
-    active: Option<Weight<P::Weight>>,
-    row: usize,
-    activation: Activation<P::Activation>,
-    sum: PartialSum<P::Sum>,
-) -> Result<PartialSum<P::Sum>, Conflict> {
-    if (activation.fold, activation.vector) != (sum.fold, sum.vector) {
-        return Err(Conflict::Misaligned);
-    }
-    match active {
-        Some(weight) if weight.fold == sum.fold && weight.row == row => {
-            Ok(PartialSum { sum: payload.step(sum.sum, activation.word, weight.word), ..sum })
-        }
-        _ => Err(Conflict::WeightMissing),
-    }
-}
-
-/// The weight chain moves down by one PE.
-fn shift<A, W, S>(
-    pe: &mut Pe<A, W, S>,
-    double_buffer: bool,
-    row: usize,
-    weight: Option<Weight<W>>,
-    writes: &mut WeightWrites,
-) -> Result<(), Conflict> {
-    let chain = if double_buffer { &mut pe.shadow } else { &mut pe.active };
-    writes.shadow += u64::from(weight.is_some());
-    if let Some(old) = std::mem::replace(chain, weight) {
-        if old.row > row {
-            put(&mut pe.link, old, Conflict::WeightLost)?;
-            writes.link += 1;
-        } else if double_buffer {
-            return Err(Conflict::WeightLost);
-        }
-    }
-    Ok(())
 }
 
 /// Runs an array's parts of a layer. `starts` says when each enters, in order.
@@ -282,21 +206,20 @@ pub(super) fn weight_stationary<P: Payload>(
     mut watch: Option<&mut Watch<'_, P::Output>>,
 ) -> Result<ArrayRun<P::Output>, Violation> {
     let (rows, columns) = (schedule.rows as usize, schedule.columns as usize);
-    let empty = Pe { load: None, shadow: None, link: None, active: None, activation: None, sum: None };
+    let idle = payload.activation(0, 0, 0..0);
     let mut machine = Machine {
         payload,
         double_buffer: control.double_buffer,
         join: schedule.join,
         parts,
-        rows,
+        rows: schedule.rows,
         columns,
-        pes: vec![empty; rows * columns],
-        ports: Ports {
-            weights: vec![None; columns],
-            activations: vec![None; rows],
-            sums: vec![None; columns],
-        },
-        writes: WeightWrites::default(),
+        idle,
+        held: Held::new(rows, columns, control.double_buffer, payload.weight(0, 0..0, 0..0)),
+        moving: Moving::new(rows * columns, 1, idle),
+        sums: Moving::new(rows * columns, columns, payload.zero()),
+        swaps: VecDeque::new(),
+        meets: vec![0; rows * columns],
     };
     let mut accumulators = Accumulators::new(schedule.gemm.outputs() as usize, control.accumulator_latency);
     let expected: u64 = parts.iter().map(|part| part.outputs(part.vectors)).sum();
@@ -307,17 +230,18 @@ pub(super) fn weight_stationary<P: Payload>(
         if accumulators.retired() == expected {
             break;
         }
-        for column in 0..columns {
-            if let Some(sum) = machine.pes[(rows - 1) * columns + column].sum {
-                let part = parts[sum.fold];
-                for (lane, address) in part.accumulators(sum.vector, column as u64).enumerate() {
-                    let lane = payload.lane(sum.sum, lane);
-                    match schedule.join {
-                        Join::PerFold => {
-                            accumulators.enter(payload, cycle, address, part.first_of_outputs, lane)?;
-                        }
-                        Join::Chained => accumulators.replace(payload, address, lane),
+        let bottom = (rows - 1) * columns..;
+        let (tags, words) = (&machine.sums.tags()[bottom.clone()], &machine.sums.words()[bottom]);
+        for (column, (tag, &sum)) in tags.iter().zip(words).enumerate() {
+            let Some((fold, vector)) = tag.get() else { continue };
+            let part = &parts[fold];
+            for (lane, address) in part.accumulators(vector, column as u64).enumerate() {
+                let lane = payload.lane(sum, lane);
+                match schedule.join {
+                    Join::PerFold => {
+                        accumulators.enter(payload, cycle, address, part.first_of_outputs, lane)?;
                     }
+                    Join::Chained => accumulators.replace(payload, address, lane),
                 }
             }
         }
@@ -327,13 +251,14 @@ pub(super) fn weight_stationary<P: Payload>(
             first += 1;
         }
         let at = |conflict| Violation { cycle, conflict };
+        machine.shift(cycle);
         machine.feed(cycle, first, starts, &accumulators).map_err(at)?;
-        machine.clock().map_err(at)?;
+        machine.clock(cycle).map_err(at)?;
         if let Some(watch) = watch.as_deref_mut() {
             machine.show(cycle, watch);
         }
         cycle += 1;
     }
     let (cycles, outputs) = accumulators.finish();
-    Ok(ArrayRun { cycles, outputs, weight_writes: machine.writes })
+    Ok(ArrayRun { cycles, outputs, weight_writes: machine.held.writes })
 }

@@ -174,6 +174,16 @@ impl<'a, T: Terms> Pace<'a, T> {
         RunEntry { first, last, load: first.load + (run.count - 2) * second.load + last.load }
     }
 
+    /// The folds of the next block of outputs; when the last of them is finished.
+    fn enter_block(&mut self, block: Fold) -> u64 {
+        let runs = block.runs(self.schedule.k_per_fold());
+        let finish = |run| {
+            let RunEntry { first, last, .. } = self.enter_run(run);
+            first.finish.max(last.finish)
+        };
+        runs.map(finish).max().unwrap_or(0)
+    }
+
     /// Cycles before the next fold in which what is stationary shifts in and nothing streams.
     fn load(&self, view: View) -> u64 {
         match (self.schedule.dataflow, self.previous) {
@@ -234,11 +244,26 @@ pub fn array_cycles(schedule: &Schedule, array: &Array) -> Cycles {
 /// The same with other terms.
 pub fn array_cycles_with<T: Terms>(schedule: &Schedule, array: &Array) -> Cycles {
     let mut pace = Pace::<T>::with_terms(schedule, array);
-    let finish = |run| {
-        let RunEntry { first, last, .. } = pace.enter_run(run);
-        first.finish.max(last.finish)
-    };
-    Cycles(schedule.fold_runs().map(finish).max().unwrap_or(0))
+    let (mut extents, mut distance, mut finish, mut latest) = (None, None, 0, 0);
+    for (block, mut count) in schedule.block_runs() {
+        while count > 0 {
+            let equal = extents == Some((block.pixels, block.channels));
+            if let (true, Some(distance), Some(previous)) = (equal, distance, pace.previous) {
+                // Equal blocks behind each other keep the same distance.
+                pace.previous = Some(previous.delayed(count * distance));
+                finish += count * distance;
+                count = 0;
+            } else {
+                let before = pace.previous.filter(|_| equal).map(|previous| previous.start);
+                finish = pace.enter_block(block);
+                distance = before.and_then(|before| Some(pace.previous?.start - before));
+                extents = Some((block.pixels, block.channels));
+                count -= 1;
+            }
+            latest = finish.max(latest);
+        }
+    }
+    Cycles(latest)
 }
 
 #[cfg(test)]

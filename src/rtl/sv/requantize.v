@@ -3,11 +3,12 @@
 // mode 0 to 4: value / 2^shift with halves to even, halves up, halves away from zero, toward -inf, toward zero.
 // mode 5 and 6: value * q31 * 2^(shift - 31), rounded twice (gemmlowp) or once (TensorFlow Lite).
 module systolab_requantize (
-    input wire signed [31:0] value,
+    input wire signed [31:0] sum, input wire signed [31:0] bias,
     input wire [2:0] mode, input wire signed [6:0] shift, input wire [30:0] q31,
     input wire signed [9:0] zero_point, input wire signed [9:0] low, input wire signed [9:0] high,
     output wire signed [9:0] stored
 );
+    wire signed [31:0] value = sum + bias;
     localparam HALF_EVEN = 0, HALF_UP = 1, HALF_AWAY = 2, TOWARD_ZERO = 4, TWICE = 5, ONCE = 6;
     wire [5:0] left = shift > 0 ? shift[5:0] : 6'd0;
     wire signed [31:0] moved = mode == TWICE ? value <<< left : value;

@@ -1,4 +1,5 @@
-// Plays +stimulus=FILE: a line with the requantization, then one line per cycle. Compares every readable sum and the
+// Plays +stimulus=FILE: a line with the requantization, one line per channel of each port with its parameters, which are
+// written first, then one line per cycle. Compares every readable sum and the
 // cycle in which it appears with +sums=FILE, every requantized and aligned one with +stored=FILE, both lines of
 // cycle, port and value, in the order of cycles and ports. Counts cycles itself.
 module systolab_testbench #(
@@ -13,6 +14,10 @@ module systolab_testbench #(
     reg [FIELDS*COLS-1:0] outputs_used;
     reg [ADDRESS-1:0] address;
     reg [2:0] mode;
+    reg write;
+    reg [15:0] channel_port;
+    reg [ADDRESS-1:0] entry, block;
+    reg signed [31:0] bias;
     reg signed [6:0] shift;
     reg [30:0] q31;
     reg signed [9:0] zero_point, low, high;
@@ -20,15 +25,16 @@ module systolab_testbench #(
     wire [32*FIELDS*COLS-1:0] value;
     wire [10*FIELDS*COLS-1:0] stored;
     systolab_top top (clk, pair, load, held, rows_used, swap, stream, outputs_used, first, address, readable, value,
-        mode, shift, q31, zero_point, low, high, aligned, stored);
+        mode, zero_point, low, high, write, channel_port, entry, bias, q31, shift, block, aligned, stored);
     reg [8*1024-1:0] name;
-    integer stimulus, sums, requantized, read, port, cycle, last, outputs, differences, quiet;
+    integer stimulus, sums, requantized, read, port, cycle, last, outputs, differences, quiet, channels, exponent;
     integer stored_outputs, stored_differences, expected_cycle, expected_port;
     reg [31:0] expected;
     initial clk = 0;
     always #1 clk = ~clk;
     initial begin
         load = 0; swap = 0; first = 0; pair = 0; held = 0; rows_used = 0; stream = 0; outputs_used = 0; address = 0;
+        write = 0; channel_port = 0; entry = 0; block = 0; bias = 0; q31 = 0; shift = 0;
         cycle = 0; last = 0; quiet = 0;
         outputs = 0; differences = 0; stored_outputs = 0; stored_differences = 0;
         read = $value$plusargs("stimulus=%s", name);
@@ -41,13 +47,22 @@ module systolab_testbench #(
             $display("needs +stimulus=FILE, +sums=FILE and +stored=FILE");
             $finish;
         end
-        read = $fscanf(stimulus, "%d %d %d %d %d %d\n", mode, shift, q31, zero_point, low, high);
+        read = $fscanf(stimulus, "%d %d %d %d %d\n", mode, zero_point, low, high, channels);
+        for (port = 0; port < channels; port = port + 1) begin
+            @(negedge clk);
+            read = $fscanf(stimulus, "%d %d %d %d %d\n", channel_port, entry, bias, q31, exponent);
+            // $fscanf of Verilator 5.006 writes the sign beyond a register's bits.
+            shift = exponent[6:0];
+            write = 1;
+        end
+        @(negedge clk);
+        write = 0;
         while (quiet < ROWS + 2*COLS + LATENCY + 4) begin
             // Registers hold the values of this cycle; what is driven now is used at its end.
             @(negedge clk);
-            read = $fscanf(stimulus, "%h %h %h %h %h %h %h %h %h\n",
-                pair, load, held, rows_used, swap, stream, outputs_used, first, address);
-            if (read != 9) begin
+            read = $fscanf(stimulus, "%h %h %h %h %h %h %h %h %h %h\n",
+                pair, load, held, rows_used, swap, stream, outputs_used, first, address, block);
+            if (read != 10) begin
                 load = 0; rows_used = 0; swap = 0; outputs_used = 0; first = 0;
                 quiet = quiet + 1;
             end

@@ -9,8 +9,9 @@ module systolab_top #(
     input wire [ROWS-1:0] rows_used, input wire swap, input wire [STREAM*ROWS-1:0] stream,
     input wire [FIELDS*COLS-1:0] outputs_used, input wire first, input wire [ADDRESS-1:0] address,
     output wire [FIELDS*COLS-1:0] readable, output wire [32*FIELDS*COLS-1:0] value,
-    input wire [2:0] mode, input wire signed [6:0] shift, input wire [30:0] q31,
-    input wire signed [9:0] zero_point, input wire signed [9:0] low, input wire signed [9:0] high,
+    input wire [2:0] mode, input wire signed [9:0] zero_point, input wire signed [9:0] low, input wire signed [9:0] high,
+    input wire write, input wire [15:0] port, input wire [ADDRESS-1:0] entry,
+    input wire signed [31:0] bias, input wire [30:0] q31, input wire signed [6:0] shift, input wire [ADDRESS-1:0] block,
     output wire [FIELDS*COLS-1:0] aligned, output wire [10*FIELDS*COLS-1:0] stored
 );
     wire [FIELDS*COLS-1:0] leaving;
@@ -36,5 +37,6 @@ module systolab_top #(
             end
         end
     endgenerate
-    systolab_output_stage stage (clk, mode, shift, q31, zero_point, low, high, readable, value, aligned, stored);
+    systolab_output_stage stage (clk, mode, zero_point, low, high, write, port, entry, bias, q31, shift, block,
+        readable, value, aligned, stored);
 endmodule
