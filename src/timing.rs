@@ -13,6 +13,8 @@ mod memory;
 mod network;
 mod pace;
 mod pipeline;
+mod stages;
+mod staging;
 mod vector;
 
 pub use causes::{ArrayCauses, LayerCauses};
@@ -23,4 +25,5 @@ pub use network::{
     LayerTiming, NetworkTiming, Regime, stages, time_layer, time_network, time_network_by_cause,
 };
 pub use pace::{ClosedForm, Terms, array_cycles, array_cycles_with};
-pub use pipeline::{Machine, Stage, completions};
+pub use pipeline::{Machine, completions};
+pub use stages::{Rest, Stage, Stages};

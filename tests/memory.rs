@@ -8,11 +8,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::ops::Deref;
 
 use systolab::hardware::{Accelerator, SHIPPED};
 use systolab::mapping::{Buffer, map_network};
 use systolab::source::SourceFile;
-use systolab::timing::{Machine, Regime, Stage, completions, stages};
+use systolab::timing::{Machine, Regime, Stage, Stages, completions, stages};
 use systolab::workload::{self, Workload};
 
 /// Something that has happened once as many events as `missing` have come.
@@ -100,6 +101,25 @@ impl Simulation {
     }
 }
 
+/// A stage in its layer.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    layer: usize,
+    stage: Stage,
+}
+
+impl Deref for Placed {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+fn placed(stages: &Stages) -> Vec<Placed> {
+    stages.iter().map(|(layer, &stage)| Placed { layer, stage }).collect()
+}
+
 /// Buffers of a scratchpad that are handed out in turns. A turn ends when all its stages are done with it.
 struct Scratchpad {
     buffers: usize,
@@ -109,7 +129,7 @@ struct Scratchpad {
 }
 
 impl Scratchpad {
-    fn new(s: &mut Simulation, buffers: usize, stages: &[Stage], buffer: fn(&Stage) -> Buffer) -> Self {
+    fn new(s: &mut Simulation, buffers: usize, stages: &[Placed], buffer: fn(&Stage) -> Buffer) -> Self {
         let (mut turn, mut ends) = (Vec::new(), Vec::new());
         for stage in stages {
             if ends.is_empty() || buffer(stage) == Buffer::Next {
@@ -133,7 +153,7 @@ impl Scratchpad {
 }
 
 /// Cycle in which each layer and all before it are complete.
-fn simulate(stages: &[Stage], layers: usize, machine: Machine) -> Vec<u64> {
+fn simulate(stages: &[Placed], layers: usize, machine: Machine) -> Vec<u64> {
     let s = &mut Simulation::default();
     let weights = Scratchpad::new(s, machine.weight_buffers, stages, |stage| stage.weight_buffer);
     let inputs = Scratchpad::new(s, machine.activation_buffers, stages, |stage| stage.input_buffer);
@@ -303,7 +323,45 @@ impl Random {
     }
 }
 
-fn random_case(random: &mut Random) -> (Vec<Stage>, usize, Machine) {
+/// The stages of a tile, or of several with the same bottlenecks.
+fn random_stages(random: &mut Random, count: u64, [channel, array, vector]: [u64; 3]) -> Vec<Stage> {
+    // What is stationary has a lead.
+    let (weights_lead, input_lead) = (random.coin(), random.coin());
+    let fill = random.occupancy(40);
+    let mut spilled = false;
+    let stages = (0..count).map(|position| {
+        let length = random.within(0, array);
+        // What is spilled comes back in the next stage, which adds to the same sums.
+        let spill = position + 1 < count && random.within(0, 4) == 0;
+        let stage = Stage {
+            load_weights: random.occupancy(channel),
+            load_input: random.occupancy(channel),
+            load_partial_sums: if spilled { random.within(1, channel) } else { 0 },
+            quantize: random.occupancy(vector),
+            gap: random.within(0, length),
+            weight_lead: if weights_lead { random.within(0, 20) } else { 0 },
+            input_lead: if input_lead { random.within(0, 20) } else { 0 },
+            weights_used: random.within(0, length),
+            input_used: random.within(0, length),
+            array: length + fill,
+            fill,
+            vector: random.occupancy(vector),
+            store: random.occupancy(channel),
+            store_partial_sums: if spill { random.within(1, channel) } else { 0 },
+            weight_buffer: random.buffer(),
+            input_buffer: if position == 0 { Buffer::Next } else { random.buffer() },
+            accumulator_buffer: if spilled { Buffer::Same } else { random.buffer() },
+            output_buffer: random.buffer(),
+        };
+        spilled = spill;
+        stage
+    });
+    stages.collect()
+}
+
+/// Layers of tiles of stages. Every unit is the bottleneck of some layers; some stages and some tiles repeat, with
+/// cycles so few that they often coincide.
+fn random_case(random: &mut Random) -> (Stages, usize, Machine) {
     let machine = Machine {
         latency: random.within(0, 20),
         weight_buffers: random.within(1, 2) as usize,
@@ -311,40 +369,23 @@ fn random_case(random: &mut Random) -> (Vec<Stage>, usize, Machine) {
         accumulator_buffers: random.within(1, 2) as usize,
     };
     let layers = random.within(1, 4) as usize;
-    let mut stages = Vec::new();
-    for layer in 0..layers {
-        // What is stationary has a lead. Every unit is the bottleneck of some layers.
-        let (weights_lead, input_lead) = (random.coin(), random.coin());
-        let fill = random.occupancy(40);
-        let [channel, array, vector] = [0; 3].map(|_| random.within(1, 60));
-        let mut spilled = false;
-        let last = random.within(0, 11);
-        for position in 0..=last {
-            let length = random.within(0, array);
-            // What is spilled comes back in the next stage, which adds to the same sums.
-            let spill = position < last && random.within(0, 4) == 0;
-            stages.push(Stage {
-                layer,
-                load_weights: random.occupancy(channel),
-                load_input: random.occupancy(channel),
-                load_partial_sums: if spilled { random.within(1, channel) } else { 0 },
-                quantize: random.occupancy(vector),
-                gap: random.within(0, length),
-                weight_lead: if weights_lead { random.within(0, 20) } else { 0 },
-                input_lead: if input_lead { random.within(0, 20) } else { 0 },
-                weights_used: random.within(0, length),
-                input_used: random.within(0, length),
-                array: length + fill,
-                fill,
-                vector: random.occupancy(vector),
-                store: random.occupancy(channel),
-                store_partial_sums: if spill { random.within(1, channel) } else { 0 },
-                weight_buffer: random.buffer(),
-                input_buffer: if position == 0 { Buffer::Next } else { random.buffer() },
-                accumulator_buffer: if spilled { Buffer::Same } else { random.buffer() },
-                output_buffer: random.buffer(),
-            });
-            spilled = spill;
+    let mut stages = Stages::default();
+    for _ in 0..layers {
+        stages.begin_layer();
+        let most = if random.coin() { 60 } else { 4 };
+        let bottlenecks = [0; 3].map(|_| random.within(1, most));
+        for _ in 0..random.within(1, 3) {
+            let count = random.within(1, 6);
+            let tile = random_stages(random, count, bottlenecks);
+            for stage in &tile[1..] {
+                // Only what spills nothing can come twice.
+                let alone = stage.load_partial_sums + stage.store_partial_sums == 0;
+                let times = if alone && random.coin() { random.within(2, 20) } else { 1 };
+                stages.push(*stage, times);
+            }
+            let rest = stages.rest();
+            let times = if random.coin() { random.within(2, 20) } else { 1 };
+            (0..times).for_each(|_| stages.place(tile[0], &rest));
         }
     }
     (stages, layers, machine)
@@ -355,8 +396,8 @@ fn random_stages_complete_in_the_same_cycles() {
     let random = &mut Random(1);
     for case in 0..20_000 {
         let (stages, layers, machine) = random_case(random);
-        let expected = simulate(&stages, layers, machine);
-        let found = completions(&stages, layers, machine);
+        let expected = simulate(&placed(&stages), layers, machine);
+        let found = completions(&stages, machine);
         assert_eq!(found, expected, "case {case}: {machine:?} {stages:#?}");
     }
 }
@@ -372,10 +413,10 @@ fn check(network: &str, design: &str) -> usize {
     let mut compared = 0;
     for regime in [Regime::Cold, Regime::Steady] {
         let stages = stages(workload.network(), &mapped, &accelerator, regime);
-        let machine = Machine::of(&accelerator);
-        let expected = simulate(&stages, mapped.len(), machine);
-        assert_eq!(completions(&stages, mapped.len(), machine), expected, "{network} on {design}, {regime}");
-        compared += stages.len();
+        let (machine, placed) = (Machine::of(&accelerator), placed(&stages));
+        let expected = simulate(&placed, mapped.len(), machine);
+        assert_eq!(completions(&stages, machine), expected, "{network} on {design}, {regime}");
+        compared += placed.len();
     }
     compared
 }

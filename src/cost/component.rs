@@ -38,11 +38,10 @@ impl Component {
         Self::Dram,
         Self::SramLeakage,
     ];
-}
 
-impl fmt::Display for Component {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Multiplier => "multiplier",
             Self::MacAdder => "MAC adder",
             Self::PeRegisters => "PE registers",
@@ -52,6 +51,12 @@ impl fmt::Display for Component {
             Self::VectorUnit => "vector unit",
             Self::Dram => "DRAM",
             Self::SramLeakage => "SRAM leakage",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }

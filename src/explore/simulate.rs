@@ -5,7 +5,7 @@ use std::fmt;
 use crate::cost::{EnergyBreakdown, EnergyRange, action_counts};
 use crate::hardware::Accelerator;
 use crate::mapping::LayerMapping;
-use crate::timing::{LayerCauses, LayerTiming, Regime, time_network_by_cause};
+use crate::timing::{Counters, LayerCauses, LayerTiming, Regime, time_network_by_cause};
 use crate::workload::Workload;
 
 use super::evaluate::Design;
@@ -63,6 +63,8 @@ pub struct Simulation {
     pub batch: u64,
     /// Where the weights are when it starts.
     pub regime: Regime,
+    /// What the DRAM is.
+    pub dram_part: String,
     /// Sustained rate of the DRAM channel.
     pub dram_bytes_per_s: f64,
     /// Sums over the layers.
@@ -161,9 +163,9 @@ pub struct SimulatedLayer {
     /// m·n·k over ceiled extents; 0 off the array.
     pub mapping_utilization: f64,
     /// Modelled energy in pJ by component, in the order of the report.
-    pub energy_pj: Vec<(String, Range)>,
-    /// How often each action occurred, by the key that a technology file prices it under.
-    pub actions: Vec<(String, u64)>,
+    pub energy_pj: Vec<(&'static str, Range)>,
+    /// How often each action occurred.
+    pub counters: Counters,
     /// Burst-rounded bytes read.
     pub dram_read_bytes: u64,
     /// Burst-rounded bytes written.
@@ -204,6 +206,13 @@ impl Roofline {
             attainable_ops_per_s: peak_ops_per_s.min(channel),
             reached_ops_per_s: ops * hz / timing.cycles.0 as f64,
         })
+    }
+}
+
+impl Simulation {
+    /// How often each action of a layer occurred, by the key that a technology file prices it under.
+    pub fn actions(&self, layer: &SimulatedLayer) -> Vec<(String, u64)> {
+        action_counts(&layer.counters, &self.dram_part)
     }
 }
 
@@ -283,22 +292,28 @@ fn simulate_mapped(
         energy(&timing, design).map_err(|error| PricingError::cost(design, workload, error))?;
     let latency_s = timing.cycles.0 as f64 / accelerator.frequency_hz() as f64;
     let energy_pj = range(total.total());
+    let totals = SimulatedTotals {
+        cycles: timing.cycles.0,
+        compute_cycles: timing.compute_cycles().0,
+        stall_cycles: timing.cycles.0 - timing.compute_cycles().0,
+        cycles_by_cause: sum_by_cause(&causes),
+        latency_s,
+        images_per_s: batch as f64 / latency_s,
+        energy_pj,
+        energy_per_image_pj: energy_pj.typical / batch as f64,
+        average_power_w: energy_pj.typical * 1e-12 / latency_s,
+        macs: timing.macs().0,
+        utilization: timing.utilization(),
+    };
     let layers = network
         .layers()
         .iter()
-        .zip(timing.layers.iter().zip(&causes))
+        .zip(timing.layers.into_iter().zip(&causes))
         .zip(&layer_energies)
-        .map(|((layer, timing), energy)| {
+        .map(|((layer, (timing, causes)), energy)| {
             let stored = network.stored_format(layer.input).to_string();
-            let actions = action_counts(&timing.0.counters, accelerator.dram().part());
-            simulated_layer(
-                layer.operation.name(),
-                stored,
-                timing,
-                energy,
-                actions,
-                Roofline::of(timing.0, accelerator),
-            )
+            let roofline = Roofline::of(&timing, accelerator);
+            simulated_layer(layer.operation.name(), stored, timing, causes, energy, roofline)
         })
         .collect();
     Ok(Simulation {
@@ -308,20 +323,9 @@ fn simulate_mapped(
         policy,
         batch,
         regime,
+        dram_part: accelerator.dram().part().to_owned(),
         dram_bytes_per_s: bytes_per_s(accelerator),
-        totals: SimulatedTotals {
-            cycles: timing.cycles.0,
-            compute_cycles: timing.compute_cycles().0,
-            stall_cycles: timing.cycles.0 - timing.compute_cycles().0,
-            cycles_by_cause: sum_by_cause(&causes),
-            latency_s,
-            images_per_s: batch as f64 / latency_s,
-            energy_pj,
-            energy_per_image_pj: energy_pj.typical / batch as f64,
-            average_power_w: energy_pj.typical * 1e-12 / latency_s,
-            macs: timing.macs().0,
-            utilization: timing.utilization(),
-        },
+        totals,
         energy_excluded: total
             .exclusions()
             .iter()
@@ -335,15 +339,14 @@ fn simulate_mapped(
 fn simulated_layer(
     op: &'static str,
     stored: String,
-    (timing, causes): (&LayerTiming, &LayerCauses),
+    timing: LayerTiming,
+    causes: &LayerCauses,
     energy: &EnergyBreakdown,
-    actions: Vec<(String, u64)>,
     roofline: Option<Roofline>,
 ) -> SimulatedLayer {
     let gemm = timing.gemm;
     let extent = |extent: fn(crate::mapping::Gemm) -> u64| gemm.map_or(0, extent);
     SimulatedLayer {
-        name: timing.name.clone(),
         op,
         m: extent(|gemm| gemm.m),
         n: extent(|gemm| gemm.n),
@@ -359,14 +362,12 @@ fn simulated_layer(
         bank_wait_cycles: timing.bank_waits.0,
         utilization: timing.utilization(),
         mapping_utilization: timing.mapping_utilization.unwrap_or(0.0),
-        actions,
         roofline,
-        energy_pj: energy
-            .components()
-            .map(|(component, energy)| (component.to_string(), range(energy)))
-            .collect(),
+        energy_pj: energy.components().map(|(component, energy)| (component.name(), range(energy))).collect(),
         dram_read_bytes: timing.counters.dram_read.0,
         dram_write_bytes: timing.counters.dram_write.0,
+        name: timing.name,
+        counters: timing.counters,
     }
 }
 
@@ -471,7 +472,7 @@ default = "w8a8"
             ("vector unit", 15.0 * (0.38 + 1.31 + 0.38)),
             ("DRAM", 224.0 * 8.0 * 350.0 / 64.0),
         ] {
-            let found = layer.energy_pj.iter().find(|(name, _)| name == component);
+            let found = layer.energy_pj.iter().find(|(other, _)| *other == component);
             let found = found.unwrap_or_else(|| panic!("{component} in {:?}", layer.energy_pj)).1.typical;
             assert!((found - pj).abs() < 1e-3 * pj, "{component}: {found} pJ, by hand {pj}");
         }

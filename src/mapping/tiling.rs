@@ -223,7 +223,9 @@ impl Tiling {
 
     /// Outputs of a fold whose partial sums do not fit between its k.
     fn spilled_outputs(&self, fold: Fold) -> u64 {
-        if fold.depth == self.schedule.gemm.k {
+        if fold.depth == self.schedule.gemm.k
+            || fold.outputs() * self.accumulator_bits <= self.room.accumulator_bits
+        {
             return 0;
         }
         match self.schedule.dataflow {
@@ -260,9 +262,9 @@ impl Tiling {
         }
     }
 
-    /// Calls `visit` with every step of the pixels `from..from + pixels` and its folds, in execution
-    /// order; the input that comes per tile is not among what moves ([`Self::input_of`]). But for `from`,
-    /// the steps of equally many pixels are the same, those from 0 excepted.
+    /// Calls `visit` with every step of the pixels `from..from + pixels`, its folds, and how many such steps
+    /// follow each other, their one run of folds going on along k; in execution order. The input that comes per tile is not among what moves ([`Self::input_of`]). But for `from`, the
+    /// steps of equally many pixels are the same, those from 0 excepted.
     ///
     /// A step is a part of one block of outputs (a fold's, over all k), or several whole blocks. An
     /// output-stationary fold whose operands do not fit the weight scratchpad is cut along k; its sums
@@ -271,7 +273,7 @@ impl Tiling {
         &self,
         transport: &Transport,
         (from, pixels): (u64, u64),
-        mut visit: impl FnMut(&Step, &[FoldRun]),
+        mut visit: impl FnMut(&Step, &[FoldRun], u64),
     ) {
         let (mut open, mut staged) = (OpenStep::default(), Staged::default());
         open.step.input_buffer = Buffer::Next;
@@ -287,8 +289,18 @@ impl Tiling {
                 while run.count > 0 {
                     let fitting = self.fitting(&open, run.first, fetches, transport).min(run.count);
                     if fitting == 0 {
-                        visit(&open.step, &open.runs);
+                        visit(&open.step, &open.runs, 1);
                         open.clear();
+                        continue;
+                    }
+                    // Full steps that begin and end amid the run are the same.
+                    let equal = (run.count - 1) / fitting;
+                    if equal > 1 && open.runs.is_empty() && !run.first.is_first_of_outputs() {
+                        self.add(&mut open, transport, FoldRun { count: fitting, ..run }, fetches);
+                        visit(&open.step, &open.runs, equal);
+                        open.clear();
+                        let done = equal * fitting;
+                        run = FoldRun { first: run.at(done), count: run.count - done };
                         continue;
                     }
                     let taken = FoldRun { count: fitting, ..run };
@@ -305,7 +317,7 @@ impl Tiling {
             if last {
                 self.store(&mut open.step, &mut staged, transport);
             }
-            visit(&open.step, &open.runs);
+            visit(&open.step, &open.runs, 1);
             open.clear();
         }
     }
@@ -482,9 +494,7 @@ mod tests {
             let (mut macs, mut outputs, mut input, mut weights, mut stored, mut copied) = (0, 0, 0, 0, 0, 0);
             let mut seen: Vec<Fold> = Vec::new();
             let mut fetched: BTreeMap<(u64, u64, u64), u64> = BTreeMap::new();
-            let mut visit = |step: &Step, runs: &[FoldRun]| {
-                let folds: Vec<Fold> =
-                    runs.iter().flat_map(|run| (0..run.count).map(|index| run.at(index))).collect();
+            let mut visit_one = |step: &Step, folds: Vec<Fold>| {
                 seen.extend(&folds);
                 assert!(!folds.is_empty());
                 macs += folds.iter().map(|fold| fold.macs()).sum::<u64>();
@@ -504,6 +514,16 @@ mod tests {
                 let spills = step.spill_read.bits + step.spill_write.bits;
                 if spills == 0 && folds.len() > 1 {
                     assert!(open * tiling.accumulator_bits <= tiling.room.accumulator_bits);
+                }
+            };
+            let mut visit = |step: &Step, runs: &[FoldRun], times: u64| {
+                assert!(times == 1 || runs.len() == 1);
+                for time in 0..times {
+                    let folds = |run: &FoldRun| {
+                        let (run, first) = (*run, time * run.count);
+                        (first..first + run.count).map(move |index| run.at(index))
+                    };
+                    visit_one(step, runs.iter().flat_map(folds).collect());
                 }
             };
             for (from, pixels) in tiling.pixel_tiles() {
@@ -552,7 +572,7 @@ mod tests {
         let room = Room { accumulator_bits: 256 * 3 * 32, ..tiling.room };
         let tiling = Tiling { schedule, room, ..tiling };
         let mut spills = Vec::new();
-        tiling.for_each_step(&mapping.transport, (0, 512), |step, _| {
+        tiling.for_each_step(&mapping.transport, (0, 512), |step, _, _| {
             spills.push((step.spill_read.bits, step.spill_write.bits, step.outputs));
         });
         let excess = 256 * 3 * 32;

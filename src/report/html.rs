@@ -96,8 +96,8 @@ impl<'a> SimulationRecord<'a> {
     fn new(simulation: &'a Simulation) -> Self {
         let mut components: Vec<&str> = Vec::new();
         for (component, _) in simulation.layers.iter().flat_map(|layer| &layer.energy_pj) {
-            if !components.contains(&component.as_str()) {
-                components.push(component);
+            if !components.contains(component) {
+                components.push(*component);
             }
         }
         let layers = simulation.layers.iter().map(|layer| LayerRecord {

@@ -173,21 +173,21 @@ pub fn simulation_json(simulation: &Simulation, tool_version: &str) -> Result<St
         },
         "energy_excluded": simulation.energy_excluded,
         "energy_notes": simulation.energy_notes,
-        "layers": simulation.layers.iter().map(layer_json).collect::<Vec<_>>(),
+        "layers": simulation.layers.iter().map(|layer| layer_json(simulation, layer)).collect::<Vec<_>>(),
     });
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
-fn layer_json(layer: &SimulatedLayer) -> Value {
+fn layer_json(simulation: &Simulation, layer: &SimulatedLayer) -> Value {
     let energy: Map<String, Value> = layer
         .energy_pj
         .iter()
         .map(|(component, range)| {
-            (component.clone(), json!({ "low": range.low, "typical": range.typical, "high": range.high }))
+            (component.to_string(), json!({ "low": range.low, "typical": range.typical, "high": range.high }))
         })
         .collect();
     let actions: Map<String, Value> =
-        layer.actions.iter().map(|(action, count)| (action.clone(), json!(count))).collect();
+        simulation.actions(layer).into_iter().map(|(action, count)| (action, json!(count))).collect();
     json!({
         "name": layer.name,
         "op": layer.op,

@@ -33,6 +33,26 @@ struct FoldActions {
     accumulator_words: u64,
 }
 
+/// What the actions of a fold depend on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct FoldKind {
+    pixels: u64,
+    channels: u64,
+    depth: u64,
+    /// It is the first of its outputs, whose accumulators have been preloaded.
+    begins: bool,
+    /// Output-stationary: its sums are complete and leave the PEs.
+    drains: bool,
+}
+
+impl FoldKind {
+    /// One such fold, wherever it is.
+    pub(super) fn fold(self) -> Fold {
+        let Self { pixels, channels, depth, .. } = self;
+        Fold { group: 0, m: 0, n: 0, k: 0, pixels, channels, depth }
+    }
+}
+
 fn words(bits: u64, scratchpad: &Scratchpad) -> u64 {
     bits.div_ceil(u64::from(scratchpad.width_bits()))
 }
@@ -70,38 +90,52 @@ impl<'a> ArrayActions<'a> {
         Self { schedule, mapped, accelerator, widths }
     }
 
-    /// Adds the registers and scratchpad words of a run of folds. Arrays that need the same operands share
-    /// one read.
-    pub(super) fn count(&self, run: FoldRun, counters: &mut Counters) {
+    /// The kinds of a run's folds, and how many there are.
+    pub(super) fn kinds(&self, run: FoldRun) -> [(FoldKind, u64); 3] {
+        let (Fold { pixels, channels, depth, .. }, last) = (run.first, run.last());
+        let begins = self.preloads() && run.first.is_first_of_outputs();
+        let drains = self.schedule.dataflow == Dataflow::Os && last.k + depth == self.schedule.gemm.k;
+        let kind = |begins, drains| FoldKind { pixels, channels, depth, begins, drains };
+        if run.count == 1 {
+            return [(kind(begins, drains), 1), (kind(false, false), 0), (kind(false, false), 0)];
+        }
+        let (first, last) = (u64::from(begins), u64::from(drains));
+        [
+            (kind(true, false), first),
+            (kind(false, false), run.count - first - last),
+            (kind(false, true), last),
+        ]
+    }
+
+    /// Adds the registers and scratchpad words of so many folds of a kind. Arrays that need the same operands share one
+    /// read.
+    pub(super) fn count(&self, kind: FoldKind, folds: u64, counters: &mut Counters) {
         let mut each = FoldActions::default();
-        for view in self.schedule.views(run.first) {
+        for view in self.schedule.views(kind.fold()) {
             match self.schedule.dataflow {
                 Dataflow::Ws | Dataflow::Is => self.stationary(view, &mut each),
                 Dataflow::Os => self.output_steps(view, &mut each),
             }
-        }
-        self.operand_words(run.first, &mut each);
-        counters.register_bits += Bits(run.count * each.register_bits);
-        counters.activation.reads += Words(run.count * each.activation_reads);
-        counters.weight.reads += Words(run.count * each.weight_reads);
-        let mut accesses = run.count * each.accumulator_words;
-        let last = run.last();
-        if self.schedule.dataflow == Dataflow::Os && last.k + last.depth == self.schedule.gemm.k {
-            for view in self.schedule.views(last) {
-                counters.register_bits += Bits(self.output_drain_bits(view));
-                accesses += self.output_words(view);
+            if kind.drains {
+                each.register_bits += self.output_drain_bits(view);
+                each.accumulator_words += self.output_words(view);
+            }
+            // What is preloaded is written before the first fold, which reads it.
+            if kind.begins {
+                each.accumulator_words += match self.schedule.dataflow {
+                    Dataflow::Ws | Dataflow::Is => self.vector_words(view),
+                    Dataflow::Os => self.output_words(view),
+                };
             }
         }
-        // What is preloaded is written before the first fold, which reads it.
-        if self.preloads() && run.first.k == 0 {
-            accesses += match self.schedule.dataflow {
-                Dataflow::Ws | Dataflow::Is => each.accumulator_words,
-                Dataflow::Os => self.schedule.views(run.first).map(|view| self.output_words(view)).sum(),
-            };
-        }
+        self.operand_words(kind.fold(), &mut each);
+        counters.register_bits += Bits(folds * each.register_bits);
+        counters.activation.reads += Words(folds * each.activation_reads);
+        counters.weight.reads += Words(folds * each.weight_reads);
         // Sums are written, read back unless they are the first, and read once more when drained.
-        counters.accumulator.writes += Words(accesses);
-        counters.accumulator.reads += Words(accesses);
+        let accesses = Words(folds * each.accumulator_words);
+        counters.accumulator.writes += accesses;
+        counters.accumulator.reads += accesses;
     }
 
     fn preloads(&self) -> bool {
@@ -114,17 +148,23 @@ impl<'a> ArrayActions<'a> {
     }
 
     fn stationary(&self, view: View, each: &mut FoldActions) {
-        let Widths { activation, weight, partial_sum, accumulator, .. } = self.widths;
+        let Widths { activation, weight, partial_sum, .. } = self.widths;
         let lanes = self.schedule.lanes;
-        let (moving, still, outputs) = match self.schedule.dataflow {
-            Dataflow::Ws => (activation, weight, view.channels),
-            Dataflow::Is | Dataflow::Os => (weight, activation, view.pixels),
+        let (moving, still) = match self.schedule.dataflow {
+            Dataflow::Ws => (activation, weight),
+            Dataflow::Is | Dataflow::Os => (weight, activation),
         };
         let slot = lanes.along_k() * moving + lanes.along_n() * partial_sum;
         let chain = chain_writes(view.rows, self.accelerator.array().double_buffer());
         each.register_bits +=
             view.rows * view.columns * view.vectors * slot + chain * view.columns * lanes.count * still;
-        each.accumulator_words += view.vectors * words(outputs * accumulator, self.accelerator.accumulator());
+        each.accumulator_words += self.vector_words(view);
+    }
+
+    /// Accumulator words that the vectors of a weight- or input-stationary fold add to.
+    fn vector_words(&self, view: View) -> u64 {
+        let outputs = if self.schedule.dataflow == Dataflow::Ws { view.channels } else { view.pixels };
+        view.vectors * words(outputs * self.widths.accumulator, self.accelerator.accumulator())
     }
 
     fn output_steps(&self, view: View, each: &mut FoldActions) {
@@ -231,11 +271,16 @@ impl StepCounts {
         }
     }
 
-    pub(super) fn add_to(self, counters: &mut Counters) {
-        counters.dram_read += self.dram_read;
-        counters.dram_write += self.dram_write;
-        counters.activation += self.activation;
-        counters.weight.writes += self.weight_writes;
-        counters.accumulator += self.accumulator;
+    /// Adds those of so many such steps.
+    pub(super) fn add_to(self, counters: &mut Counters, times: u64) {
+        let accesses = |each: Accesses| Accesses {
+            reads: Words(times * each.reads.0),
+            writes: Words(times * each.writes.0),
+        };
+        counters.dram_read += Bytes(times * self.dram_read.0);
+        counters.dram_write += Bytes(times * self.dram_write.0);
+        counters.activation += accesses(self.activation);
+        counters.weight.writes += Words(times * self.weight_writes.0);
+        counters.accumulator += accesses(self.accumulator);
     }
 }

@@ -5,7 +5,7 @@
 //! unused, and the cycles in which nothing streams. What a request takes beyond its arrays is divided by
 //! timing it again with an instant vector unit.
 
-use crate::mapping::{FoldRun, Schedule};
+use crate::mapping::{Fold, Schedule};
 
 use super::counters::{Cycles, Macs};
 
@@ -65,13 +65,11 @@ pub(super) struct Streaming {
 }
 
 impl Streaming {
-    /// Adds a run of folds, of which `load` cycles are waited for what is stationary.
-    pub(super) fn add_run(&mut self, schedule: &Schedule, run: FoldRun, load: u64) {
-        let occupied: u64 =
-            schedule.views(run.first).map(|view| view.rows * view.columns * view.vectors).sum();
-        self.vectors += run.count * schedule.widest(run.first).vectors;
-        self.occupied += run.count * occupied * schedule.lanes.count;
-        self.load += load;
+    /// Adds what so many folds like this one stream.
+    pub(super) fn add(&mut self, schedule: &Schedule, fold: Fold, folds: u64) {
+        let occupied: u64 = schedule.views(fold).map(|view| view.rows * view.columns * view.vectors).sum();
+        self.vectors += folds * schedule.widest(fold).vectors;
+        self.occupied += folds * occupied * schedule.lanes.count;
     }
 
     /// Divides the `cycles` of an array with `peak` slots per cycle. Whole cycles: the useful are rounded up,

@@ -1,23 +1,20 @@
 //! A whole network: cycles and action counts per layer, and their totals.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::fmt;
-use std::ops::Range;
 
 use crate::hardware::{Accelerator, Dataflow};
-use crate::mapping::{Fold, Gemm, LayerMapping, MappedLayer, Step, Transfer, Transport, WeightSupply};
+use crate::mapping::{Gemm, LayerMapping};
 use crate::numerics::OperandPair;
-use crate::workload::{Layer, Network};
+use crate::workload::Network;
 
-use super::actions::{ArrayActions, StepCounts};
-use super::banks::{Banks, WindowLayout};
-use super::causes::{ArrayCauses, LayerCauses, Streaming};
-use super::counters::{Bytes, Counters, Cycles, Macs};
-use super::memory::{post_processing, transfer_cycles, weights_are_resident};
-use super::pace::{Entry, Pace, Previous, RunEntry};
-use super::pipeline::{Machine, Stage, completions};
-use super::vector::{self, Elements, Work};
+use super::banks::WindowLayout;
+use super::causes::{ArrayCauses, LayerCauses};
+use super::counters::{Counters, Cycles, Macs};
+use super::memory::weights_are_resident;
+use super::pipeline::{Machine, completions};
+use super::stages::Stages;
+use super::staging::{WeightPlace, stage_layer};
+use super::vector::Work;
 
 /// Where a request's weights are when it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,16 +136,8 @@ pub fn time_network(
     accelerator: &Accelerator,
     regime: Regime,
 ) -> NetworkTiming {
-    STAGES.with_borrow_mut(|stages| {
-        stages.clear();
-        let layers = layers_into_stages(network, mapped, accelerator, regime, stages);
-        timed(layers, stages, Machine::of(accelerator))
-    })
-}
-
-thread_local! {
-    /// Room for stages, which a request has megabytes of, from one request to the next.
-    static STAGES: RefCell<Vec<Stage>> = const { RefCell::new(Vec::new()) };
+    let (layers, stages) = layers_in_stages(network, mapped, accelerator, regime);
+    timed(layers, &stages, Machine::of(accelerator))
 }
 
 /// Times one request, and says for every layer where its cycles go.
@@ -161,10 +150,10 @@ pub fn time_network_by_cause(
     let (layers, mut stages) = layers_in_stages(network, mapped, accelerator, regime);
     let machine = Machine::of(accelerator);
     let timing = timed(layers, &stages, machine);
-    for stage in &mut stages {
+    for stage in stages.distinct_mut() {
         (stage.quantize, stage.vector) = (0, 0);
     }
-    let without_vector = completions(&stages, timing.layers.len(), machine);
+    let without_vector = completions(&stages, machine);
     let before = [0].iter().chain(&without_vector);
     let causes = timing.layers.iter().zip(&without_vector).zip(before);
     let causes = causes.map(|((layer, complete), before)| {
@@ -174,8 +163,8 @@ pub fn time_network_by_cause(
     (timing, causes)
 }
 
-fn timed(mut layers: Vec<LayerTiming>, stages: &[Stage], machine: Machine) -> NetworkTiming {
-    let complete = completions(stages, layers.len(), machine);
+fn timed(mut layers: Vec<LayerTiming>, stages: &Stages, machine: Machine) -> NetworkTiming {
+    let complete = completions(stages, machine);
     let mut before = 0;
     let mut counters = Counters::default();
     for (layer, &complete) in layers.iter_mut().zip(&complete) {
@@ -194,62 +183,42 @@ pub fn stages(
     mapped: &[LayerMapping],
     accelerator: &Accelerator,
     regime: Regime,
-) -> Vec<Stage> {
+) -> Stages {
     layers_in_stages(network, mapped, accelerator, regime).1
 }
 
+/// What happens in each layer, its cycles not yet known.
 fn layers_in_stages(
     network: &Network,
     mapped: &[LayerMapping],
     accelerator: &Accelerator,
     regime: Regime,
-) -> (Vec<LayerTiming>, Vec<Stage>) {
-    let mut stages = Vec::new();
-    let layers = layers_into_stages(network, mapped, accelerator, regime, &mut stages);
-    (layers, stages)
-}
-
-/// What happens in each layer, its cycles not yet known; its stages go into `stages`, which are empty.
-fn layers_into_stages(
-    network: &Network,
-    mapped: &[LayerMapping],
-    accelerator: &Accelerator,
-    regime: Regime,
-    stages: &mut Vec<Stage>,
-) -> Vec<LayerTiming> {
+) -> (Vec<LayerTiming>, Stages) {
     let resident = weights_are_resident(network, accelerator, regime);
     let weights = if resident { WeightPlace::OnChip } else { WeightPlace::Dram };
+    let mut stages = Stages::default();
     let mut done: Vec<Staged> = Vec::with_capacity(mapped.len());
-    for (index, (layer, mapping)) in network.layers().iter().zip(mapped).enumerate() {
-        let work = Work::of(layer, network);
-        let begin = stages.len();
-        let window = WindowLayout::of(layer, network);
+    for (layer, mapping) in network.layers().iter().zip(mapped) {
+        let (work, window) = (Work::of(layer, network), WindowLayout::of(layer, network));
         // A layer that does the same as an earlier one, with the same mapping, has its stages and counts.
         let same = |(other, staged): &(usize, &Staged)| {
             mapped[*other] == *mapping && staged.work == work && staged.window == window
         };
-        let known = done.iter().enumerate().rev().find(same).map(|(_, staged)| staged);
-        let timing = match known {
-            Some(known) => {
-                stages.extend_from_within(known.stages.clone());
-                for stage in &mut stages[begin..] {
-                    stage.layer = index;
-                }
+        let timing = match done.iter().enumerate().rev().find(same) {
+            Some((other, known)) => {
+                stages.repeat_layer(other);
                 LayerTiming { name: layer.name.clone(), ..known.timing.clone() }
             }
-            None => {
-                Stager::of(index, layer, network, mapping, accelerator, weights, stages).layer(layer, mapping)
-            }
+            None => stage_layer(layer, network, mapping, accelerator, weights, &mut stages),
         };
-        done.push(Staged { timing, stages: begin..stages.len(), work, window });
+        done.push(Staged { timing, work, window });
     }
-    done.into_iter().map(|staged| staged.timing).collect()
+    (done.into_iter().map(|staged| staged.timing).collect(), stages)
 }
 
 /// A layer in stages.
 struct Staged {
     timing: LayerTiming,
-    stages: Range<usize>,
     work: Work,
     /// What banks depend on beside the mapping.
     window: Option<WindowLayout>,
@@ -262,310 +231,10 @@ pub fn time_layer(
     mapping: &LayerMapping,
     accelerator: &Accelerator,
 ) -> LayerTiming {
-    let (layer, mut stages) = (&network.layers()[layer], Vec::new());
-    let mut timing = Stager::of(0, layer, network, mapping, accelerator, WeightPlace::Dram, &mut stages)
-        .layer(layer, mapping);
-    timing.cycles = Cycles(completions(&stages, 1, Machine::of(accelerator))[0]);
+    let (layer, mut stages) = (&network.layers()[layer], Stages::default());
+    let mut timing = stage_layer(layer, network, mapping, accelerator, WeightPlace::Dram, &mut stages);
+    timing.cycles = Cycles(completions(&stages, Machine::of(accelerator))[0]);
     timing
-}
-
-/// Steps of a tile that are remembered.
-const STEPS_KEPT: usize = 4;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum WeightPlace {
-    OnChip,
-    Dram,
-}
-
-/// Turns the steps of one layer into stages, counting what they do.
-struct Stager<'a> {
-    index: usize,
-    accelerator: &'a Accelerator,
-    weights: WeightPlace,
-    work: Work,
-    transport: &'a Transport,
-    window: Option<WindowLayout>,
-    post_processing: Transfer,
-    counters: Counters,
-    stages: &'a mut Vec<Stage>,
-}
-
-impl<'a> Stager<'a> {
-    fn of(
-        index: usize,
-        layer: &Layer,
-        network: &Network,
-        mapping: &'a LayerMapping,
-        accelerator: &'a Accelerator,
-        weights: WeightPlace,
-        stages: &'a mut Vec<Stage>,
-    ) -> Self {
-        Self {
-            index,
-            accelerator,
-            weights,
-            work: Work::of(layer, network),
-            transport: &mapping.transport,
-            window: WindowLayout::of(layer, network),
-            post_processing: post_processing(layer, network, accelerator.dram()),
-            counters: Counters::default(),
-            stages,
-        }
-    }
-
-    fn layer(&mut self, layer: &Layer, mapping: &LayerMapping) -> LayerTiming {
-        let accelerator = self.accelerator;
-        let array = mapping.array.as_ref();
-        let begin = self.stages.len();
-        let (causes, bank_waits) = match array {
-            None => {
-                let (mut counters, mut elements) = (Counters::default(), Elements::default());
-                for step in mapping.transport.steps(mapping.tile) {
-                    let stage = self.stage(&step, &mut counters, &mut elements);
-                    self.stages.push(stage);
-                }
-                self.work.count(elements, &mut counters.vector);
-                self.counters += &counters;
-                (ArrayCauses::default(), 0)
-            }
-            Some(mapped) => {
-                let (causes, bank_waits, counters) = self.array_layer(mapped);
-                self.counters += &counters;
-                (causes, bank_waits)
-            }
-        };
-        LayerTiming {
-            name: layer.name.clone(),
-            gemm: array.map(|mapped| mapped.tiling.schedule.gemm),
-            pair: array.map(|mapped| mapped.pair),
-            dataflow: array.map(|mapped| mapped.tiling.schedule.dataflow),
-            peak: array.map_or(0, |mapped| mapped.tiling.schedule.peak()),
-            cycles: Cycles(0), // once all stages are known
-            compute_cycles: causes.total(),
-            array_causes: causes,
-            bank_waits: Cycles(bank_waits),
-            vector_cycles: Cycles(
-                self.stages[begin..].iter().map(|stage| stage.quantize + stage.vector).sum(),
-            ),
-            dram_cycles: transfer_cycles(
-                self.counters.dram_read + self.counters.dram_write,
-                accelerator.dram(),
-            ),
-            mapping_utilization: array.map(|mapped| mapped.tiling.schedule.mapping_utilization()),
-            counters: std::mem::take(&mut self.counters),
-        }
-    }
-
-    /// Where the array's cycles go, cycles that it waits for banks, and what it does.
-    fn array_layer(&mut self, mapped: &MappedLayer) -> (ArrayCauses, u64, Counters) {
-        let tiling = &mapped.tiling;
-        let banks = Banks::of(mapped, self.window, self.accelerator);
-        let actions = ArrayActions::new(mapped, self.accelerator);
-        // Tiles of equally many pixels are the same, but for the first where it fetches the layer's weights.
-        let mut known: Vec<((u64, bool), TileStages)> = Vec::new();
-        let mut counters = Counters::default();
-        let (mut streaming, mut elements) = (Streaming::default(), Elements::default());
-        let mut pace = Pace::new(&tiling.schedule, self.accelerator.array());
-        let (mut previous_start, mut compute_cycles) = (0, 0);
-        let (mut bank_waits, mut previous_waits) = (0, 0);
-        for (from, pixels) in tiling.pixel_tiles() {
-            let key = (pixels, from == 0 && tiling.weights == WeightSupply::PerLayer);
-            let position = known.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
-                known.push((key, self.tile_stages(mapped, &actions, banks.as_ref(), (from, pixels))));
-                known.len() - 1
-            });
-            let tile = &known[position].1;
-            let Entry { start, load, .. } = pace.enter(tile.first_fold);
-            let delay = start - tile.start;
-            streaming.vectors += tile.streaming.vectors;
-            streaming.occupied += tile.streaming.occupied;
-            streaming.load += tile.streaming.load - tile.first_load + load;
-            if let Some(last) = tile.last {
-                pace = pace.after(last.delayed(delay));
-            }
-            counters += &tile.counters;
-            elements.add_all(tile.elements);
-            let begin = self.stages.len();
-            self.stages.extend_from_slice(&tile.stages);
-            self.stages[begin].gap = start - previous_start + previous_waits;
-            let (input, quantized) = tiling.input_of(self.transport, from, from + pixels);
-            self.open(begin, input, quantized, &mut elements);
-            if from == 0 {
-                self.add_post_processing(begin);
-            }
-            previous_start = tile.last_start + delay;
-            previous_waits = tile.last_waits;
-            bank_waits += tile.waits;
-            compute_cycles = compute_cycles.max(tile.finish + delay);
-        }
-        self.work.count(elements, &mut counters.vector);
-        let cycles = Cycles(compute_cycles);
-        let schedule = &tiling.schedule;
-        let causes = streaming.causes(Macs(schedule.gemm.macs()), schedule.peak(), cycles);
-        (causes, bank_waits, actions.finish(counters, cycles))
-    }
-
-    /// The stages of one tile of pixels, as if no other came before.
-    fn tile_stages(
-        &self,
-        mapped: &MappedLayer,
-        actions: &ArrayActions<'_>,
-        banks: Option<&Banks<'_>>,
-        pixels: (u64, u64),
-    ) -> TileStages {
-        let schedule = &mapped.tiling.schedule;
-        let array = self.accelerator.array();
-        // Column by column, results reach the accumulators behind those of the stage before.
-        let fill = match schedule.dataflow {
-            Dataflow::Ws | Dataflow::Is => array.rows() + array.cols(),
-            Dataflow::Os => 2 * array.rows() + array.cols(),
-        } + array.accumulator_latency_cycles()
-            - 2;
-        let mut pace = Pace::new(schedule, array);
-        let mut tile: Option<TileStages> = None;
-        // Most steps do what one just before did.
-        let mut known: VecDeque<(Step, (Stage, StepCounts))> = VecDeque::with_capacity(STEPS_KEPT);
-        mapped.tiling.for_each_step(self.transport, pixels, |step, runs| {
-            let RunEntry { first, mut last, load } = pace.enter_run(runs[0]);
-            let tile = tile.get_or_insert_with(|| TileStages::new(runs[0].first, first));
-            tile.streaming.add_run(schedule, runs[0], load);
-            let step = Step { weights: self.fetched(step.weights), ..*step };
-            let same = known.iter().find(|(other, _)| *other == step).map(|(_, done)| *done);
-            let (mut stage, counts) = same.unwrap_or_else(|| {
-                known.truncate(STEPS_KEPT - 1);
-                known.push_front((step, self.step(&step)));
-                known[0].1
-            });
-            counts.add_to(&mut tile.counters);
-            tile.elements.add(&step);
-            let mut finish = last.finish;
-            for &run in &runs[1..] {
-                let entry = pace.enter_run(run);
-                tile.streaming.add_run(schedule, run, entry.load);
-                last = entry.last;
-                finish = finish.max(last.finish);
-            }
-            runs.iter().for_each(|run| actions.count(*run, &mut tile.counters));
-            let waits = banks.map_or(0, |banks| runs.iter().map(|run| banks.waits(*run)).sum());
-            // All of a step's waits come before its last fold starts.
-            let (streamed, start) = (last.streamed - first.start + waits, last.start - first.start + waits);
-            // What is stationary has left the scratchpad when the last fold starts.
-            (stage.weight_lead, stage.input_lead, stage.weights_used, stage.input_used) =
-                match schedule.dataflow {
-                    Dataflow::Ws => (first.lead, 0, start, streamed),
-                    Dataflow::Is => (0, first.lead, streamed, start),
-                    Dataflow::Os => (0, 0, streamed, streamed),
-                };
-            stage.gap = first.start - tile.last_start + tile.last_waits;
-            stage.array = finish - first.start + waits;
-            stage.fill = fill;
-            tile.stages.push(stage);
-            tile.last_start = first.start;
-            tile.last_waits = waits;
-            tile.waits += waits;
-            tile.finish = tile.finish.max(finish);
-            tile.last = pace.previous();
-        });
-        tile.expect("a tile has at least one fold")
-    }
-
-    fn fetched(&self, weights: Transfer) -> Transfer {
-        match self.weights {
-            WeightPlace::OnChip => Transfer::default(),
-            WeightPlace::Dram => weights,
-        }
-    }
-
-    /// What comes before the stage at `index`: its tile's input.
-    fn open(&mut self, index: usize, input: Transfer, quantized: u64, elements: &mut Elements) {
-        let step = Step { input, quantized, ..Step::default() };
-        let mut counters = std::mem::take(&mut self.counters);
-        let opening = self.stage(&step, &mut counters, elements);
-        self.counters = counters;
-        self.stages[index].load_input += opening.load_input;
-        self.stages[index].quantize += opening.quantize;
-    }
-
-    /// Multipliers and biases come with the layer's first weights.
-    fn add_post_processing(&mut self, index: usize) {
-        let transfer = self.fetched(self.post_processing);
-        self.counters.dram_read += Bytes(transfer.bytes);
-        self.stages[index].load_weights += self.occupy(transfer);
-    }
-
-    fn occupy(&self, transfer: Transfer) -> u64 {
-        transfer_cycles(Bytes(transfer.bytes), self.accelerator.dram()).0
-    }
-
-    /// A step's transfers and vector work; what is counted is added to `counters` and `elements`.
-    fn stage(&self, step: &Step, counters: &mut Counters, elements: &mut Elements) -> Stage {
-        let (stage, counts) = self.step(step);
-        counts.add_to(counters);
-        elements.add(step);
-        stage
-    }
-
-    fn step(&self, step: &Step) -> (Stage, StepCounts) {
-        let counts = StepCounts::of(step, self.transport, self.accelerator);
-        let operations = self.work.operations(step);
-        let mut input = step.input;
-        input += step.shortcut;
-        let stage = Stage {
-            layer: self.index,
-            load_weights: self.occupy(step.weights),
-            load_input: self.occupy(input),
-            load_partial_sums: self.occupy(step.spill_read),
-            quantize: vector::cycles(step.quantized, self.accelerator.vector()),
-            vector: vector::cycles(operations, self.accelerator.vector()),
-            store: self.occupy(step.stored),
-            store_partial_sums: self.occupy(step.spill_write),
-            weight_buffer: step.weight_buffer,
-            input_buffer: step.input_buffer,
-            accumulator_buffer: step.accumulator_buffer,
-            output_buffer: step.output_buffer,
-            ..Stage::default()
-        };
-        (stage, counts)
-    }
-}
-
-/// The stages of a tile of pixels in the array's own time, and what they do.
-struct TileStages {
-    stages: Vec<Stage>,
-    counters: Counters,
-    elements: Elements,
-    streaming: Streaming,
-    first_fold: Fold,
-    /// What the first fold waits as the first of all.
-    first_load: u64,
-    /// First fold; first fold of the last stage; last sum.
-    start: u64,
-    last_start: u64,
-    finish: u64,
-    last: Option<Previous>,
-    /// Cycles that the arrays wait for banks, beside the array's own time; those of the last stage.
-    waits: u64,
-    last_waits: u64,
-}
-
-impl TileStages {
-    fn new(first_fold: Fold, entry: Entry) -> Self {
-        Self {
-            stages: Vec::new(),
-            counters: Counters::default(),
-            elements: Elements::default(),
-            streaming: Streaming::default(),
-            first_fold,
-            first_load: entry.load,
-            start: entry.start,
-            last_start: entry.start,
-            finish: 0,
-            last: None,
-            waits: 0,
-            last_waits: 0,
-        }
-    }
 }
 
 /// Lower bounds that hold for any machine with this array; a violation is a bug of the model.
@@ -591,7 +260,7 @@ mod tests {
     use crate::hardware::SHIPPED;
     use crate::mapping::{InputSupply, map_network};
     use crate::source::SourceFile;
-    use crate::timing::array_cycles;
+    use crate::timing::{Stage, array_cycles};
     use crate::workload::Workload;
 
     const NETWORK: &str = r#"
@@ -659,7 +328,7 @@ last = "w8a8"
             let workload = Workload::parse(&SourceFile::embedded("n.toml", NETWORK)).unwrap();
             let Ok(mapped) = map_network(workload.network(), &accelerator, batch) else { return Ok(()) };
             let (layers, mut stages) = layers_in_stages(workload.network(), &mapped, &accelerator, Regime::Cold);
-            for stage in &mut stages {
+            for stage in stages.distinct_mut() {
                 let Stage { load_weights, load_input, load_partial_sums, quantize, vector, store, .. } = stage;
                 for occupancy in [load_weights, load_input, load_partial_sums, quantize, vector, store] {
                     *occupancy = 0;
@@ -698,7 +367,7 @@ last = "w8a8"
                 prop_assert_eq!(array.weight_load.0, load);
             }
             let mut end = 0;
-            for ((complete, layer), mapping) in completions(&stages, layers.len(), machine).into_iter().zip(&layers).zip(&mapped) {
+            for ((complete, layer), mapping) in completions(&stages, machine).into_iter().zip(&layers).zip(&mapped) {
                 let array = mapping.array.map_or(0, |mapped| {
                     array_cycles(&mapped.tiling.schedule, accelerator.array()).0
                 });

@@ -91,6 +91,8 @@ pub(super) struct Pace<'a, T = ClosedForm> {
     schedule: &'a Schedule,
     array: &'a Array,
     previous: Option<Previous>,
+    /// The extents of the last fold and its view.
+    known: Option<([u64; 3], View)>,
     terms: PhantomData<T>,
 }
 
@@ -119,7 +121,7 @@ impl<'a> Pace<'a> {
 
 impl<'a, T: Terms> Pace<'a, T> {
     fn with_terms(schedule: &'a Schedule, array: &'a Array) -> Self {
-        Self { schedule, array, previous: None, terms: PhantomData }
+        Self { schedule, array, previous: None, known: None, terms: PhantomData }
     }
 
     /// After a fold.
@@ -134,15 +136,27 @@ impl<'a, T: Terms> Pace<'a, T> {
 
     /// The next fold.
     pub(super) fn enter(&mut self, fold: Fold) -> Entry {
-        let view = self.schedule.widest(fold);
-        let load = self.load(view);
-        let (start, fold_start) = match self.schedule.dataflow {
-            Dataflow::Ws | Dataflow::Is => {
-                let start = self.stationary_start(fold, view);
-                (start, start)
+        let view = self.widest(fold);
+        self.enter_as(fold, view)
+    }
+
+    /// What the array sees of a fold that has most to do; most folds are like the one before.
+    fn widest(&mut self, fold: Fold) -> View {
+        let extents = [fold.pixels, fold.channels, fold.depth];
+        match self.known {
+            Some((known, view)) if known == extents => view,
+            _ => {
+                let view = self.schedule.widest(fold);
+                self.known = Some((extents, view));
+                view
             }
-            Dataflow::Os => self.output_start(fold),
-        };
+        }
+    }
+
+    /// The next fold, of which the array that has most to do sees `view`.
+    fn enter_as(&mut self, fold: Fold, view: View) -> Entry {
+        let load = self.load(view);
+        let (start, fold_start) = self.start(fold, view);
         self.previous = Some(Previous { view, start, fold_start });
         let streamed = start + view.vectors;
         let (rows, columns) = (T::rows(view, self.array), T::columns(view, self.array));
@@ -157,21 +171,23 @@ impl<'a, T: Terms> Pace<'a, T> {
 
     /// The next folds, one after the other.
     pub(super) fn enter_run(&mut self, run: FoldRun) -> RunEntry {
-        let first = self.enter(run.first);
+        let view = self.widest(run.first);
+        let first = self.enter_as(run.first, view);
         if run.count == 1 {
             return RunEntry { first, last: first, load: first.load };
         }
         // Equal folds of the same outputs keep the same distance.
-        let second = self.enter(run.at(1));
-        if run.count == 2 {
-            return RunEntry { first, last: second, load: first.load + second.load };
-        }
-        let skipped = (run.count - 3) * (second.start - first.start);
+        let distance = self.start(run.at(1), view).0 - first.start;
+        self.skip((run.count - 2) * distance);
+        let last = self.enter_as(run.last(), view);
+        RunEntry { first, last, load: first.load + (run.count - 1) * last.load }
+    }
+
+    /// So many cycles later the last fold is followed as it was here: equal folds of the same outputs have passed.
+    pub(super) fn skip(&mut self, cycles: u64) {
         if let Some(previous) = &mut self.previous {
-            previous.start += skipped;
+            previous.start += cycles;
         }
-        let last = self.enter(run.last());
-        RunEntry { first, last, load: first.load + (run.count - 2) * second.load + last.load }
     }
 
     /// The folds of the next block of outputs; when the last of them is finished.
@@ -194,6 +210,17 @@ impl<'a, T: Terms> Pace<'a, T> {
                 view.rows.saturating_sub(previous.vectors)
             }
             (Dataflow::Ws | Dataflow::Is, _) => view.rows,
+        }
+    }
+
+    /// When the next fold starts; and output-stationary, when it started that goes on along k.
+    fn start(&self, fold: Fold, view: View) -> (u64, u64) {
+        match self.schedule.dataflow {
+            Dataflow::Ws | Dataflow::Is => {
+                let start = self.stationary_start(fold, view);
+                (start, start)
+            }
+            Dataflow::Os => self.output_start(fold),
         }
     }
 

@@ -10,53 +10,13 @@
 //!   j + 1 begins a layer.
 //! - array: stage by stage; a layer begins when all that came before it has passed array and vector unit.
 //!
-//! Every start is the maximum over what it waits for, which makes this a max-plus recurrence.
+//! Every start is the maximum over what it waits for, which makes this a max-plus recurrence: where stages repeat, it
+//! becomes periodic, and the rest follows without being calculated.
 
 use crate::hardware::Accelerator;
 use crate::mapping::Buffer;
 
-/// One stage: occupancies and distances in cycles, 0 where there is nothing to do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stage {
-    /// Index of the layer.
-    pub layer: usize,
-    /// Channel: weights.
-    pub load_weights: u64,
-    /// Channel: input and shortcut.
-    pub load_input: u64,
-    /// Channel: partial sums that come back.
-    pub load_partial_sums: u64,
-    /// Vector unit: the input's copy on the operand's grid.
-    pub quantize: u64,
-    /// Array: from the start of the stage before, in the same layer.
-    pub gap: u64,
-    /// Array: weights are on chip so long before the start.
-    pub weight_lead: u64,
-    /// Array: the input is on chip so long before the start.
-    pub input_lead: u64,
-    /// Array: from the start until the weights' buffer is free.
-    pub weights_used: u64,
-    /// Array: from the start until the input's buffer is free.
-    pub input_used: u64,
-    /// Array: from the start until the last sum is readable.
-    pub array: u64,
-    /// Array: from the start until sums begin to reach the accumulators, at most.
-    pub fill: u64,
-    /// Vector unit: results.
-    pub vector: u64,
-    /// Channel: results.
-    pub store: u64,
-    /// Channel: partial sums that do not fit.
-    pub store_partial_sums: u64,
-    /// Weight scratchpad.
-    pub weight_buffer: Buffer,
-    /// Activation scratchpad, input side.
-    pub input_buffer: Buffer,
-    /// Accumulator scratchpad.
-    pub accumulator_buffer: Buffer,
-    /// Activation scratchpad, output side.
-    pub output_buffer: Buffer,
-}
+use super::stages::{Stage, StageIndex, Stages};
 
 /// What stages share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,172 +43,358 @@ impl Machine {
     }
 }
 
-/// The buffers of a scratchpad, used in turn: `turns[j]` is the how-manieth use stage j belongs to.
-struct Buffers {
-    count: usize,
-    turns: Vec<u32>,
-    /// When each use ends.
-    free: Vec<u64>,
+/// Stages ahead of the one in the array whose operands may be asked for: one per buffer.
+const AHEAD: usize = 2;
+
+/// When the last uses of a scratchpad's buffers end: of the turn before the last, of the last and of this one.
+type Turns = [u64; AHEAD + 1];
+
+/// The cycles that decide when later stages start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Times {
+    /// When the channel and the vector unit are free.
+    channel: u64,
+    vector_unit: u64,
+    /// When the last stage started.
+    start: u64,
+    /// When the last partial sums that did not fit are in DRAM.
+    spilled: u64,
+    /// When all stages so far have passed array and vector unit; and are written.
+    passed: u64,
+    written: u64,
+    /// The same of all layers before.
+    passed_before: u64,
+    written_before: u64,
+    /// When weights and input are usable: of the stage in the array and of those ahead.
+    weights_at: [u64; AHEAD + 1],
+    input_at: [u64; AHEAD + 1],
+    weights: Turns,
+    input: Turns,
+    accumulators: Turns,
+    output: Turns,
 }
 
-impl Buffers {
-    /// Before the first of `stages` stages is known.
-    fn new(count: usize, stages: usize) -> Self {
-        Self { count, turns: Vec::with_capacity(stages), free: vec![0] }
+/// Which of [`Times::all`] are later than before, and by how much.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Delay {
+    cycles: u64,
+    moves: [bool; Times::COUNT],
+}
+
+impl Times {
+    const COUNT: usize = 8 + 6 * (AHEAD + 1);
+
+    fn all(&mut self) -> [&mut u64; Self::COUNT] {
+        let Self {
+            channel, vector_unit, start, spilled, passed, written, passed_before, written_before, ..
+        } = self;
+        let [a, b, c] = &mut self.weights_at;
+        let [d, e, f] = &mut self.input_at;
+        let [g, h, i] = &mut self.weights;
+        let [j, k, l] = &mut self.input;
+        let [m, n, o] = &mut self.accumulators;
+        let [p, q, r] = &mut self.output;
+        [
+            channel,
+            vector_unit,
+            start,
+            spilled,
+            passed,
+            written,
+            passed_before,
+            written_before,
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            g,
+            h,
+            i,
+            j,
+            k,
+            l,
+            m,
+            n,
+            o,
+            p,
+            q,
+            r,
+        ]
     }
 
-    /// The next stage's buffer.
-    fn push(&mut self, buffer: Buffer) {
-        if buffer == Buffer::Next {
-            self.free.push(0);
+    /// How everything that decides has moved since `before`, [`PERIOD`] repetitions ago: by the same number of cycles. What has not moved must
+    /// lie behind so far that it decides nothing; no lead is longer than `lead`.
+    fn delay_since(mut self, mut before: Self, lead: u64) -> Option<Delay> {
+        let cycles = self.start - before.start;
+        if cycles == 0 {
+            return None;
         }
-        self.turns.push(u32::try_from(self.free.len() - 1).expect("stages fit the memory"));
+        let mut decides = before.start.saturating_sub(lead);
+        for (now, before) in [(self.channel, before.channel), (self.vector_unit, before.vector_unit)] {
+            if now != before {
+                decides = decides.min(before);
+            }
+        }
+        let mut moves = [false; Self::COUNT];
+        for (index, (now, before)) in self.all().into_iter().zip(before.all()).enumerate() {
+            // The channel and the vector unit, where they have no work, are asked for nothing.
+            let idle = index < 2;
+            moves[index] = *now == *before + cycles;
+            if !moves[index] && (*now != *before || *now >= decides && !idle) {
+                return None;
+            }
+        }
+        Some(Delay { cycles, moves })
     }
 
-    /// The cycle from which a stage may fill its buffer.
-    fn free_at(&self, stage: usize) -> u64 {
-        (self.turns[stage] as usize).checked_sub(self.count).map_or(0, |turn| self.free[turn])
+    fn delay(&mut self, delay: Delay, times: u64) {
+        for (time, moves) in self.all().into_iter().zip(delay.moves) {
+            if moves {
+                *time += times * delay.cycles;
+            }
+        }
     }
+}
 
-    /// A stage needs its buffer until `cycle`.
-    fn used(&mut self, stage: usize, cycle: u64) {
-        let free = &mut self.free[self.turns[stage] as usize];
-        *free = (*free).max(cycle);
+/// When a stage `ahead` of this one, which begins `next` buffers more, may fill its buffer, of `count`.
+fn free(turns: &Turns, count: usize, next: usize) -> u64 {
+    turns[AHEAD + next - count]
+}
+
+/// The oldest goes.
+fn next<T>([_, older, newer]: [T; AHEAD + 1], newest: T) -> [T; AHEAD + 1] {
+    [older, newer, newest]
+}
+
+fn begin(turns: &mut Turns, buffer: Buffer) {
+    if buffer == Buffer::Next {
+        *turns = next(*turns, 0);
+    }
+}
+
+/// The buffer of this stage is needed until `cycle`.
+fn used(turns: &mut Turns, cycle: u64) {
+    turns[AHEAD] = turns[AHEAD].max(cycle);
+}
+
+/// A stage that is waiting for the array.
+#[derive(Clone, Copy)]
+struct Waiting<'a> {
+    stage: &'a Stage,
+    begins_layer: bool,
+}
+
+impl PartialEq for Waiting<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.stage, other.stage) && self.begins_layer == other.begins_layer
     }
 }
 
 struct Recurrence<'a> {
     stages: &'a [Stage],
-    latency: u64,
-    channel: u64,
-    vector_unit: u64,
-    weights: Buffers,
-    input: Buffers,
-    accumulators: Buffers,
-    output: Buffers,
-    /// When each stage's weights and input are usable.
-    weights_at: Vec<u64>,
-    input_at: Vec<u64>,
-    /// Everything before the current layer has passed array and vector unit; and is written.
-    passed: u64,
-    written: u64,
+    machine: Machine,
+    /// The longest lead of all stages.
+    lead: u64,
+    times: Times,
+    /// The stage in the array and those ahead.
+    window: [Option<Waiting<'a>>; AHEAD + 1],
+    begins_layer: bool,
+    /// When each layer was complete.
+    complete: Vec<u64>,
 }
 
-/// What a stage asks for concerns at most so many stages after it: one per buffer.
-const AHEAD: usize = 2;
+impl<'a> Recurrence<'a> {
+    fn ahead(&self, ahead: usize) -> Option<&'a Stage> {
+        self.window[ahead].map(|waiting| waiting.stage)
+    }
 
-impl Recurrence<'_> {
-    fn take_buffers(&mut self, stage: &Stage) {
-        self.weights.push(stage.weight_buffer);
-        self.input.push(stage.input_buffer);
-        self.accumulators.push(stage.accumulator_buffer);
-        self.output.push(stage.output_buffer);
+    /// Buffers that the stages from the next to that `ahead` begin.
+    fn begun(&self, ahead: usize, buffer: fn(&Stage) -> Buffer) -> usize {
+        (1..=ahead)
+            .filter_map(|ahead| self.ahead(ahead))
+            .filter(|stage| buffer(stage) == Buffer::Next)
+            .count()
     }
 
     /// Occupies the channel; returns when the data are usable.
     fn transfer(&mut self, ready: u64, occupancy: u64) -> u64 {
-        self.channel = self.channel.max(ready) + occupancy;
-        self.channel + self.latency
+        self.times.channel = self.times.channel.max(ready) + occupancy;
+        self.times.channel + self.machine.latency
     }
 
-    fn request_weights(&mut self, index: usize) {
-        let Some(stage) = self.stages.get(index) else { return };
-        if stage.load_weights > 0 {
-            self.weights_at[index] = self.transfer(self.weights.free_at(index), stage.load_weights);
+    fn request_weights(&mut self, ahead: usize) {
+        let Some(&Stage { load_weights, .. }) = self.ahead(ahead) else { return };
+        if load_weights > 0 {
+            let next = self.begun(ahead, |stage| stage.weight_buffer);
+            let ready = free(&self.times.weights, self.machine.weight_buffers, next);
+            self.times.weights_at[ahead] = self.transfer(ready, load_weights);
         }
     }
 
-    /// Only within `layer`: a later layer's input waits for this one's results.
-    fn request_input(&mut self, index: usize, layer: usize) {
-        let Some(stage) = self.stages.get(index).filter(|stage| stage.layer == layer) else { return };
-        if stage.load_input > 0 {
-            let ready = self.input.free_at(index).max(self.written);
-            self.input_at[index] = self.transfer(ready, stage.load_input);
+    /// Whether the stage so far ahead belongs to this one's layer: a later layer's input waits for this one's results.
+    fn is_of_this_layer(&self, ahead: usize) -> bool {
+        self.window[1..=ahead].iter().flatten().all(|waiting| !waiting.begins_layer)
+    }
+
+    fn input_free(&self, ahead: usize) -> u64 {
+        let next = self.begun(ahead, |stage| stage.input_buffer);
+        free(&self.times.input, self.machine.activation_buffers, next)
+    }
+
+    fn request_input(&mut self, ahead: usize) {
+        let Some(&Stage { load_input, .. }) = self.ahead(ahead) else { return };
+        if load_input > 0 && self.is_of_this_layer(ahead) {
+            let ready = self.input_free(ahead).max(self.times.written_before);
+            self.times.input_at[ahead] = self.transfer(ready, load_input);
         }
     }
 
-    fn quantize(&mut self, index: usize) {
-        let occupancy = self.stages[index].quantize;
-        if occupancy > 0 {
-            let ready = self.input_at[index].max(self.input.free_at(index)).max(self.passed);
-            self.vector_unit = self.vector_unit.max(ready) + occupancy;
-            self.input_at[index] = self.vector_unit;
+    fn quantize(&mut self, ahead: usize) {
+        let Some(&Stage { quantize, .. }) = self.ahead(ahead) else { return };
+        if quantize > 0 && self.is_of_this_layer(ahead) {
+            let ready = self.times.input_at[ahead].max(self.input_free(ahead)).max(self.times.passed_before);
+            self.times.vector_unit = self.times.vector_unit.max(ready) + quantize;
+            self.times.input_at[ahead] = self.times.vector_unit;
         }
     }
-}
 
-/// The cycle in which each layer of `layers` is complete, first DRAM command at 0.
-pub fn completions(stages: &[Stage], layers: usize, machine: Machine) -> Vec<u64> {
-    let Machine { latency, weight_buffers, activation_buffers, accumulator_buffers } = machine;
-    let buffers = |count| Buffers::new(count, stages.len());
-    let mut run = Recurrence {
-        stages,
-        latency,
-        channel: 0,
-        vector_unit: 0,
-        weights: buffers(weight_buffers),
-        input: buffers(activation_buffers),
-        accumulators: buffers(accumulator_buffers),
-        output: buffers(activation_buffers),
-        weights_at: vec![0; stages.len()],
-        input_at: vec![0; stages.len()],
-        passed: 0,
-        written: 0,
-    };
-    stages.iter().take(AHEAD).for_each(|stage| run.take_buffers(stage));
-    let mut complete = vec![0; layers];
-    let (mut previous_start, mut spilled_at) = (0, 0);
-    let (mut passed, mut written) = (0, 0);
-    (0..weight_buffers).for_each(|index| run.request_weights(index));
-    for (index, stage) in stages.iter().enumerate() {
-        // Only now: all stages at once do not stay in any cache.
-        stages.get(index + AHEAD).into_iter().for_each(|ahead| run.take_buffers(ahead));
-        let begins_layer = index == 0 || stages[index - 1].layer != stage.layer;
+    /// The next stage waits for the array; the first that waits enters it.
+    fn push(&mut self, stage: StageIndex) {
+        let begins_layer = std::mem::take(&mut self.begins_layer);
+        self.follow(Some(Waiting { stage: &self.stages[stage], begins_layer }));
+    }
+
+    fn follow(&mut self, waiting: Option<Waiting<'a>>) {
+        self.window = next(self.window, waiting);
+        let Some(Waiting { stage, begins_layer }) = self.window[0] else { return };
+        let times = &mut self.times;
+        times.weights_at = next(times.weights_at, 0);
+        times.input_at = next(times.input_at, 0);
+        begin(&mut times.weights, stage.weight_buffer);
+        begin(&mut times.input, stage.input_buffer);
+        begin(&mut times.accumulators, stage.accumulator_buffer);
+        begin(&mut times.output, stage.output_buffer);
         if begins_layer {
-            (run.passed, run.written) = (passed, written);
-            (index..index + activation_buffers).for_each(|index| run.request_input(index, stage.layer));
-            run.quantize(index);
+            self.enter_layer();
         }
+        self.enter_array(stage, begins_layer);
+    }
+
+    fn enter_layer(&mut self) {
+        let Machine { weight_buffers, activation_buffers, .. } = self.machine;
+        if self.complete.is_empty() {
+            (0..weight_buffers).for_each(|ahead| self.request_weights(ahead));
+        }
+        self.complete.push(0);
+        (self.times.passed_before, self.times.written_before) = (self.times.passed, self.times.written);
+        (0..activation_buffers).for_each(|ahead| self.request_input(ahead));
+        self.quantize(0);
+    }
+
+    fn enter_array(&mut self, stage: &Stage, begins_layer: bool) {
+        let Machine { weight_buffers, activation_buffers, accumulator_buffers, .. } = self.machine;
+        let times = &mut self.times;
         let after_the_stage_before = if begins_layer {
-            passed + stage.weight_lead.max(stage.input_lead)
+            times.passed_before + stage.weight_lead.max(stage.input_lead)
         } else {
-            previous_start + stage.gap
+            times.start + stage.gap
         };
         let mut start = after_the_stage_before
-            .max(run.weights_at[index] + stage.weight_lead)
-            .max(run.input_at[index] + stage.input_lead)
-            .max(run.accumulators.free_at(index).saturating_sub(stage.fill));
+            .max(times.weights_at[0] + stage.weight_lead)
+            .max(times.input_at[0] + stage.input_lead)
+            .max(free(&times.accumulators, accumulator_buffers, 0).saturating_sub(stage.fill));
         if stage.load_partial_sums > 0 {
-            start = start.max(run.transfer(spilled_at, stage.load_partial_sums));
+            start = start.max(self.transfer(self.times.spilled, stage.load_partial_sums));
         }
-        previous_start = start;
-        run.weights.used(index, start + stage.weights_used);
-        run.input.used(index, start + stage.input_used);
-        run.request_weights(index + weight_buffers);
-        run.request_input(index + activation_buffers, stage.layer);
-        if stages.get(index + 1).is_some_and(|next| next.layer == stage.layer) {
-            run.quantize(index + 1);
-        }
+        self.times.start = start;
+        used(&mut self.times.weights, start + stage.weights_used);
+        used(&mut self.times.input, start + stage.input_used);
+        self.request_weights(weight_buffers);
+        self.request_input(activation_buffers);
+        self.quantize(1);
         let array_end = start + stage.array;
         if stage.store_partial_sums > 0 {
-            spilled_at = run.transfer(array_end, stage.store_partial_sums);
+            self.times.spilled = self.transfer(array_end, stage.store_partial_sums);
         }
         let mut results = array_end;
         if stage.vector > 0 {
-            let ready = array_end.max(run.output.free_at(index));
-            run.vector_unit = run.vector_unit.max(ready) + stage.vector;
-            results = run.vector_unit;
+            let ready = array_end.max(free(&self.times.output, activation_buffers, 0));
+            self.times.vector_unit = self.times.vector_unit.max(ready) + stage.vector;
+            results = self.times.vector_unit;
         }
-        run.accumulators.used(index, results);
-        passed = passed.max(results);
+        used(&mut self.times.accumulators, results);
+        self.times.passed = self.times.passed.max(results);
         if stage.store > 0 {
-            let stored = run.transfer(results, stage.store);
-            run.output.used(index, stored);
-            written = written.max(stored);
+            let stored = self.transfer(results, stage.store);
+            used(&mut self.times.output, stored);
+            self.times.written = self.times.written.max(stored);
         }
-        complete[stage.layer] = passed.max(written);
+        self.complete_layer();
     }
-    complete
+
+    /// As far as it has come.
+    fn complete_layer(&mut self) {
+        if let Some(complete) = self.complete.last_mut() {
+            *complete = self.times.passed.max(self.times.written);
+        }
+    }
+
+    /// Does `once` so many times. As soon as nothing but the time changes, the rest follows: whatever happens is a
+    /// maximum of times, or a time and a constant.
+    fn repeat(&mut self, times: u64, once: impl Fn(&mut Self)) {
+        let mut left = times;
+        while left > 2 * PERIOD {
+            let before = (self.times, self.window);
+            (0..PERIOD).for_each(|_| once(self));
+            left -= PERIOD;
+            if self.window == before.1
+                && let Some(delay) = self.times.delay_since(before.0, self.lead)
+            {
+                self.times.delay(delay, left / PERIOD);
+                self.complete_layer();
+                left %= PERIOD;
+            }
+        }
+        (0..left).for_each(|_| once(self));
+    }
+}
+
+/// Times of what repeats that are compared with as many before: in fewer, the turns of a buffer may still be of before.
+const PERIOD: u64 = AHEAD as u64 + 1;
+
+/// The cycle in which each layer is complete, first DRAM command at 0.
+pub fn completions(stages: &Stages, machine: Machine) -> Vec<u64> {
+    let mut run = Recurrence {
+        stages: stages.distinct(),
+        machine,
+        lead: stages
+            .distinct()
+            .iter()
+            .map(|stage| stage.weight_lead.max(stage.input_lead))
+            .max()
+            .unwrap_or(0),
+        times: Times::default(),
+        window: [None; AHEAD + 1],
+        begins_layer: false,
+        complete: Vec::new(),
+    };
+    for tiles in stages.layers() {
+        run.begins_layer = true;
+        for tile in tiles {
+            run.repeat(tile.times(), |run| {
+                run.push(tile.first());
+                for (runs, times) in tile.blocks() {
+                    run.repeat(times, |run| {
+                        runs.iter().for_each(|equal| run.repeat(equal.times, |run| run.push(equal.stage)));
+                    });
+                }
+            });
+        }
+    }
+    (0..AHEAD).for_each(|_| run.follow(None));
+    run.complete
 }
 
 #[cfg(test)]
@@ -259,9 +405,8 @@ mod tests {
         Machine { latency: 5, weight_buffers: 2, activation_buffers: 2, accumulator_buffers: 2 };
 
     /// Loads of 10, 20 in the array, 4 in the vector unit, stores of 3.
-    fn stage(layer: usize) -> Stage {
+    fn stage() -> Stage {
         Stage {
-            layer,
             load_weights: 10,
             gap: 20,
             weights_used: 20,
@@ -277,48 +422,60 @@ mod tests {
         }
     }
 
+    /// Layers of stages.
+    fn completions<const STAGES: usize>(layers: &[[Stage; STAGES]], machine: Machine) -> Vec<u64> {
+        let mut stages = Stages::default();
+        for layer in layers {
+            let (first, rest) = layer.split_first().unwrap();
+            stages.begin_layer();
+            rest.iter().for_each(|stage| stages.push(*stage, 1));
+            let rest = stages.rest();
+            stages.place(*first, &rest);
+        }
+        super::completions(&stages, machine)
+    }
+
     #[test]
     fn a_single_stage_loads_works_and_stores() {
-        assert_eq!(completions(&[stage(0)], 1, MACHINE), [10 + 5 + 20 + 4 + 3 + 5]);
+        assert_eq!(completions(&[[stage()]], MACHINE), [10 + 5 + 20 + 4 + 3 + 5]);
     }
 
     #[test]
     fn the_array_hides_loads_that_are_shorter() {
-        let stages = [stage(0); 5];
-        assert_eq!(completions(&stages, 1, MACHINE), [10 + 5 + 5 * 20 + 4 + 3 + 5]);
+        assert_eq!(completions(&[[stage(); 5]], MACHINE), [10 + 5 + 5 * 20 + 4 + 3 + 5]);
     }
 
     /// One buffer: stage j + 1 loads when stage j has left the array; its results go out meanwhile.
     #[test]
     fn a_single_buffer_loads_after_the_array() {
         let machine = Machine { weight_buffers: 1, ..MACHINE };
-        assert_eq!(completions(&[stage(0); 3], 1, machine), [3 * (10 + 5 + 20) + 4 + 3 + 5]);
+        assert_eq!(completions(&[[stage(); 3]], machine), [3 * (10 + 5 + 20) + 4 + 3 + 5]);
     }
 
     /// The channel is occupied 13 cycles per stage and works without a pause from the first load on:
     /// two loads ahead, then a store and a load per stage.
     #[test]
     fn a_slow_channel_sets_the_pace() {
-        let slow = Stage { load_weights: 40, store: 30, ..stage(0) };
-        let found = completions(&[slow; 6], 1, MACHINE)[0];
+        let slow = Stage { load_weights: 40, store: 30, ..stage() };
+        let found = completions(&[[slow; 6]], MACHINE)[0];
         assert!((6 * 70..6 * 70 + 20 + 4 + 2 * 5).contains(&found), "{found}");
     }
 
     /// The next layer's weights come while this one computes; its input waits for these results.
     #[test]
     fn weights_are_fetched_ahead_across_layers_and_inputs_are_not() {
-        let first = stage(0);
-        let weights_only = completions(&[first, stage(1)], 2, MACHINE);
+        let first = stage();
+        let weights_only = completions(&[[first], [stage()]], MACHINE);
         assert_eq!(weights_only, [47, 15 + 20 + 4 + 20 + 4 + 3 + 5]);
-        let with_input = completions(&[first, Stage { load_input: 2, ..stage(1) }], 2, MACHINE);
+        let with_input = completions(&[[first], [Stage { load_input: 2, ..stage() }]], MACHINE);
         assert_eq!(with_input, [47, 47 + 2 + 5 + 20 + 4 + 3 + 5]);
     }
 
     #[test]
     fn spilled_partial_sums_come_back_before_the_array_goes_on() {
-        let out = Stage { store_partial_sums: 7, vector: 0, store: 0, ..stage(0) };
-        let back = Stage { load_partial_sums: 7, ..stage(0) };
-        let found = completions(&[out, back], 1, MACHINE);
+        let out = Stage { store_partial_sums: 7, vector: 0, store: 0, ..stage() };
+        let back = Stage { load_partial_sums: 7, ..stage() };
+        let found = completions(&[[out, back]], MACHINE);
         assert_eq!(found, [15 + 20 + 7 + 5 + 7 + 5 + 20 + 4 + 3 + 5]);
     }
 }

@@ -116,11 +116,11 @@ pub(super) struct Elements {
 }
 
 impl Elements {
-    /// Adds those of a step.
-    pub(super) fn add(&mut self, step: &Step) {
-        self.walked += step.walked;
-        self.outputs += step.outputs;
-        self.quantized += step.quantized;
+    /// Adds those of a step that comes so many times.
+    pub(super) fn add(&mut self, step: &Step, times: u64) {
+        self.walked += times * step.walked;
+        self.outputs += times * step.outputs;
+        self.quantized += times * step.quantized;
     }
 
     /// Adds others.

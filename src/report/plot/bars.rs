@@ -62,14 +62,14 @@ pub fn cycle_bars(simulation: &Simulation) -> Result<String, ReportError> {
 
 /// Typical modelled energy of every layer by component.
 pub fn energy_bars(simulation: &Simulation) -> Result<String, ReportError> {
-    let mut series: Vec<String> = Vec::new();
+    let mut series: Vec<&str> = Vec::new();
     for (component, _) in simulation.layers.iter().flat_map(|layer| &layer.energy_pj) {
         if !series.contains(component) {
-            series.push(component.clone());
+            series.push(*component);
         }
     }
     let rows = simulation.layers.iter().map(|layer| {
-        let of = |component: &String| {
+        let of = |component: &&str| {
             let found = layer.energy_pj.iter().find(|(name, _)| name == component);
             found.map_or(0.0, |(_, range)| range.typical * 1e-6)
         };
@@ -86,7 +86,7 @@ pub fn energy_bars(simulation: &Simulation) -> Result<String, ReportError> {
         ),
         x_title: "µJ",
         rows: rows.collect(),
-        series: series.clone(),
+        series: series.into_iter().map(str::to_owned).collect(),
     };
     draw(&bars)
 }
