@@ -140,6 +140,38 @@ fn a_failing_point_is_recorded_and_stops_nothing() {
     assert!(notes.contains("s.toml:5:1: `axes.\"hardware.array.rows\"`: 0: expected 1 to 4096"), "{notes}");
 }
 
+/// Of a point, by way of the line that stands for it.
+#[test]
+fn points_are_mapped_for_the_objective_of_their_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    let energy_of = |objective: &str| {
+        let line = format!("objective = \"{objective}\"\n");
+        let line = if objective == "latency" { "" } else { &line };
+        let text =
+            format!("schema_version = 1\nhardware = \"gemmini-like\"\nworkload = \"resnet50-w8a8\"\n{line}");
+        fs::write(folder.path().join("s.toml"), text).unwrap();
+        let points = String::from_utf8(output(folder.path(), "sweep expand s.toml").stdout).unwrap();
+        let point = output(folder.path(), &format!("sweep point {} --out {objective}", points.trim_end()));
+        assert!(point.status.success(), "{}", stderr(&point));
+        let id =
+            serde_json::from_str::<serde_json::Value>(&points).unwrap()["id"].as_str().unwrap().to_owned();
+        let result = fs::read_to_string(folder.path().join(format!("{objective}/{id}.json"))).unwrap();
+        let result: serde_json::Value = serde_json::from_str(&result).unwrap();
+        let simulated = output(
+            folder.path(),
+            &format!(
+                "simulate --hw gemmini-like --workload resnet50-w8a8 --cold --objective {objective} --format json"
+            ),
+        );
+        let simulated: serde_json::Value = serde_json::from_slice(&simulated.stdout).unwrap();
+        assert_eq!(result["metrics"]["latency_s"], simulated["totals"]["latency_s"]);
+        (id, result["metrics"]["energy_per_image_uj"].as_f64().unwrap())
+    };
+    let [latency, energy] = ["latency", "energy"].map(energy_of);
+    assert_ne!(latency.0, energy.0);
+    assert!(energy.1 < latency.1, "{energy:?} {latency:?}");
+}
+
 #[test]
 fn an_unknown_key_is_refused_with_the_nearest_name() {
     let folder = sweep(1);

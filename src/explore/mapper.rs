@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::cost::{CostError, energy};
 use crate::mapping::{Candidate, LayerMapping, Search, map_workload, map_workload_by};
 use crate::timing::time_layer;
@@ -11,7 +14,8 @@ use super::evaluate::Design;
 use super::pricing::{PricingError, memories};
 
 /// What a mapping is chosen for, layer by layer, each as if it ran alone with its weights in DRAM.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum MappingObjective {
     /// Fewest cycles.
     #[default]
@@ -20,6 +24,13 @@ pub enum MappingObjective {
     Energy,
     /// Least product of both.
     Edp,
+}
+
+impl MappingObjective {
+    /// Whether it is what requests are mapped for where nothing else is said.
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl fmt::Display for MappingObjective {

@@ -118,7 +118,7 @@ impl From<f64> for Cell {
 }
 
 /// Columns before the key paths: evaluate's names where they mean the same.
-const COLUMNS: [(&str, Kind); 29] = [
+const COLUMNS: [(&str, Kind); 30] = [
     ("design", Kind::Text),
     ("network", Kind::Text),
     ("family", Kind::Text),
@@ -128,6 +128,7 @@ const COLUMNS: [(&str, Kind); 29] = [
     ("top1_percent", Kind::Number),
     ("batch", Kind::Integer),
     ("regime", Kind::Text),
+    ("objective", Kind::Text),
     ("latency_s", Kind::Number),
     ("energy_per_image_uj", Kind::Number),
     ("energy_low_uj", Kind::Number),
@@ -181,6 +182,7 @@ fn row(result: &PointResult, source: usize, key_paths: &KeyPaths) -> Vec<Cell> {
         number(Objective::Top1Percent),
         result.batch.into(),
         (&result.regime).into(),
+        Cell::Text(result.objective.to_string()),
         number(Objective::LatencyS),
         number(Objective::EnergyPerImageUj),
         of_metrics(|metrics| metrics.energy_low_uj.into()),

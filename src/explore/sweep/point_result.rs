@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::explore::MappingObjective;
+
 use super::objective::Objective;
 
 /// What became of a point.
@@ -68,6 +70,9 @@ pub struct PointResult {
     pub batch: u64,
     /// `cold` or `steady`.
     pub regime: String,
+    /// What its mappings were chosen for.
+    #[serde(default, skip_serializing_if = "MappingObjective::is_default")]
+    pub objective: MappingObjective,
     /// Networks of one family may share an accuracy axis; empty where the network could not be read.
     #[serde(default)]
     pub family: String,

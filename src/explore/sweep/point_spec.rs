@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::explore::MappingObjective;
+
 use super::objective::Objective;
 
 /// A limit that a point has to keep.
@@ -40,6 +42,9 @@ pub struct PointSpec {
     /// `cold` or `steady`.
     #[serde(default = "cold")]
     pub regime: String,
+    /// What mappings are chosen for.
+    #[serde(default, skip_serializing_if = "MappingObjective::is_default")]
+    pub objective: MappingObjective,
     /// Limits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub require: Vec<Requirement>,

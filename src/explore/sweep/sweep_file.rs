@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Map;
 
+use crate::explore::MappingObjective;
 use crate::source::{SourceError, SourceFile, Spanned, schema_of};
 
 use super::axis::axis_values;
@@ -30,6 +31,8 @@ struct RawSweep {
     batch: Option<Spanned<i64>>,
     #[schemars(extend("enum" = ["cold", "steady"]))]
     regime: Option<Spanned<String>>,
+    #[serde(default)]
+    objective: MappingObjective,
     #[serde(default)]
     #[schemars(schema_with = "axes")]
     axes: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
@@ -104,6 +107,7 @@ pub struct Sweep {
     workload: Vec<String>,
     batch: u64,
     regime: String,
+    objective: MappingObjective,
     dimensions: Vec<Dimension>,
     require: Vec<Requirement>,
     points: u64,
@@ -162,7 +166,9 @@ impl Sweep {
             })?;
         let regime = regime.to_owned();
         let require = raw.require.into_iter().map(Spanned::into_inner).collect();
-        Ok(Self { file: file.clone(), hardware, workload, batch, regime, dimensions, require, points })
+        let objective = raw.objective;
+        let file = file.clone();
+        Ok(Self { file, hardware, workload, batch, regime, objective, dimensions, require, points })
     }
 
     /// Base designs.
@@ -207,6 +213,7 @@ impl Sweep {
             set,
             batch: self.batch,
             regime: self.regime.clone(),
+            objective: self.objective,
             require: self.require.clone(),
         }
     }
@@ -354,6 +361,7 @@ mod tests {
                 "unknown variant `speed`, expected one of `latency_s`",
             ),
             ("regime = \"warm\"", "expected `cold` or `steady`"),
+            ("objective = \"speed\"", "expected one of `latency`, `energy`, `edp`"),
             ("axis = 1", "unknown field `axis`"),
         ] {
             let error = parse(text).unwrap_err().to_string();

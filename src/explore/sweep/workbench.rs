@@ -137,7 +137,7 @@ impl Workbench {
             _ => String::new(),
         };
         // Keys in alphabetical order, as in the tables; numbers and strings as serde_json writes them.
-        let canonical = json!({
+        let mut canonical = json!({
             "batch": spec.batch,
             "design": hardware.content(design_table.as_ref()),
             "model_version": MODEL_VERSION,
@@ -146,6 +146,9 @@ impl Workbench {
             "trace": trace,
             "workload": workload.content(network_table.as_ref()),
         });
+        if !spec.objective.is_default() {
+            canonical["objective"] = json!(spec.objective);
+        }
         let mut id = sha256_hex(canonical.to_string().as_bytes());
         id.truncate(16);
         match &spec.id {
@@ -242,6 +245,7 @@ impl Resolved {
             set: self.spec.set.clone(),
             batch: self.spec.batch,
             regime: self.spec.regime.clone(),
+            objective: self.spec.objective,
             family: String::new(),
             precision: String::new(),
             technology: String::new(),
@@ -264,7 +268,11 @@ impl Resolved {
         let accelerator = &design.accelerator;
         let scratchpads = [accelerator.activation(), accelerator.weight(), accelerator.accumulator()];
         result.buffer_bytes = Some(scratchpads.iter().map(|scratchpad| scratchpad.bytes()).sum());
-        let pricing = Pricing { design, subject, policy: MappingPolicy::default() };
+        let pricing = Pricing {
+            design,
+            subject,
+            policy: MappingPolicy { objective: self.spec.objective, ..MappingPolicy::default() },
+        };
         let computed = self.compute(&pricing, &mut result);
         match computed {
             Ok(None) => result.status = Status::Ok,
