@@ -1,0 +1,107 @@
+//! Do the Verilog, the stepped array and the closed form agree, and do seeded faults make them disagree?
+
+use systolab::hardware::Accelerator;
+use systolab::mapping::Dataflow;
+use systolab::rtl::{FAULTS, Folders, Generated, MODULES, Simulator, count_caught};
+
+use super::{SMALL, SMALLER, builds, compile, design, simulators_are_there};
+
+/// Random layers of [`assert_consistent`] under Verilator.
+const VERILATED_CASES: [u64; 4] = [160, 80, 160, 120];
+const _: () =
+    assert!(VERILATED_CASES[0] + VERILATED_CASES[1] + VERILATED_CASES[2] + VERILATED_CASES[3] >= 200);
+
+fn assert_consistent(design: &Accelerator, dataflow: Dataflow, simulator: Simulator, cases: u64) {
+    let plays = tempfile::tempdir().unwrap();
+    let generated = Generated::new(design, dataflow).unwrap();
+    let folders = Folders { builds: &builds(), plays: plays.path() };
+    let compiled = compile(&generated, design, simulator, folders);
+    let found = compiled.check_all(generated.random_layers(cases, 1)).unwrap();
+    assert_eq!((found.differences, found.total_differences), (0, 0), "{found:?}");
+    assert_eq!(found.cases, cases);
+    assert!(found.outputs > 10 * cases, "{found:?}");
+    assert!(found.stored > 5 * cases, "{found:?}");
+    eprintln!("{dataflow}: {found:?}");
+}
+
+#[test]
+fn weight_stationary_arrays_agree_under_verilator() {
+    if simulators_are_there() {
+        assert_consistent(
+            &design("edge-16x16", &SMALL),
+            Dataflow::Ws,
+            Simulator::Verilator,
+            VERILATED_CASES[0],
+        );
+    }
+}
+
+#[test]
+fn input_stationary_arrays_agree_with_another_latency() {
+    if simulators_are_there() {
+        let changes = [
+            ("dataflows = [\"ws\"]", "dataflows = [\"is\"]"),
+            ("accumulator_latency_cycles = 1", "accumulator_latency_cycles = 3"),
+        ];
+        let design = design("edge-16x16", &[&SMALLER[..], &changes[..]].concat());
+        assert_consistent(&design, Dataflow::Is, Simulator::Verilator, VERILATED_CASES[1]);
+    }
+}
+
+#[test]
+fn output_stationary_arrays_agree() {
+    if simulators_are_there() {
+        let changes = [("dataflows = [\"ws\"]", "dataflows = [\"os\"]")];
+        let design = design("edge-16x16", &[&SMALL[..], &changes[..]].concat());
+        assert_consistent(&design, Dataflow::Os, Simulator::Verilator, VERILATED_CASES[2]);
+    }
+}
+
+/// No shadow registers and one register per result; sums that saturate; lanes in a block and along n; bf16 partial
+/// sums with flushed subnormals.
+#[test]
+fn other_registers_and_other_sums_agree() {
+    if simulators_are_there() {
+        let design = design(
+            "edge-16x16",
+            &[
+                &SMALLER[..],
+                &[
+                    ("dataflows = [\"ws\"]", "dataflows = [\"ws\", \"os\"]\nos_drain = \"blocking\""),
+                    ("double_buffer = true", "double_buffer = false"),
+                    ("partial_sum = \"f32\"", "partial_sum = \"bf16\""),
+                    ("subnormals = \"keep\"", "subnormals = \"flush\""),
+                    ("along = \"k\", count = 2 }", "along = \"n\", count = 3 }\noverflow = \"saturate\""),
+                    (
+                        "along = \"k\", count = 2 }",
+                        "along = \"k\", count = 2 }\noverflow = \"saturate\"\nlane_sum = \"block\"",
+                    ),
+                    (
+                        "count = 1 }\npartial_sum_bits",
+                        "count = 4 }\noverflow = \"saturate\"\npartial_sum_bits",
+                    ),
+                    ("partial_sum_bits = 20", "partial_sum_bits = 16"),
+                ],
+            ]
+            .concat(),
+        );
+        assert_consistent(&design, Dataflow::Ws, Simulator::Verilator, VERILATED_CASES[3]);
+        assert_consistent(&design, Dataflow::Os, Simulator::Icarus, 40);
+    }
+}
+
+#[test]
+fn every_seeded_fault_is_noticed() {
+    for fault in FAULTS {
+        let (_, text) = MODULES.iter().find(|(name, _)| *name == fault.file).unwrap();
+        assert_eq!(text.matches(fault.text).count(), 1, "{}", fault.name);
+    }
+    if simulators_are_there() {
+        let plays = tempfile::tempdir().unwrap();
+        let folders = Folders { builds: &builds(), plays: plays.path() };
+        let caught = count_caught(Simulator::Icarus, folders, 96, 1).unwrap();
+        assert!(caught.missed.is_empty(), "{caught:?}");
+        assert!(caught.total() > FAULTS.len() as u64);
+        eprintln!("{} of {} seeded faults noticed", caught.caught, caught.total());
+    }
+}

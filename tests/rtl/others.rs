@@ -1,0 +1,152 @@
+//! Are the Verilog's sums those of programs that share nothing with ours, and of a trained network?
+
+use std::path::PathBuf;
+
+use half::bf16;
+use rustc_apfloat::Float;
+use rustc_apfloat::ieee::Single;
+use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
+use systolab::explore::{ArrayOperands, Design, Origin, Request, array_layers};
+use systolab::hardware::Accelerator;
+use systolab::mapping::{Dataflow, Gemm, Join, Lanes, Schedule, Split};
+use systolab::numerics::OperandPair;
+use systolab::rtl::{Folders, Generated, Layer, Simulator, Words};
+use systolab::source::SourceFile;
+use systolab::tensor::{Data, TensorFile};
+use systolab::workload::{ParameterSource, Params, Samples, Workload};
+
+use super::{SMALL, builds, compile, design, simulators_are_there};
+
+/// Integer sums of ONNX Runtime's MatMulInteger (tests/oracles/onnxruntime/matmulinteger.py) on the ws and the os array.
+#[test]
+fn integer_sums_are_those_of_onnx_runtime() {
+    if !simulators_are_there() {
+        return;
+    }
+    let os = [("dataflows = [\"ws\"]", "dataflows = [\"os\"]")];
+    for (dataflow, changes) in [(Dataflow::Ws, &[][..]), (Dataflow::Os, &os[..])] {
+        let design = design("edge-16x16", &[&SMALL[..], changes].concat());
+        let mut layers = Vec::new();
+        for entry in std::fs::read_dir("tests/oracles/matmulinteger").unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let file = TensorFile::read(&path).unwrap();
+            let integers = |tensor: &str| match file.tensor(tensor).unwrap().data() {
+                Data::I32(values) => values.clone(),
+                _ => panic!("{name}: {tensor} is not I32"),
+            };
+            let operands = |tensor| integers(tensor).iter().map(|&value| value as i16).collect::<Vec<_>>();
+            let (activations, weights) = (operands("activations"), operands("weights"));
+            let extent = |tensor: &str, axis: usize| file.tensor(tensor).unwrap().shape()[axis] as u64;
+            let (m, k, n) = (extent("activations", 0), extent("activations", 1), extent("weights", 0));
+            let (activation, weight) = name[..name.len() - 2].split_once('-').unwrap();
+            let pair = OperandPair::new(activation.parse().unwrap(), weight.parse().unwrap()).unwrap();
+            let schedule = schedule(&design, dataflow, pair, Gemm { m, n, k, groups: 1 });
+            let sums = integers("sums").iter().map(|&sum| sum as u32).collect();
+            layers.push(Layer::new(pair, schedule, Words::Integer { activations, weights }, Some(sums), 1));
+        }
+        let count = layers.len() as u64;
+        assert!(count >= 18);
+        assert_same(&design, dataflow, layers, count);
+    }
+}
+
+/// A layer in one piece.
+fn schedule(design: &Accelerator, dataflow: Dataflow, pair: OperandPair, gemm: Gemm) -> Schedule {
+    let unit = design.macs().iter().find(|unit| unit.pair() == pair).unwrap();
+    Schedule {
+        gemm,
+        dataflow,
+        rows: design.array().rows(),
+        columns: design.array().cols(),
+        lanes: Lanes { axis: unit.lane_axis(), count: unit.lanes() },
+        arrays: 1,
+        split: Split::Channels,
+        m_tile: gemm.m,
+        n_tile: gemm.n,
+        join: Join::PerFold,
+    }
+}
+
+/// Layers with somebody else's sums: every bit of the Verilog's must be theirs.
+fn assert_same(design: &Accelerator, dataflow: Dataflow, layers: Vec<Layer>, count: u64) {
+    let plays = tempfile::tempdir().unwrap();
+    let generated = Generated::new(design, dataflow).unwrap();
+    let folders = Folders { builds: &builds(), plays: plays.path() };
+    let compiled = compile(&generated, design, Simulator::Verilator, folders);
+    assert!(layers.iter().all(|layer| layer.sums.is_some()));
+    let found = compiled.check_all(layers).unwrap();
+    assert_eq!((found.cases, found.differences, found.total_differences), (count, 0, 0), "{found:?}");
+    // Sums that are wrong by one bit must not pass.
+    let mut wrong = generated.random_layers(1, 1).next().unwrap();
+    let outputs = wrong.schedule.gemm.groups * wrong.schedule.gemm.m * wrong.schedule.gemm.n;
+    wrong.sums = Some(vec![0x5555_5555; outputs as usize]);
+    assert!(compiled.check(&wrong).unwrap().differences > 0);
+}
+
+/// bf16 sums in f32 by rustc_apfloat: products and sums one by one, folds joined by one more addition.
+#[test]
+fn bf16_sums_are_those_of_apfloat() {
+    if !simulators_are_there() {
+        return;
+    }
+    let design = design("edge-16x16", &SMALL);
+    let generated = Generated::new(&design, Dataflow::Ws).unwrap();
+    let mut layers: Vec<Layer> =
+        generated.random_layers(200, 2).filter(|layer| layer.pair == OperandPair::Bf16).collect();
+    for layer in &mut layers {
+        let Words::Bf16 { activations, weights } = &layer.words else { panic!("not bf16") };
+        let single = |value: bf16| Single::from_bits(u128::from(value.to_bits()) << 16);
+        let (gemm, fold) = (layer.schedule.gemm, layer.schedule.k_per_fold() as usize);
+        let (m, n, k) = (gemm.m as usize, gemm.n as usize, gemm.k as usize);
+        let mut sums = Vec::new();
+        for output in 0..gemm.groups as usize * m * n {
+            let (row, column) = (output / n, output / (m * n) * n + output % n);
+            let pairs: Vec<_> = activations[row * k..][..k].iter().zip(&weights[column * k..][..k]).collect();
+            let sum_of_fold = |pairs: &[(&bf16, &bf16)]| {
+                let add =
+                    |sum: Single, &(&a, &w): &(&bf16, &bf16)| (sum + (single(a) * single(w)).value).value;
+                pairs.iter().fold(Single::ZERO, add)
+            };
+            let sum = pairs.chunks(fold).map(sum_of_fold).fold(Single::ZERO, |sum, fold| (sum + fold).value);
+            sums.push(if sum.is_nan() { 0x7fc0_0000 } else { sum.to_bits() as u32 });
+        }
+        layer.sums = Some(sums);
+    }
+    let count = layers.len() as u64;
+    assert!(count > 20);
+    assert_same(&design, Dataflow::Ws, layers, count);
+}
+
+/// The layers of a trained network as the mapper cuts them; sums must be those of the engine.
+#[test]
+fn layers_of_a_trained_network_agree() {
+    if !simulators_are_there() {
+        return;
+    }
+    let (name, hw) = ("resnet8-width4-mostly-4-bit", design("edge-16x16", &SMALL));
+    let file = SourceFile::read(&PathBuf::from(format!("workloads/{name}.toml"))).unwrap();
+    let workload = Workload::parse(&file).unwrap();
+    let ParameterSource::Trace(trace) = workload.parameters() else { panic!("no trace") };
+    let params = Params::read(trace, workload.network()).unwrap();
+    let technology = SHIPPED_TECHNOLOGIES.iter().find(|(name, _)| *name == "7nm").unwrap();
+    let technology = Technology::parse(&SourceFile::embedded(technology.0, technology.1)).unwrap();
+    let design = Design { accelerator: hw, technology, technology_sha256: String::new() };
+    let samples = Samples::synthetic(workload.network(), 1);
+    let origin = Origin::Trace;
+    let request =
+        Request { design: &design, workload: &workload, params: &params, origin, samples: &samples };
+    let mut count = 0;
+    let mut layers = Vec::new();
+    for layer in array_layers(request).unwrap() {
+        let schedule = layer.mapped.tiling.schedule;
+        let words = match layer.operands {
+            ArrayOperands::Integer(activations, weights) => Words::Integer { activations, weights },
+            ArrayOperands::Bf16(activations, weights) => Words::Bf16 { activations, weights },
+        };
+        count += 1;
+        layers.push(Layer::new(layer.mapped.pair, schedule, words, layer.sums, count));
+    }
+    assert!(count >= 8, "only {count} layers");
+    assert_same(&design.accelerator, Dataflow::Ws, layers, count);
+}

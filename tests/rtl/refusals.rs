@@ -1,0 +1,112 @@
+//! Is it said what cannot be generated, and which tool is missing, old or failing?
+
+use systolab::hardware::Accelerator;
+use systolab::mapping::Dataflow;
+use systolab::rtl::Generated;
+
+use super::design;
+
+/// What `systolab rtl` says where `tools` (name and shell script) are all the tools there are, its exit code and how
+/// many temporary files it left.
+fn with_tools(tools: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, usize) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, temporary) = (folder.path().join("bin"), folder.path().join("tmp"));
+    std::fs::create_dir_all(&path).unwrap();
+    std::fs::create_dir_all(&temporary).unwrap();
+    for (name, script) in tools {
+        std::fs::write(path.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(path.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_systolab"));
+    let output =
+        command.arg("rtl").args(arguments).env("PATH", &path).env("TMPDIR", &temporary).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), said, std::fs::read_dir(temporary).unwrap().count())
+}
+
+#[test]
+fn tools_that_are_missing_old_or_fail_are_named() {
+    let check = ["check", "--hw", "edge-16x16", "--cases", "1"];
+    let icarus = ("iverilog", "echo Icarus Verilog version 11.0");
+    let (code, said, left) = with_tools(&[], &check);
+    assert_eq!((code, left), (Some(2), 0));
+    assert!(said.contains("verilator: cannot run") && said.contains("Debian package `verilator`"), "{said}");
+
+    let (code, said, left) = with_tools(&[("verilator", "echo Verilator 4.228 2022"), icarus], &check);
+    assert_eq!((code, left), (Some(2), 0));
+    assert!(said.contains("verilator: too old: it says `Verilator 4.228 2022`; expected 5.006"), "{said}");
+
+    let fails = "case $1 in --version) echo Verilator 9.001;; *) i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo line $i; \
+                 done; exit 3;; esac";
+    let (code, said, left) = with_tools(&[("verilator", fails), icarus], &check);
+    assert_eq!((code, left), (Some(2), 0), "{said}");
+    assert!(said.contains("Verilator 9.001: not tested; tested with 5.006"), "{said}");
+    assert!(
+        said.contains("verilator failed; its last lines:\nline 19\n") && said.contains("line 30"),
+        "{said}"
+    );
+
+    let silent =
+        with_tools(&[("yosys", "true")], &["synth", "--hw", "edge-16x16", "--liberty", "Cargo.toml"]);
+    assert_eq!((silent.0, silent.2), (Some(2), 0));
+    assert!(silent.1.contains("yosys printed no result"), "{}", silent.1);
+}
+
+#[test]
+fn a_design_without_verilog_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let (code, said, _) = with_tools(&[], &["emit", "--hw", "tpuv4i-like", "--out", out.to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("`array.count`"), "{said}");
+    assert!(!out.exists());
+    let (code, said, left) = with_tools(&[], &["check", "--hw", "tpuv1-like"]);
+    assert_eq!((code, left), (Some(2), 0));
+    assert!(said.contains("`array.rows`"), "{said}");
+}
+
+/// Only with `--keep`, and never in a folder of somebody else.
+#[test]
+fn files_of_a_synthesis_are_kept_on_demand() {
+    let yosys = "case $1 in -V) echo Yosys 0.23;; *) printf 'Number of cells: 3\nChip area for module: 24.5\n' >area.txt;; \
+                 esac";
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept");
+    let keep = ["--keep", kept.to_str().unwrap()];
+    let synth = ["synth", "--hw", "edge-16x16", "--liberty", "Cargo.toml"];
+    let (code, said, left) = with_tools(&[("yosys", yosys)], &synth);
+    assert_eq!((code, left), (Some(0), 0), "{said}");
+    for _ in 0..2 {
+        let (code, said, left) = with_tools(&[("yosys", yosys)], &[&synth[..], &keep[..]].concat());
+        assert_eq!((code, left), (Some(0), 0), "{said}");
+        assert!(kept.join("(int8,int8)-20-PE/synthesize.ys").exists());
+    }
+    std::fs::remove_file(kept.join(".systolab-rtl")).unwrap();
+    let (code, said, _) = with_tools(&[("yosys", yosys)], &[&synth[..], &keep[..]].concat());
+    assert_eq!(code, Some(2));
+    assert!(said.contains("exists and was not kept by an earlier run"), "{said}");
+}
+
+#[test]
+fn what_has_no_verilog_is_refused_by_its_key() {
+    let refused = |design: &Accelerator, dataflow| Generated::new(design, dataflow).unwrap_err().to_string();
+    let assert_refused = |design: &Accelerator, key: &str| {
+        assert!(refused(design, Dataflow::Ws).starts_with(&format!("`{key}`")), "{key}");
+    };
+    assert_refused(&design("tpuv4i-like", &[]), "array.count");
+    assert_refused(&design("tpuv1-like", &[]), "array.rows");
+    assert!(refused(&design("edge-16x16", &[]), Dataflow::Os).starts_with("`array.dataflows`"));
+    // Equal widths, so that folds may be chained.
+    let chained = "partial_sum_bits = 32\naccumulator_bits = 32\njoin = \"chained\"";
+    let widths = "partial_sum_bits = 20\naccumulator_bits = 32";
+    assert_refused(&design("edge-16x16", &[(widths, chained)]), "mac.join");
+    for rounding in ["rto", "rtz"] {
+        let changed = format!("rounding = \"{rounding}\"");
+        assert_refused(&design("edge-16x16", &[("rounding = \"rne\"", &changed)]), "mac.rounding");
+    }
+    let block = "lane_sum = \"block\"\nrounding = \"rne\"";
+    assert_refused(&design("edge-16x16", &[("rounding = \"rne\"", block)]), "mac.lane_sum");
+    let first = "lanes = { along = \"k\", count = 2 }\noverflow = \"saturate\"\nlane_sum = \"first\"";
+    assert_refused(&design("edge-16x16", &[("lanes = { along = \"k\", count = 2 }", first)]), "mac.lane_sum");
+}
