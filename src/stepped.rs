@@ -81,7 +81,7 @@ pub fn run_observed<P: Payload>(
     control: &Control,
     starts: &[Start],
     payload: &P,
-    observe: &mut dyn FnMut(Arrival<P::Output>),
+    observe: &mut impl FnMut(Arrival<P::Output>),
 ) -> Result<Run<P::Output>, Violation> {
     run_watched(schedule, control, starts, payload, observe, None)
 }
@@ -98,7 +98,7 @@ pub fn run_watched<P: Payload>(
     control: &Control,
     starts: &[Start],
     payload: &P,
-    observe: &mut dyn FnMut(Arrival<P::Output>),
+    observe: &mut impl FnMut(Arrival<P::Output>),
     mut watch: Option<&mut Watch<'_, P::Output>>,
 ) -> Result<Run<P::Output>, Violation> {
     let mut cycles = 0;

@@ -43,7 +43,7 @@ impl<S: Copy> Accumulators<S> {
     }
 
     /// Begins a cycle: what entered `latency` cycles ago is readable.
-    pub(super) fn begin(&mut self, cycle: u64, observe: &mut dyn FnMut(Arrival<S>)) {
+    pub(super) fn begin(&mut self, cycle: u64, observe: &mut impl FnMut(Arrival<S>)) {
         let mut stage = self.pipeline.pop_front().unwrap_or_default();
         for (address, sum) in stage.drain(..) {
             let entry = &mut self.entries[address];

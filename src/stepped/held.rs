@@ -124,8 +124,8 @@ impl<W: Copy> Held<W> {
                 let above = here.start - columns..here.end - columns;
                 (&mut tags_above[above.clone()], &words_above[above], 1)
             };
-            let (mut lost, mut linked, mut written) = (false, 0, 0);
-            // A loop over tags alone, without branches: PEs side by side.
+            let (mut lost, mut linked, mut written) = (false, 0_u64, 0_u64);
+            // A loop over tags alone, without branches, not even those that check counts no larger than a row.
             let pes = tags.iter_mut().zip(&mut chain.tags[here.clone()]).zip(&mut link_tags[range.clone()]);
             for ((entering, chain), link) in pes {
                 let old = *chain;
@@ -134,8 +134,8 @@ impl<W: Copy> Held<W> {
                 *link = if goes_on { old } else { *link };
                 *chain = entering.down(travelled);
                 *entering = Tag::NOTHING;
-                linked += u64::from(goes_on);
-                written += u64::from(chain.is_valid());
+                linked = linked.wrapping_add(u64::from(goes_on));
+                written = written.wrapping_add(u64::from(chain.is_valid()));
             }
             if lost {
                 return Err(Conflict::WeightLost);

@@ -202,7 +202,7 @@ pub(super) fn weight_stationary<P: Payload>(
     starts: &[Start],
     parts: &[Part],
     payload: &P,
-    observe: &mut dyn FnMut(Arrival<P::Output>),
+    observe: &mut impl FnMut(Arrival<P::Output>),
     mut watch: Option<&mut Watch<'_, P::Output>>,
 ) -> Result<ArrayRun<P::Output>, Violation> {
     let (rows, columns) = (schedule.rows as usize, schedule.columns as usize);
