@@ -278,8 +278,8 @@ fn requantizations_say_which_scales_they_take() {
 fn the_documentation_lists_what_is_refused() {
     let cell = |text: &str| text.replace('|', "\\|");
     let mut page = "# What is refused\n\n\
-        Every message that the tests provoke, one per kind of mistake, as printed behind `error: `. Exit code 2, and nothing \
-        is written. This page is made by `BLESS=1 cargo test --test hostile`.\n\n\
+        Every message that the tests provoke, one per kind of mistake, as printed behind `error: `, without the lines that \
+        show what a file says there. Exit code 2, and nothing is written. This page is made by `BLESS=1 cargo test --test hostile`.\n\n\
         ## ONNX models\n\n| message |\n| --- |\n"
         .to_owned();
     let models = refusals().into_iter().map(|(_, message)| message).chain(requantization_refusals());
@@ -291,8 +291,12 @@ fn the_documentation_lists_what_is_refused() {
     let mut rows = 0;
     for section in goldens.split("\n\n# ") {
         let what = section.trim_start_matches("# ").lines().next().unwrap();
-        let message = section.lines().find_map(|line| line.strip_prefix("error: ")).unwrap();
-        page += &format!("| {} | {} |\n", cell(what), cell(message));
+        let mut lines = section.lines().skip_while(|line| !line.starts_with("error: "));
+        let mut message = lines.next().and_then(|line| line.strip_prefix("error: ")).unwrap().to_owned();
+        for more in lines.take_while(|line| line.starts_with("  -")) {
+            message += &format!(" {}", more.trim());
+        }
+        page += &format!("| {} | {} |\n", cell(what), cell(&message));
         rows += 1;
     }
     assert!(rows > 100, "{rows}");

@@ -115,7 +115,8 @@ struct Check {
     /// Random layers per dataflow, over all operand pairs in turn
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     cases: u64,
-    /// Also a network's layers: first image, real operands, tiles of the mapper; sums must be the engine's
+    /// Also a network's layers: first image, real operands, tiles of the mapper; sums must be the engine's,
+    /// but for layers whose accumulators hold an integer bias
     #[arg(long, value_name = "NETWORK")]
     workload: Vec<String>,
     /// What the random layers are drawn from

@@ -44,7 +44,7 @@ pub struct ExecutedLayer {
     pub name: String,
     /// What executed it.
     pub engine: Engine,
-    /// Products per fold, where the order of accumulation was kept; None where it cannot matter.
+    /// Products per fold, where the order of accumulation was kept; None where it cannot matter and nothing is preloaded.
     pub k_per_fold: Option<usize>,
     /// Σ|w|·max|a| of the worst output channel; None for bf16.
     pub static_bound: Option<u64>,

@@ -262,9 +262,10 @@ impl Tiling {
         }
     }
 
-    /// Calls `visit` with every step of the pixels `from..from + pixels`, its folds, and how many such steps
-    /// follow each other, their one run of folds going on along k; in execution order. The input that comes per tile is not among what moves ([`Self::input_of`]). But for `from`, the
-    /// steps of equally many pixels are the same, those from 0 excepted.
+    /// Calls `visit` with every step of the pixels `from..from + pixels`, its folds, and how many such steps follow
+    /// each other, their one run of folds going on along k; in execution order. The input that comes per tile is not
+    /// among what moves ([`Self::input_of`]). But for `from`, the steps of equally many pixels are the same, those
+    /// from 0 excepted.
     ///
     /// A step is a part of one block of outputs (a fold's, over all k), or several whole blocks. An
     /// output-stationary fold whose operands do not fit the weight scratchpad is cut along k; its sums

@@ -7,8 +7,8 @@ use super::requantize_fixed_point::{FixedPointMultiplier, FixedPointRounding};
 /// Bits that both operands are shifted left by, so that their rounding does not show.
 const LEFT_SHIFT: u32 = 20;
 
-/// With t = 2·max(as, bs): both operands, less their zero points and times 2^20, are multiplied by as/t and bs/t; their sum by
-/// t/(2^20·cs); the output's zero point is added. Every product is rounded.
+/// With t = 2·max(as, bs): both operands, less their zero points and times 2^20, are multiplied by as/t and bs/t; their
+/// sum by t/(2^20·cs); the output's zero point is added. Every product is rounded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FixedPointAdd {
     rounding: FixedPointRounding,

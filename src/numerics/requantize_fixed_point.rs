@@ -2,8 +2,8 @@
 //! multiplier, rounded twice or once.
 //!
 //! What TensorFlow Lite's reference kernels compute: convolutions the first (gemmlowp `fixedpoint/fixedpoint.h`;
-//! TensorFlow Lite Micro `kernels/internal/common.cc`), fully connected layers since LiteRT 2.3 the second. Any bias is part of the
-//! accumulator. The multiplier is data: a checker takes the integers as they are.
+//! TensorFlow Lite Micro `kernels/internal/common.cc`), fully connected layers since LiteRT 2.3 the second. Any bias is
+//! part of the accumulator. The multiplier is data: a checker takes the integers as they are.
 
 use super::format::IntegerFormat;
 use super::requantize::Activation;

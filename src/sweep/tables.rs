@@ -184,7 +184,9 @@ fn write_fronts(
         let mut writer = csv::Writer::from_writer(file);
         let names = objectives.iter().map(|objective| objective.name());
         writer
-            .write_record(["compared", "id", "design", "network", "precision"].into_iter().chain(names))
+            .write_record(
+                ["compared", "id", "design", "network", "precision", "objective"].into_iter().chain(names),
+            )
             .map_err(FolderError::write(&path))?;
         for (compared, group) in groups {
             let front = front_of(&group.costs, objectives.len());
@@ -193,8 +195,9 @@ fn write_fronts(
                 let (id, source) = group.members[index];
                 folder.each(std::iter::once(id), |result| {
                     let row = front_row(&result, source, objectives);
-                    let texts =
-                        [compared, &row.id, &row.design, &row.network, &row.precision].map(String::clone);
+                    let objective = result.objective.to_string();
+                    let texts = [compared, &row.id, &row.design, &row.network, &row.precision, &objective]
+                        .map(String::clone);
                     let values =
                         row.values.iter().map(|value| value.map_or_else(String::new, |v| v.to_string()));
                     writer

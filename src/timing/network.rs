@@ -279,8 +279,8 @@ last = "w8a8"
 "#;
 
     /// 50 × 9 sums of k = 122 on 16×16 PEs, two to a word of accumulators: five words per pixel, or 8 + 8 + 8 + 1
-    /// per channel where pixels lie along the columns. Each is written once more before the first fold, and read by it. A network of layers in TOML
-    /// has no bias of integers, hence nothing to preload.
+    /// per channel where pixels lie along the columns. Each is written once more before the first fold, and read by it.
+    /// Without an integer bias there is nothing to preload.
     #[test]
     fn preloading_writes_and_reads_every_accumulator_once_more() {
         let (_, edge) = SHIPPED.iter().find(|(name, _)| *name == "edge-16x16").unwrap();

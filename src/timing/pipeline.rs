@@ -124,8 +124,8 @@ impl Times {
         ]
     }
 
-    /// How everything that decides has moved since `before`, [`PERIOD`] repetitions ago: by the same number of cycles. What has not moved must
-    /// lie behind so far that it decides nothing; no lead is longer than `lead`.
+    /// How everything that decides has moved since `before`, [`PERIOD`] repetitions ago: by the same number of
+    /// cycles. What has not moved must lie behind so far that it decides nothing; no lead is longer than `lead`.
     fn delay_since(mut self, mut before: Self, lead: u64) -> Option<Delay> {
         let cycles = self.start - before.start;
         if cycles == 0 {
