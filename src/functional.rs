@@ -13,9 +13,11 @@ mod float;
 mod float_operators;
 mod geometry;
 mod imported;
+mod integer_pools;
 mod loops;
 mod network;
 mod portable;
+mod windows;
 
 pub use convolution::{Bf16Convolution, Engine, IntegerConvolution, Kernels};
 pub use direct::{direct_bf16, direct_integer};

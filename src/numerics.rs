@@ -3,6 +3,7 @@
 //! Everything that decides a bit is decided here once; the engines only arrange these operations.
 //! Must not know tensors, layers or hardware.
 
+mod average;
 mod fixed_point_add;
 mod float_sum;
 mod format;
@@ -17,6 +18,7 @@ mod requantize_fixed_point;
 mod requantize_shift;
 mod rounding;
 
+pub use average::{F32Average, ZeroPointAdded};
 pub use fixed_point_add::FixedPointAdd;
 pub use float_sum::{FloatRounding, PartialSumFormat, Subnormals};
 pub use format::{IntegerFormat, OperandFormat, OperandPair, Signedness, StoredFormat, UnknownFormat};

@@ -30,7 +30,8 @@ pub use evaluation_set::{EvaluationSet, EvaluationSetError, Normalization};
 pub use float_operator::{FloatOperand, FloatOperator, PoolDivisor};
 pub use imported_params::{AffineConvolution, ImportedParams};
 pub use layer::{
-    Convolution, FeatureMap, Layer, Operands, Operation, Padding, Size, WeightZeroPoint, Window, WindowKind,
+    Convolution, FeatureMap, Layer, Operands, Operation, Padding, PoolTerms, Size, WeightZeroPoint, Window,
+    WindowKind,
 };
 pub use network::{Edge, EdgeId, Network, NetworkBuilder, NetworkError, Quantizer, QuantizerId, Stored};
 pub use onnx::{ImportError, ImportOptions, ImportedModel, Lowering, ModelTensor, Semantics};

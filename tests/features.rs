@@ -5,14 +5,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod model_builder;
+
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use proptest::prelude::*;
+use rten_onnx::onnx::{DataType, GraphProto, ModelProto, TensorProto};
 use systolab::hardware::{Accelerator, SHIPPED};
 use systolab::mapping::{LayerMapping, Split, map_network};
 use systolab::source::SourceFile;
 use systolab::timing::{LayerTiming, Regime, VectorOperation, array_cycles, time_network};
-use systolab::workload::Workload;
+use systolab::workload::{ImportOptions, ImportedModel, Network, Workload};
+
+use model_builder::{floats, ints, node, text, value};
 
 /// edge-16x16 with 16 MiB of each scratchpad and other values at some key paths.
 fn accelerator(set: &[(&[&str], i64)]) -> Accelerator {
@@ -41,9 +47,43 @@ fn network([height, width, channels]: [usize; 3], layers: &str) -> Workload {
 }
 
 fn time(workload: &Workload, accelerator: &Accelerator, batch: u64) -> (Vec<LayerTiming>, Vec<LayerMapping>) {
-    let mapped = map_network(workload.network(), accelerator, batch).unwrap();
-    let timing = time_network(workload.network(), &mapped, accelerator, Regime::Cold);
+    time_layers(workload.network(), accelerator, batch)
+}
+
+fn time_layers(
+    network: &Network,
+    accelerator: &Accelerator,
+    batch: u64,
+) -> (Vec<LayerTiming>, Vec<LayerMapping>) {
+    let mapped = map_network(network, accelerator, batch).unwrap();
+    let timing = time_network(network, &mapped, accelerator, Regime::Cold);
     (timing.layers, mapped)
+}
+
+/// A pool of int8 between two grids, 3 channels of 9×7.
+fn imported_pool(operator: &str, kernel: i64, padding: [i64; 4]) -> ImportedModel {
+    let zero = TensorProto {
+        data_type: Some(DataType::INT8),
+        int32_data: vec![3],
+        name: text("z"),
+        ..TensorProto::default()
+    };
+    let attributes =
+        vec![ints("kernel_shape", &[kernel; 2]), ints("pads", &padding), ints("strides", &[1, 2])];
+    let graph = GraphProto {
+        node: vec![
+            node("DequantizeLinear", &["x", "xs", "z"], "d", vec![]),
+            node(operator, &["d"], "p", attributes),
+            node("Relu", &["p"], "r", vec![]),
+            node("QuantizeLinear", &["r", "ys", "z"], "y", vec![]),
+        ],
+        initializer: vec![floats("xs", &[], &[0.5]), floats("ys", &[], &[0.75]), zero],
+        input: vec![value("x", DataType::INT8, &[1, 3, 9, 7])],
+        output: vec![value("y", DataType::INT8, &[])],
+        ..GraphProto::default()
+    };
+    let model = ModelProto { graph: Some(graph), ..ModelProto::default() };
+    ImportedModel::parse(Path::new("m.onnx"), &model.write_buf().unwrap(), ImportOptions::default()).unwrap()
 }
 
 /// Bytes of an element of a layer's input.
@@ -237,4 +277,40 @@ fn several_arrays_divide_what_is_faster() {
         let divided = |split| array_cycles(&systolab::mapping::Schedule { split, ..schedule }, two.array());
         assert!(divided(split) < divided(other));
     }
+}
+
+/// Of every tap the zero point is subtracted, the rest converted, multiplied and added; then the quotient.
+#[test]
+fn an_imported_average_pool_dequantizes_every_tap() {
+    let (outputs, taps) = (2 * 3 * 9 * 4, 3 * 3);
+    let (layers, _) = time_layers(imported_pool("AveragePool", 3, [1; 4]).network(), &accelerator(&[]), 2);
+    let counts: Vec<(VectorOperation, u64)> =
+        layers[0].counters.vector.iter().map(|(&operation, count)| (operation, count.0)).collect();
+    let expected = BTreeSet::from([
+        (VectorOperation::Add, outputs * (2 * taps - 1)),
+        (VectorOperation::Convert, outputs * taps),
+        (VectorOperation::Multiply, outputs * (taps + 1)),
+        (VectorOperation::Quantize, outputs),
+    ]);
+    assert_eq!(counts.into_iter().collect::<BTreeSet<_>>(), expected);
+}
+
+/// The largest tap, then the table of Relu and the other grid.
+#[test]
+fn an_imported_max_pool_on_another_grid_looks_its_results_up() {
+    let (outputs, taps) = (2 * 3 * 9 * 4, 3 * 3);
+    let (layers, _) = time_layers(imported_pool("MaxPool", 3, [1; 4]).network(), &accelerator(&[]), 2);
+    let vector = &layers[0].counters.vector;
+    assert_eq!(vector[&VectorOperation::Compare].0, outputs * (taps - 1));
+    assert_eq!(vector[&VectorOperation::Quantize].0, outputs);
+    assert_eq!(vector.len(), 2);
+}
+
+/// Windows of 2^32 taps cost what they say, and no time to count.
+#[test]
+fn taps_far_outside_an_image_are_counted_at_once() {
+    let (size, image) = (1 << 16, [9, 7]);
+    let model = imported_pool("MaxPool", size, [size - image[0], size - image[1], 0, 0]);
+    let (layers, _) = time_layers(model.network(), &accelerator(&[]), 1);
+    assert_eq!(layers[0].counters.vector[&VectorOperation::Compare].0, 3 * ((1 << 32) - 1));
 }

@@ -160,6 +160,8 @@ fn models() {
         "tests/oracles/cases/qgemm-s8-0/model.onnx",
         "tests/oracles/cases/int4-weights-int4/model.onnx",
         "tests/oracles/cases/add-pool-u8-0/model.onnx",
+        "tests/oracles/cases/qlinear-average-pool-u8/model.onnx",
+        "tests/oracles/cases/max-pool-s8/model.onnx",
     ];
     fuzz(
         "models (.onnx)",

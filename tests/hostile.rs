@@ -181,11 +181,56 @@ fn refusals() -> Vec<(&'static str, String)> {
                 node("QuantizeLinear", &["d", "ys", "z"], "q", vec![]),
             ];
         }),
-        ("ceil_mode, storage_order and a second output are not supported", |graph| {
-            let attributes = vec![ints("kernel_shape", &[2, 2]), int("ceil_mode", 1)];
+        ("storage_order and a second output are not supported", |graph| {
+            let attributes = vec![ints("kernel_shape", &[2, 2]), int("storage_order", 1)];
             graph.node.push(node("MaxPool", &["y"], "p", attributes));
         }),
-        ("expected padding less than the kernel and no dilation", |graph| {
+        ("its windows has no tap inside the image; expected padding below the dilation", |graph| {
+            let attributes = vec![
+                ints("kernel_shape", &[2, 2]),
+                ints("dilations", &[9, 9]),
+                ints("pads", &[1, 1, 1, 1]),
+                int("ceil_mode", 1),
+            ];
+            graph.input[0] = value("x", DataType::INT8, &[1, 1, 8, 8]);
+            graph.node = vec![node("MaxPool", &["x"], "y", attributes)];
+        }),
+        ("its 65536×65536 windows have too many taps over all", |graph| {
+            let attributes = vec![ints("kernel_shape", &[1 << 16; 2]), ints("pads", &[(1 << 16) - 1; 4])];
+            graph.node.push(node("MaxPool", &["y"], "p", attributes));
+        }),
+        ("node `n` (QLinearAveragePool): expected channels_last = 0", |graph| {
+            let attributes = vec![ints("kernel_shape", &[2, 2]), int("channels_last", 1)];
+            graph.node.push(node("QLinearAveragePool", &["y", "ys", "z", "xs", "z"], "p", attributes));
+        }),
+        ("its input is int8, its output uint8; expected one type", |graph| {
+            let zero = TensorProto { data_type: Some(DataType::UINT8), ..bytes("u", &[], &[3]) };
+            graph.initializer.push(zero);
+            let attributes = vec![ints("kernel_shape", &[2, 2])];
+            graph.node.push(node("QLinearAveragePool", &["y", "ys", "z", "xs", "u"], "p", attributes));
+        }),
+        ("attribute `dilations` is not understood", |graph| {
+            let attributes = vec![ints("kernel_shape", &[2, 2]), ints("dilations", &[2, 2])];
+            graph.node.push(node("QLinearAveragePool", &["y", "ys", "z", "xs", "z"], "p", attributes));
+        }),
+        ("a sum or mean on its scales leaves the range of f32 or int32", |graph| {
+            graph.initializer.push(floats("tiny", &[], &[1e-9]));
+            let attributes = vec![ints("kernel_shape", &[2, 2])];
+            graph.node.push(node("QLinearAveragePool", &["y", "ys", "z", "tiny", "z"], "p", attributes));
+        }),
+        ("ceil_mode lets reach beyond the padding is not supported in f32", |graph| {
+            let attributes = vec![
+                ints("kernel_shape", &[3, 3]),
+                ints("strides", &[2, 2]),
+                int("ceil_mode", 1),
+                int("count_include_pad", 1),
+            ];
+            graph.node.extend([
+                node("DequantizeLinear", &["y", "ys", "z"], "d", vec![]),
+                node("AveragePool", &["d"], "p", attributes),
+            ]);
+        }),
+        ("its padding reaches its 2×2 kernel; expected padding less than the kernel", |graph| {
             let attributes = vec![ints("kernel_shape", &[2, 2]), ints("pads", &[2, 2, 2, 2])];
             graph.node.push(node("MaxPool", &["y"], "p", attributes));
         }),

@@ -52,6 +52,8 @@ struct Case {
     bf16: toml::Table,
     /// `bias` of the design's integer MACs.
     bias: Option<String>,
+    /// No operator may stay in f32.
+    integers: bool,
     /// Each a table of the keys above: this would be wrong, and must show in the oracle's cases altogether.
     wrong: Vec<toml::Table>,
 }
@@ -257,6 +259,11 @@ fn run(folder: &Path, tallies: &mut Tallies) {
     let table: toml::Table = fs::read_to_string(folder.join("case.toml")).unwrap().parse().unwrap();
     let case: Case = table.clone().try_into().unwrap();
     let rule = case.rule.unwrap_or_else(|| panic!("{name}: no rule"));
+    if case.integers {
+        let workload = Workload::read(&case.network_file(folder)).unwrap();
+        let float: Vec<&str> = workload.network().float_layers().map(|layer| layer.name.as_str()).collect();
+        assert!(float.is_empty(), "{name}: in f32: {float:?}");
+    }
     let tally = tallies.right.entry((case.oracle.clone(), rule)).or_default();
     tally.cases += 1;
     for Compared { tensor, elements, difference } in compare_all(&name, &case, folder) {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::workload::{
-    EdgeId, FeatureMap, FloatOperand, FloatOperator, ImportedModel, ImportedParams, Layer, Operation, Window,
+    EdgeId, FeatureMap, FloatOperand, FloatOperator, ImportedModel, ImportedParams, Layer, Operation, Size,
+    Window,
 };
 
 /// What a fused layer begins with.
@@ -129,6 +130,15 @@ impl Fusing<'_> {
         let mut operators = vec![operator.name()];
         let mut output = layer.output;
         let kind = match (operator, self.model.params().imported_layer(index)) {
+            (
+                FloatOperator::MaxPool(Window {
+                    dilation: Size { height: 2.., .. } | Size { width: 2.., .. },
+                    ..
+                }),
+                _,
+            ) => {
+                return Err(self.refuse(layer, "its window is dilated; expected dilations of 1"));
+            }
             (FloatOperator::MaxPool(window), _) => FusedKind::MaxPool(*window),
             (FloatOperator::GlobalAveragePool, _) => FusedKind::GlobalAveragePool,
             (FloatOperator::Softmax, _) if index + 1 == network.layers().len() => return Ok(None),

@@ -96,7 +96,7 @@ pub struct Run {
 pub struct RunLayer {
     /// Name in the network.
     pub name: String,
-    /// `conv2d`, `linear`, `max_pool`, `global_average_pool`.
+    /// `conv2d`, `linear`, `max_pool`, `average_pool`, `global_average_pool`, `add`, `requantize`, or an f32 operator.
     pub op: &'static str,
     /// Output shape per image.
     pub shape: FeatureMap,

@@ -130,7 +130,7 @@ pub struct SimulatedTotals {
 pub struct SimulatedLayer {
     /// Name in the network.
     pub name: String,
-    /// `conv2d`, `linear`, `gemm`, `max_pool`, `global_average_pool`.
+    /// `conv2d`, `linear`, `gemm`, `max_pool`, `average_pool`, `global_average_pool`, `add`, `requantize`.
     pub op: &'static str,
     /// Output pixels × batch; 0 off the array, like n, k and groups.
     pub m: u64,

@@ -5,7 +5,7 @@ use crate::workload::{FeatureMap, FloatOperand, FloatOperator, ImportedParams, P
 
 use super::float::Stored;
 use super::geometry::Geometry;
-use super::imported::for_each_window;
+use super::windows::for_each_window;
 
 /// An operator with its parameters and shapes.
 #[derive(Clone, Debug)]
@@ -133,7 +133,7 @@ impl FloatStep {
                 let input = floats(input);
                 for_each_window(self.input, self.output, *window, |pixel, taps| {
                     for (channel, value) in values[pixel * channels..][..channels].iter_mut().enumerate() {
-                        let taps = taps.iter().map(|tap| input[tap * channels + channel]);
+                        let taps = taps.pixels().map(|tap| input[tap * channels + channel]);
                         *value = taps.fold(f32::NEG_INFINITY, |a, b| if b > a || b.is_nan() { b } else { a });
                     }
                 });
@@ -143,11 +143,11 @@ impl FloatStep {
                 let all = window.kernel.height * window.kernel.width;
                 for_each_window(self.input, self.output, *window, |pixel, taps| {
                     let count = match divisor {
-                        PoolDivisor::InsideTaps => taps.len(),
+                        PoolDivisor::InsideTaps => taps.count(),
                         PoolDivisor::AllTaps => all,
                     };
                     for (channel, value) in values[pixel * channels..][..channels].iter_mut().enumerate() {
-                        let sum = taps.iter().fold(0.0, |sum, tap| sum + input[tap * channels + channel]);
+                        let sum = taps.pixels().fold(0.0, |sum, tap| sum + input[tap * channels + channel]);
                         *value = sum / count as f32;
                     }
                 });

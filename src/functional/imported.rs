@@ -1,13 +1,13 @@
-//! Layers of imported networks on integers: convolutions with zero points, residual adds, pools, lookups.
+//! Layers of imported networks on integers: convolutions with zero points, residual adds, global pools, lookups.
 
 use std::ops::Range;
 
-use crate::numerics::{F32Add, F32Rne, QuantizedAdd, Requantization};
-use crate::workload::{FeatureMap, Window};
+use crate::numerics::{F32Add, F32Rne, IntegerFormat, QuantizedAdd, Requantization};
 
 use super::convolution::{IntegerConvolution, Scratch};
 use super::float::{LargestMagnitude, Stored};
 use super::float_operators::FloatStep;
+use super::integer_pools::IntegerPool;
 use super::loops::{Loops, Vectors};
 
 /// A layer ready to run.
@@ -15,11 +15,29 @@ use super::loops::{Loops, Vectors};
 pub(super) enum ImportedStep {
     Convolution(Box<AffineStep>),
     Add(QuantizedAdd),
-    MaxPool { input: FeatureMap, output: FeatureMap, window: Window },
-    AveragePool { input: FeatureMap, output: FeatureMap, window: Window, limits: (i16, i16) },
+    Pool(IntegerPool),
     GlobalAveragePool { zero_point: i32, requantization: Requantization, channels: usize },
-    Lookup { smallest: i16, table: Vec<i16> },
+    Lookup(Lookup),
     Float(Box<FloatStep>),
+}
+
+/// An integer for every integer of a format.
+#[derive(Clone, Debug)]
+pub(super) struct Lookup {
+    smallest: i16,
+    table: Vec<i16>,
+}
+
+impl Lookup {
+    /// None where the table has not an integer for every one.
+    pub(super) fn new(format: IntegerFormat, table: &[i16]) -> Option<Self> {
+        let integers = (format.max() - format.min() + 1) as usize;
+        (table.len() == integers).then(|| Self { smallest: format.min() as i16, table: table.to_vec() })
+    }
+
+    pub(super) fn of(&self, value: i16) -> i16 {
+        self.table[usize::from((value - self.smallest) as u16)]
+    }
 }
 
 /// A convolution on integers alone, with zero points.
@@ -67,12 +85,7 @@ impl ImportedStep {
                     }
                 }
             }
-            Self::MaxPool { input: from, output: to, window } => {
-                integer_max_pool(integers(input), *from, *to, *window, integers_mut(output));
-            }
-            Self::AveragePool { input: from, output: to, window, limits } => {
-                integer_average_pool(integers(input), (*from, *to), *window, *limits, integers_mut(output));
-            }
+            Self::Pool(pool) => pool.run(integers(input), integers_mut(output)),
             Self::GlobalAveragePool { zero_point, requantization, channels } => {
                 let values = integers(input);
                 let pixels = values.len() / channels;
@@ -83,9 +96,9 @@ impl ImportedStep {
                     *mean = requantization.requantize(sum, 0) as i16;
                 }
             }
-            Self::Lookup { smallest, table } => {
+            Self::Lookup(lookup) => {
                 for (to, &from) in integers_mut(output).iter_mut().zip(integers(input)) {
-                    *to = table[usize::from((from - smallest) as u16)];
+                    *to = lookup.of(from);
                 }
             }
         }
@@ -226,70 +239,6 @@ impl Loops for AddLoops<'_> {
     }
 }
 
-/// The largest tap inside the image of each window and channel, NHWC.
-fn integer_max_pool(values: &[i16], from: FeatureMap, to: FeatureMap, window: Window, pooled: &mut [i16]) {
-    for_each_window(from, to, window, |pixel, taps| {
-        let largest = &mut pooled[pixel * to.channels..][..to.channels];
-        largest.fill(i16::MIN);
-        for tap in taps {
-            for (largest, &value) in largest.iter_mut().zip(&values[tap * from.channels..]) {
-                *largest = value.max(*largest);
-            }
-        }
-    });
-}
-
-/// The mean of the taps inside the image of each window and channel, NHWC, halves away from zero: TensorFlow Lite's
-/// AVERAGE_POOL_2D (`reference/integer_ops/pooling.h`), which knows no zero point.
-fn integer_average_pool(
-    values: &[i16],
-    (from, to): (FeatureMap, FeatureMap),
-    window: Window,
-    (low, high): (i16, i16),
-    pooled: &mut [i16],
-) {
-    let mut sums = vec![0i64; to.channels];
-    for_each_window(from, to, window, |pixel, taps| {
-        sums.fill(0);
-        for tap in taps {
-            for (sum, &value) in sums.iter_mut().zip(&values[tap * from.channels..]) {
-                *sum += i64::from(value);
-            }
-        }
-        let count = taps.len().max(1) as i64;
-        for (mean, sum) in pooled[pixel * to.channels..].iter_mut().zip(&sums) {
-            let half = sum.signum() * (count / 2);
-            *mean = ((sum + half) / count).clamp(low.into(), high.into()) as i16; // within 8 bits
-        }
-    });
-}
-
-/// Calls `each(output pixel, input pixels of its taps inside the image in (row, column) order)`.
-pub(super) fn for_each_window(
-    from: FeatureMap,
-    to: FeatureMap,
-    window: Window,
-    mut each: impl FnMut(usize, &[usize]),
-) {
-    let Window { kernel, stride, dilation, padding } = window;
-    let mut taps = Vec::with_capacity(kernel.height * kernel.width);
-    for y in 0..to.height {
-        for x in 0..to.width {
-            taps.clear();
-            for tap_y in 0..kernel.height {
-                let row = (y * stride.height + tap_y * dilation.height).checked_sub(padding.top);
-                let Some(row) = row.filter(|&row| row < from.height) else { continue };
-                for tap_x in 0..kernel.width {
-                    let column = (x * stride.width + tap_x * dilation.width).checked_sub(padding.left);
-                    let Some(column) = column.filter(|&column| column < from.width) else { continue };
-                    taps.push(row * from.width + column);
-                }
-            }
-            each(y * to.width + x, &taps);
-        }
-    }
-}
-
 /// Elements of an edge that is stored in integers.
 pub(super) fn integers(stored: &Stored) -> &[i16] {
     match stored {
@@ -302,33 +251,5 @@ pub(super) fn integers_mut(stored: &mut Stored) -> &mut [i16] {
     match stored {
         Stored::Integer(values) => values,
         _ => unreachable!("checked when the network was prepared"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::workload::{Padding, Size};
-
-    /// Windows of 2×2 over 2×3 with a column of padding on the right: sums of the taps inside only.
-    #[test]
-    fn average_pools_round_halves_away_from_zero() {
-        let size = |height, width| Size { height, width };
-        let map = |height, width| FeatureMap { height, width, channels: 1 };
-        let window = Window {
-            kernel: size(2, 2),
-            stride: size(1, 2),
-            dilation: size(1, 1),
-            padding: Padding { right: 1, ..Padding::default() },
-        };
-        let pool = |values: [i16; 6], limits| {
-            let mut pooled = [0; 2];
-            integer_average_pool(&values, (map(2, 3), map(1, 2)), window, limits, &mut pooled);
-            pooled
-        };
-        // 10 / 4 and 7 / 2; then their negatives.
-        assert_eq!(pool([1, 2, 3, 3, 4, 4], (-128, 127)), [3, 4]);
-        assert_eq!(pool([-1, -2, -3, -3, -4, -4], (-128, 127)), [-3, -4]);
-        assert_eq!(pool([1, 2, 3, 3, 4, 4], (-5, 3)), [3, 3]);
     }
 }

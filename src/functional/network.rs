@@ -16,7 +16,8 @@ use crate::numerics::{
 use crate::tensor::Tensor;
 use crate::workload::{
     AffineConvolution, Convolution, EdgeId, EvaluationSet, FeatureMap, FloatOperator, ImportedParams, Layer,
-    Network, Normalization, Operands, Operation, Params, QuantizerId, Stored as StoredAs, Weights,
+    Network, Normalization, Operands, Operation, Params, PoolTerms, QuantizerId, Stored as StoredAs, Weights,
+    Window,
 };
 
 use super::convolution::{Bf16Convolution, Engine, IntegerConvolution, Kernels, Scratch};
@@ -26,7 +27,8 @@ use super::float::{
 };
 use super::float_operators::{FloatStep, quantize};
 use super::geometry::Geometry;
-use super::imported::{AffineStep, ImportedStep, integers_mut};
+use super::imported::{AffineStep, ImportedStep, Lookup, integers_mut};
+use super::integer_pools::{IntegerPool, PoolKind};
 use super::loops::Vectors;
 
 pub use operands::Activations;
@@ -215,7 +217,8 @@ impl Executable {
                     let channels = network.edge(layer.input).shape.channels;
                     (Step::GlobalAveragePool { channels }, None)
                 }
-                Operation::AveragePool(_)
+                Operation::MaxPoolLookup(_)
+                | Operation::AveragePool(..)
                 | Operation::QuantizedAdd(_)
                 | Operation::Lookup
                 | Operation::Float(_) => {
@@ -614,7 +617,8 @@ impl Preparation<'_> {
         match &self.layer.operation {
             Operation::Convolution(convolution) => matches!(convolution.operands, Operands::Affine { .. }),
             Operation::MaxPool(_) | Operation::GlobalAveragePool => matches!(stored, StoredAs::Integer(_)),
-            Operation::AveragePool(_)
+            Operation::MaxPoolLookup(_)
+            | Operation::AveragePool(..)
             | Operation::QuantizedAdd(_)
             | Operation::Lookup
             | Operation::Float(_) => true,
@@ -629,6 +633,10 @@ impl Preparation<'_> {
         let integers = |stored| match stored {
             StoredAs::Integer(format) => Ok(format),
             _ => Err(self.unreadable(self.layer.input)),
+        };
+        let pool = |window: &Window, kind| {
+            let (input, output, window) = (from.shape, to.shape, *window);
+            ImportedStep::Pool(IntegerPool { input, output, window, kind })
         };
         Ok(match (&self.layer.operation, params) {
             (Operation::Convolution(convolution), Some(ImportedParams::Convolution(params))) => {
@@ -647,7 +655,12 @@ impl Preparation<'_> {
                 if integers(from.stored)? != integers(to.stored)? {
                     return Err(self.unreadable(self.layer.input));
                 }
-                ImportedStep::MaxPool { input: from.shape, output: to.shape, window: *window }
+                pool(window, PoolKind::Max)
+            }
+            (Operation::MaxPoolLookup(window), Some(ImportedParams::Lookup(table))) => {
+                let format = integers(from.stored)?;
+                integers(to.stored)?;
+                pool(window, PoolKind::MaxLookup(Lookup::new(format, table).ok_or_else(foreign)?))
             }
             (
                 Operation::GlobalAveragePool,
@@ -662,12 +675,22 @@ impl Preparation<'_> {
                     channels,
                 }
             }
-            (Operation::AveragePool(window), Some(ImportedParams::AveragePool(low, high))) => {
+            (
+                Operation::AveragePool(window, PoolTerms::Integers),
+                Some(ImportedParams::AveragePool(low, high)),
+            ) => {
                 if integers(from.stored)? != integers(to.stored)? {
                     return Err(self.unreadable(self.layer.input));
                 }
-                let (input, output, limits) = (from.shape, to.shape, (*low, *high));
-                ImportedStep::AveragePool { input, output, window: *window, limits }
+                pool(window, PoolKind::Average(*low, *high))
+            }
+            (
+                Operation::AveragePool(window, PoolTerms::Reals),
+                Some(ImportedParams::F32AveragePool { average, divisor }),
+            ) => {
+                integers(from.stored)?;
+                integers(to.stored)?;
+                pool(window, PoolKind::F32Average(*average, *divisor))
             }
             (Operation::QuantizedAdd(other), Some(ImportedParams::Add(add))) => {
                 for stored in [from.stored, self.network.edge(*other).stored, to.stored] {
@@ -677,11 +700,11 @@ impl Preparation<'_> {
             }
             (Operation::Lookup, Some(ImportedParams::Lookup(table))) => {
                 let format = integers(from.stored)?;
-                if table.len() != (format.max() - format.min() + 1) as usize || from.shape != to.shape {
+                if from.shape != to.shape {
                     return Err(foreign());
                 }
                 integers(to.stored)?;
-                ImportedStep::Lookup { smallest: format.min() as i16, table: table.clone() }
+                ImportedStep::Lookup(Lookup::new(format, table).ok_or_else(foreign)?)
             }
             (Operation::Float(operator), params) => {
                 let reads_integers = matches!(operator, FloatOperator::Dequantize | FloatOperator::Cast);

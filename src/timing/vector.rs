@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::hardware::VectorUnit;
 use crate::mapping::{Gemm, Step};
 use crate::numerics::Activation;
-use crate::workload::{Convolution, Layer, Network, Operands, Operation, Stored, WeightZeroPoint};
+use crate::workload::{
+    Convolution, Layer, Network, Operands, Operation, PoolTerms, Stored, WeightZeroPoint, Window,
+};
 
 use super::counters::{Operations, VectorOperation};
 
@@ -22,55 +24,65 @@ impl Work {
     /// What the vector unit does for a layer.
     pub(super) fn of(layer: &Layer, network: &Network) -> Self {
         let mut work = Self { per_input: BTreeMap::new(), per_output: BTreeMap::new(), all: (0, 0) };
-        let mut output = |operation| *work.per_output.entry(operation).or_default() += 1;
+        let mut per_output = |operation, times: u64| {
+            if times > 0 {
+                *work.per_output.entry(operation).or_default() += times;
+            }
+        };
+        let taps = |window: &Window| (window.kernel.height * window.kernel.width) as u64;
         match &layer.operation {
             Operation::Convolution(Convolution { operands, shortcut, activation, .. }) => {
                 if !matches!(operands, Operands::Bf16) {
-                    output(VectorOperation::Convert);
+                    per_output(VectorOperation::Convert, 1);
                 }
                 if let Operands::Affine { weight_zero_point: WeightZeroPoint::NonZero, .. } = operands {
                     // Σx of a window, K additions, serves its N outputs; each then subtracts zw·Σx.
                     if let Some(gemm) = Gemm::of(layer, network, 1) {
-                        (0..=gemm.k.div_ceil(gemm.n)).for_each(|_| output(VectorOperation::Add));
+                        per_output(VectorOperation::Add, gemm.k.div_ceil(gemm.n) + 1);
                     }
-                    output(VectorOperation::Multiply);
+                    per_output(VectorOperation::Multiply, 1);
                 }
-                output(VectorOperation::Multiply);
-                output(VectorOperation::Add);
+                per_output(VectorOperation::Multiply, 1);
+                per_output(VectorOperation::Add, 1);
                 if let Some(shortcut) = shortcut {
-                    output(VectorOperation::Add);
+                    per_output(VectorOperation::Add, 1);
                     if matches!(network.edge(*shortcut).stored, Stored::Grid(_)) {
-                        output(VectorOperation::Convert);
-                        output(VectorOperation::Multiply);
+                        per_output(VectorOperation::Convert, 1);
+                        per_output(VectorOperation::Multiply, 1);
                     }
                 }
                 if *activation == Activation::Relu {
-                    output(VectorOperation::Compare);
+                    per_output(VectorOperation::Compare, 1);
                 }
             }
             // The first tap is moved, each further one compared; taps in the padding too.
-            Operation::MaxPool(window) => {
-                let taps = window.kernel.height * window.kernel.width;
-                (1..taps).for_each(|_| output(VectorOperation::Compare));
+            Operation::MaxPool(window) | Operation::MaxPoolLookup(window) => {
+                per_output(VectorOperation::Compare, taps(window) - 1);
             }
             // A quotient is one multiplication.
-            Operation::AveragePool(window) => {
-                let taps = window.kernel.height * window.kernel.width;
-                (1..taps).for_each(|_| output(VectorOperation::Add));
-                output(VectorOperation::Multiply);
+            Operation::AveragePool(window, terms) => {
+                let taps = taps(window);
+                if *terms == PoolTerms::Reals {
+                    // Each time that a window meets it, a tap loses its zero point, is converted and scaled.
+                    per_output(VectorOperation::Add, taps);
+                    per_output(VectorOperation::Convert, taps);
+                    per_output(VectorOperation::Multiply, taps);
+                }
+                per_output(VectorOperation::Add, taps - 1);
+                per_output(VectorOperation::Multiply, 1);
             }
             Operation::GlobalAveragePool => {
                 work.per_input.insert(VectorOperation::Add, 1);
-                output(VectorOperation::Multiply);
+                per_output(VectorOperation::Multiply, 1);
                 if matches!(network.edge(layer.input).stored, Stored::Grid(_)) {
                     work.per_input.insert(VectorOperation::Convert, 1);
                     work.per_input.insert(VectorOperation::Multiply, 1);
                 }
             }
             Operation::QuantizedAdd(_) => {
-                (0..2).for_each(|_| output(VectorOperation::Convert));
-                (0..2).for_each(|_| output(VectorOperation::Multiply));
-                (0..2).for_each(|_| output(VectorOperation::Add));
+                per_output(VectorOperation::Convert, 2);
+                per_output(VectorOperation::Multiply, 2);
+                per_output(VectorOperation::Add, 2);
             }
             // One operation, that of storing.
             Operation::Lookup => {}
@@ -80,10 +92,10 @@ impl Work {
         match (network.edge(layer.output).stored, &layer.operation) {
             // The largest of integers is one of them.
             (Stored::Integer(_), Operation::MaxPool(_)) | (Stored::Int32, _) => {}
-            (Stored::Grid(_) | Stored::Integer(_), _) => output(VectorOperation::Quantize),
+            (Stored::Grid(_) | Stored::Integer(_), _) => per_output(VectorOperation::Quantize, 1),
             // The largest of bf16 values is one of them.
             (Stored::Bf16, Operation::MaxPool(_)) | (Stored::F32, _) => {}
-            (Stored::Bf16, _) => output(VectorOperation::Round),
+            (Stored::Bf16, _) => per_output(VectorOperation::Round, 1),
         }
         work.all = (work.per_input.values().sum(), work.per_output.values().sum());
         work

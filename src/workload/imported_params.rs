@@ -1,6 +1,8 @@
 //! Values of the layers of an imported network.
 
-use crate::numerics::{QuantizeLinear, QuantizedAdd, Requantization};
+use crate::numerics::{F32Average, QuantizeLinear, QuantizedAdd, Requantization};
+
+use super::float_operator::PoolDivisor;
 
 /// Values of one layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,8 +11,15 @@ pub enum ImportedParams {
     Convolution(AffineConvolution),
     /// A quantized residual add.
     Add(QuantizedAdd),
-    /// The smallest and largest integer that an average pool puts out.
+    /// The smallest and largest integer that an average pool of stored integers puts out.
     AveragePool(i16, i16),
+    /// An average pool of dequantized integers.
+    F32AveragePool {
+        /// What taps add to the sum, and the integer of a sum.
+        average: F32Average,
+        /// Of the sum.
+        divisor: PoolDivisor,
+    },
     /// A quantized global average pool.
     GlobalAveragePool {
         /// Of the input.

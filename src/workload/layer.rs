@@ -193,13 +193,14 @@ pub enum Operation {
     /// Runs on the array; the rest of the fused layer on the vector unit.
     Convolution(Convolution),
     /// The largest value of each window and channel, on the vector unit. Only taps inside the image
-    /// count, every window has one, and dilation is 1.
+    /// count, and every window has one.
     MaxPool(Window),
+    /// The same of integers, then another integer for every one: Lookup.
+    MaxPoolLookup(Window),
     /// Mean over height and width, on the vector unit.
     GlobalAveragePool,
-    /// Mean of the taps inside the image, of integers on one grid, on the vector unit. Every window has such a tap, and
-    /// dilation is 1.
-    AveragePool(Window),
+    /// Mean of each window and channel, of integers, on the vector unit. Every window has a tap inside the image.
+    AveragePool(Window, PoolTerms),
     /// The sum with another edge, both integers with their own scales and zero points, requantized.
     QuantizedAdd(EdgeId),
     /// Another integer for every integer of its input: requantization, or a function of one element
@@ -209,6 +210,15 @@ pub enum Operation {
     Float(FloatOperator),
 }
 
+/// What an average pool of integers adds up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolTerms {
+    /// Integers as they are stored, between one grid.
+    Integers,
+    /// Dequantized in f32, between any two grids.
+    Reals,
+}
+
 impl Operation {
     /// The edge that it reads besides its input.
     pub fn second_input(&self) -> Option<EdgeId> {
@@ -216,7 +226,11 @@ impl Operation {
             Self::Convolution(convolution) => convolution.shortcut,
             Self::QuantizedAdd(other) => Some(*other),
             Self::Float(operator) => operator.second_input(),
-            Self::MaxPool(_) | Self::AveragePool(_) | Self::GlobalAveragePool | Self::Lookup => None,
+            Self::MaxPool(_)
+            | Self::MaxPoolLookup(_)
+            | Self::AveragePool(..)
+            | Self::GlobalAveragePool
+            | Self::Lookup => None,
         }
     }
 
@@ -225,7 +239,8 @@ impl Operation {
         match self {
             Self::Convolution(Convolution { window, .. })
             | Self::MaxPool(window)
-            | Self::AveragePool(window) => Some(*window),
+            | Self::MaxPoolLookup(window)
+            | Self::AveragePool(window, _) => Some(*window),
             Self::Float(operator) => operator.window(),
             Self::GlobalAveragePool | Self::QuantizedAdd(_) | Self::Lookup => None,
         }
@@ -246,8 +261,8 @@ impl Operation {
                 WindowKind::Linear => "linear",
                 WindowKind::MatrixProduct => "gemm",
             },
-            Self::MaxPool(_) => "max_pool",
-            Self::AveragePool(_) => "average_pool",
+            Self::MaxPool(_) | Self::MaxPoolLookup(_) => "max_pool",
+            Self::AveragePool(..) => "average_pool",
             Self::GlobalAveragePool => "global_average_pool",
             Self::QuantizedAdd(_) => "add",
             Self::Lookup => "requantize",

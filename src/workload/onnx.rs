@@ -13,6 +13,7 @@ mod integer_lowering;
 mod layout;
 mod lowering;
 mod patterns;
+mod pool_lowering;
 mod quantize_lowering;
 mod reader;
 mod shapes;

@@ -82,7 +82,8 @@ impl Params {
             }
             Operation::MaxPool(_) | Operation::GlobalAveragePool => Some((None, None)),
             // An imported network brings its values.
-            Operation::AveragePool(_)
+            Operation::MaxPoolLookup(_)
+            | Operation::AveragePool(..)
             | Operation::QuantizedAdd(_)
             | Operation::Lookup
             | Operation::Float(_) => None,

@@ -10,15 +10,19 @@ use super::lowering::{Lowerer, Outcome, Value};
 use super::patterns::clip_limits;
 use super::quantize_lowering::along;
 use super::reader::Values;
-use super::shapes;
+use super::shapes::{self, Pool};
 
 const NOT_MAPPED: &str = "not mapped to the array";
+
+/// ONNX counts only those of its taps that lie in the padding that it states.
+const BEYOND: &str = "count_include_pad with windows that ceil_mode lets reach beyond the padding is not supported in f32; \
+                      expected one of the two, or a pool that becomes QLinearAveragePool";
 
 /// Operators that the import knows, of ai.onnx and com.microsoft.
 const SUPPORTED: &str = "Add, AveragePool, BatchNormalization, Cast, Clip, Constant, ConstantOfShape, Conv, ConvInteger, \
                          DequantizeLinear, Dropout, Flatten, Gemm, GlobalAveragePool, Identity, MatMul, \
-                         MatMulInteger, MaxPool, Mul, QGemm, QLinearAdd, QLinearConv, QLinearGlobalAveragePool, \
-                         QLinearMatMul, QuantizeLinear, Relu, Reshape, Softmax, Sum";
+                         MatMulInteger, MaxPool, Mul, QGemm, QLinearAdd, QLinearAveragePool, QLinearConv, \
+                         QLinearGlobalAveragePool, QLinearMatMul, QuantizeLinear, Relu, Reshape, Softmax, Sum";
 
 impl Lowerer<'_> {
     /// A stored f32 tensor; dequantizes where the network stores its integers.
@@ -239,20 +243,28 @@ impl Lowerer<'_> {
                 (FloatOperator::GlobalAveragePool, FeatureMap { height: 1, width: 1, channels })
             }
             "MaxPool" => {
-                let (window, output) = shapes::pool(node, map)?;
-                (FloatOperator::MaxPool(window), output)
+                let Pool { window, shape, .. } = shapes::pool(node, map)?;
+                (FloatOperator::MaxPool(window), shape)
             }
             _ => {
-                let (window, output) = shapes::pool(node, map)?;
-                let divisor = match node.int("count_include_pad", 0) {
-                    0 => PoolDivisor::InsideTaps,
-                    _ => PoolDivisor::AllTaps,
-                };
-                (FloatOperator::AveragePool { window, divisor }, output)
+                let Pool { window, shape, beyond } = shapes::pool(node, map)?;
+                let divisor = divisor(node);
+                if beyond && divisor == PoolDivisor::AllTaps {
+                    return Err(BEYOND.to_owned());
+                }
+                (FloatOperator::AveragePool { window, divisor }, shape)
             }
         };
         let dims = vec![1, channels, output.height, output.width];
         Ok(self.float_layer(node, (dims, output), (input, operator), None))
+    }
+}
+
+/// What the sum of an average pool is divided by.
+pub(super) fn divisor(node: &Node) -> PoolDivisor {
+    match node.int("count_include_pad", 0) {
+        0 => PoolDivisor::InsideTaps,
+        _ => PoolDivisor::AllTaps,
     }
 }
 

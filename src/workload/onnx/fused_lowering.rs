@@ -1,15 +1,13 @@
 //! What stands between DequantizeLinear and QuantizeLinear, as one operator on integers.
 
-use super::super::imported_params::ImportedParams;
-use super::super::layer::Operation;
 use super::super::network::Stored;
 use super::graph::Node;
-use super::integer_lowering::{IntegerOperands, affine, full, tensor_grid};
+use super::integer_lowering::{IntegerOperands, affine, tensor_grid};
 use super::layout::{Transposed, transposed};
 use super::lowering::{Dequantized, Lowerer, Outcome, TensorGrid, Value};
 use super::patterns::{Quantized, clip_limits, quantized};
+use super::pool_lowering::Between;
 use super::reader::Values;
-use super::shapes;
 
 impl Lowerer<'_> {
     /// An operator on dequantized integers whose result is quantized, as one integer operator.
@@ -20,41 +18,20 @@ impl Lowerer<'_> {
         let Stored::Integer(format) = self.edge(x.edge).stored else { return Ok(None) };
         let Some(x_grid) = tensor_grid(&x, format) else { return Ok(None) };
         let Some(last) = pattern.nodes.last().map(|&index| &self.graph.nodes[index]) else { return Ok(None) };
-        let y = self
-            .grid(last.input(1), last.input(2))
-            .map_err(|message| format!("`{}`: {message}", last.name))?;
+        let y = self.quantized_grid(last).map_err(|message| format!("`{}`: {message}", last.name))?;
         let limits = y.grid.limits(y.scale, pattern.low, pattern.high).ok_or("its limits are NaN")?;
         let name = last.output().to_owned();
-        let same = x_grid.scale.to_bits() == y.scale.to_bits() && x_grid.grid == y.grid;
         let becomes = match node.operator.as_str() {
             "Conv" | "Gemm" | "MatMul" => self.fused_product(node, &name, &x, x_grid, y, limits)?,
             "Add" | "Sum" => self.fused_add(node, &name, &x, x_grid, y, limits)?,
             "GlobalAveragePool" => {
                 Some(self.global_average_pool_layer(&name, x.edge, &x.dims, x_grid, y, limits)?)
             }
-            // Only TensorFlow Lite's takes integers, on one grid; ONNX Runtime's is in f32.
             "AveragePool" => {
-                let fixed_point = self.options.requantization.fixed_point().is_some();
-                if !fixed_point || !same || node.int("count_include_pad", 0) != 0 {
-                    return Ok(None);
-                }
-                let (window, shape) = shapes::pool(node, self.edge(x.edge).shape)?;
-                let dims = vec![1, shape.channels, shape.height, shape.width];
-                let operation = (x.edge, Operation::AveragePool(window));
-                let params = ImportedParams::AveragePool(limits.0 as i16, limits.1 as i16);
-                self.layer(&name, (dims, shape), Stored::Integer(format), operation, Some(params));
-                Some(format!("integer average pool ({format}), halves away from zero"))
+                let between = Between { input: x.edge, x: x_grid, y, limits };
+                self.fused_average_pool(node, &name, between, &pattern)?
             }
-            "MaxPool" => {
-                let (window, shape) = shapes::pool(node, self.edge(x.edge).shape)?;
-                if !same || limits != full(y) {
-                    return Ok(None);
-                }
-                let dims = vec![1, shape.channels, shape.height, shape.width];
-                let operation = (x.edge, Operation::MaxPool(window));
-                self.layer(&name, (dims, shape), Stored::Integer(format), operation, None);
-                Some(format!("integer max pool ({format})"))
-            }
+            "MaxPool" => Some(self.fused_max_pool(node, &name, (&x, x_grid), y, &pattern)?),
             _ => None,
         };
         if becomes.is_some() {
@@ -89,7 +66,7 @@ impl Lowerer<'_> {
         }
         let (low, high) = (pattern.low.max(low).min(pattern.high), pattern.high.min(high).max(pattern.low));
         let Some(last) = pattern.nodes.last().map(|&index| &self.graph.nodes[index]) else { return Ok(None) };
-        let y = self.grid(last.input(1), last.input(2))?;
+        let y = self.quantized_grid(last)?;
         let becomes = self.requantize(last.output(), &x, y, low, high)?;
         self.absorb(node, &pattern);
         Ok(Some(becomes))

@@ -5,13 +5,12 @@ use crate::numerics::{
 };
 
 use super::super::imported_params::{AffineConvolution, ImportedParams};
-use super::super::layer::{Convolution, FeatureMap, Operands, Operation, WeightZeroPoint, WindowKind};
+use super::super::layer::{Convolution, Operands, Operation, WeightZeroPoint, WindowKind};
 use super::super::network::{EdgeId, Stored};
 use super::graph::Node;
 use super::layout::{Layout, Transposed, transposed};
 use super::lowering::{Dequantized, Lowerer, Outcome, TensorGrid};
 use super::reader::Values;
-use super::shapes;
 
 /// Operands of an integer convolution.
 pub(super) struct IntegerOperands<'a> {
@@ -104,7 +103,7 @@ impl Lowerer<'_> {
         layout: impl FnOnce(&Self, EdgeId, &[usize], &[usize]) -> Outcome<Layout>,
     ) -> Outcome<String> {
         let (input, dims, x) = self.input_grid(node.input(0), node.input(1), node.input(2))?;
-        let y = self.grid(scale, zero_point)?;
+        let y = self.grid(scale, zero_point, x.grid.format())?;
         let (format, constant, values) = self.weights(node.input(3))?;
         let layout = layout(self, input, &dims, &constant.dims)?;
         let channels = layout.output.channels;
@@ -183,7 +182,7 @@ impl Lowerer<'_> {
         if dims != other {
             return Err(format!("shapes {dims:?} and {other:?}; expected equal ones"));
         }
-        let c = self.grid(node.input(6), node.input(7))?;
+        let c = self.grid(node.input(6), node.input(7), a.grid.format())?;
         self.add_layer(node.output(), (first, a), (second, b), dims, c, full(c))
     }
 
@@ -209,49 +208,6 @@ impl Lowerer<'_> {
         let operation = (first, Operation::QuantizedAdd(second));
         self.layer(name, (dims, shape), stored, operation, Some(ImportedParams::Add(add)));
         Ok(format!("integer add to {} by {}", c.grid.format(), kind.name()))
-    }
-
-    pub(super) fn qlinear_global_average_pool(&mut self, node: &Node) -> Outcome<String> {
-        node.only(&["channels_last"])?;
-        if node.int("channels_last", 0) != 0 {
-            return Err("expected channels_last = 0".to_owned());
-        }
-        let (input, dims, x) = self.input_grid(node.input(0), node.input(1), node.input(2))?;
-        let y = self.grid(node.input(3), node.input(4))?;
-        self.global_average_pool_layer(node.output(), input, &dims, x, y, full(y))
-    }
-
-    pub(super) fn global_average_pool_layer(
-        &mut self,
-        name: &str,
-        input: EdgeId,
-        dims: &[usize],
-        x: TensorGrid,
-        y: TensorGrid,
-        limits: (i32, i32),
-    ) -> Outcome<String> {
-        let kind = self.options.requantization.of_adds_and_pools();
-        let &[1, channels, height, width] = dims else {
-            return Err(format!("shape {dims:?}; expected [1, channels, height, width]"));
-        };
-        let output = OutputGrid { format: y.grid.format(), zero_point: y.grid.zero_point(), limits };
-        let pixels = u32::try_from(height * width).map_err(|_| "its image is too large")?;
-        let requantization = Requantization::of_mean(kind, pixels, x.scale, y.scale, output)?;
-        let params = ImportedParams::GlobalAveragePool { zero_point: x.grid.zero_point(), requantization };
-        let shape = FeatureMap { height: 1, width: 1, channels };
-        let stored = Stored::Integer(y.grid.format());
-        let operation = (input, Operation::GlobalAveragePool);
-        self.layer(name, (vec![1, channels, 1, 1], shape), stored, operation, Some(params));
-        Ok(format!("integer global average pool to {} by {}", y.grid.format(), kind.name()))
-    }
-
-    pub(super) fn integer_max_pool(&mut self, node: &Node) -> Outcome<String> {
-        let (input, _, format) = self.integer_edge(node.input(0))?;
-        let (window, shape) = shapes::pool(node, self.edge(input).shape)?;
-        let dims = vec![1, shape.channels, shape.height, shape.width];
-        let operation = (input, Operation::MaxPool(window));
-        self.layer(node.output(), (dims, shape), Stored::Integer(format), operation, None);
-        Ok(format!("integer max pool ({format})"))
     }
 }
 

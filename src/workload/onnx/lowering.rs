@@ -181,6 +181,7 @@ impl Lowerer<'_> {
             "MatMulInteger" => self.matmul_integer(node),
             "QGemm" => self.qgemm(node),
             "QLinearAdd" => self.qlinear_add(node),
+            "QLinearAveragePool" => self.qlinear_average_pool(node),
             "QLinearGlobalAveragePool" => self.qlinear_global_average_pool(node),
             "MaxPool" if self.is_integer(node.input(0)) => self.integer_max_pool(node),
             "Conv" | "Gemm" | "MatMul" | "Add" | "Sum" | "MaxPool" | "AveragePool" | "GlobalAveragePool"
@@ -331,13 +332,28 @@ impl Lowerer<'_> {
         }
     }
 
-    /// The grid that two inputs state.
-    pub(super) fn grid(&self, scale: Option<&str>, zero_point: Option<&str>) -> Outcome<TensorGrid> {
-        let uint8 = integer_format(DataType::UINT8).ok_or("no uint8")?;
-        let (format, zero_points) = self.zero_points(zero_point, uint8, 1)?;
+    /// The grid that two inputs state, of the format `default` where the zero point is left out.
+    pub(super) fn grid(
+        &self,
+        scale: Option<&str>,
+        zero_point: Option<&str>,
+        default: IntegerFormat,
+    ) -> Outcome<TensorGrid> {
+        let (format, zero_points) = self.zero_points(zero_point, default, 1)?;
         let grid =
             QuantizeLinear::new(format, zero_points[0]).ok_or("the zero point is not in its format")?;
         Ok(TensorGrid { grid, scale: self.scale(scale)? })
+    }
+
+    /// The grid of a QuantizeLinear.
+    pub(super) fn quantized_grid(&self, node: &Node) -> Outcome<TensorGrid> {
+        let stated = match node.int("output_dtype", 0) {
+            0 => DataType::UINT8,
+            stated => DataType(i32::try_from(stated).unwrap_or(0)),
+        };
+        let format = integer_format(stated)
+            .ok_or_else(|| format!("output_dtype {stated}; expected INT8, UINT8, INT4 or UINT4"))?;
+        self.grid(node.input(1), node.input(2), format)
     }
 
     /// The grid of an integer operator's input, whose format must be the stored one.

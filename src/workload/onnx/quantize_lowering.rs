@@ -2,7 +2,7 @@
 
 use rten_onnx::onnx::DataType;
 
-use crate::numerics::QuantizeLinear;
+use crate::numerics::{IntegerFormat, QuantizeLinear};
 
 use super::super::FloatOperator;
 use super::super::imported_params::ImportedParams;
@@ -25,12 +25,7 @@ impl Lowerer<'_> {
         if let Value::Constant(constant) = self.value(node.input(0))? {
             return self.quantize_constant(node, &constant.clone());
         }
-        let mut target = self.grid(node.input(1), node.input(2))?;
-        if node.input(2).is_none()
-            && let Some(format) = integer_format(DataType(node.int("output_dtype", 2) as i32))
-        {
-            target.grid = QuantizeLinear::new(format, 0).ok_or("0 is not in its format")?;
-        }
+        let target = self.quantized_grid(node)?;
         let stored = Stored::Integer(target.grid.format());
         let name = node.output().to_owned();
         match self.value(node.input(0))?.clone() {
@@ -163,24 +158,35 @@ impl Lowerer<'_> {
             self.alias(name, from.edge, from.dims.clone());
             return Ok("the same integers".to_owned());
         }
-        let table = (format.min()..=format.max()).map(|value| {
-            let real = (value - from.zero_points[0]) as f32 * from.scales[0];
-            let clipped = if real < low {
-                low
-            } else if real > high {
-                high
-            } else {
-                real
-            };
-            to.grid.quantize(clipped, to.scale).map(|value| value as i16)
-        });
-        let table = table.collect::<Option<Vec<i16>>>().ok_or("a dequantized value is NaN")?;
+        let table = table(from, format, to, low, high)?;
         let stored = Stored::Integer(to.grid.format());
         let shape = self.edge(from.edge).shape;
         let params = Some(ImportedParams::Lookup(table));
         self.layer(name, (from.dims.clone(), shape), stored, (from.edge, Operation::Lookup), params);
         Ok(format!("integer requantization to {}, element by element", to.grid.format()))
     }
+}
+
+/// The integer of another grid for every integer of `from`'s format, clipped to real limits in between.
+pub(super) fn table(
+    from: &Dequantized,
+    format: IntegerFormat,
+    to: TensorGrid,
+    low: f32,
+    high: f32,
+) -> Outcome<Vec<i16>> {
+    let table = (format.min()..=format.max()).map(|value| {
+        let real = (value - from.zero_points[0]) as f32 * from.scales[0];
+        let clipped = if real < low {
+            low
+        } else if real > high {
+            high
+        } else {
+            real
+        };
+        to.grid.quantize(clipped, to.scale).map(|value| value as i16)
+    });
+    Ok(table.collect::<Option<_>>().ok_or("a dequantized value is NaN")?)
 }
 
 /// The axis along which a quantizer's scales lie.

@@ -112,23 +112,81 @@ pub(super) fn windowed(window: &Window, input: FeatureMap, channels: usize) -> R
     Ok(FeatureMap { height, width, channels })
 }
 
+/// Windows × taps of a pool, those in the padding included.
+const MAX_POOL_TAPS: u128 = 1 << 50;
+
+/// How a pool's windows lie.
+pub(super) struct Pool {
+    /// Padded below and to the right as far as its last windows reach.
+    pub(super) window: Window,
+    /// Of its output.
+    pub(super) shape: FeatureMap,
+    /// Whether some window reaches beyond the padding that the node states.
+    pub(super) beyond: bool,
+}
+
 /// Refuses pools with a window that has no tap inside the image, and what only other pools have.
-pub(super) fn pool(node: &Node, input: FeatureMap) -> Result<(Window, FeatureMap), String> {
-    if node.int("ceil_mode", 0) != 0 || node.int("storage_order", 0) != 0 || node.outputs.len() > 1 {
+pub(super) fn pool(node: &Node, input: FeatureMap) -> Result<Pool, String> {
+    if node.int("storage_order", 0) != 0 || node.outputs.len() > 1 {
         return Err(
-            "ceil_mode, storage_order and a second output are not supported; expected 0, 0 and one output"
-                .to_owned(),
+            "storage_order and a second output are not supported; expected 0 and one output".to_owned()
         );
     }
-    let window = window(node, input, None)?;
-    let Window { kernel, padding, dilation, .. } = window;
-    let reach = |kernel: usize, dilation: usize| dilation * (kernel - 1) + 1;
-    if dilation.height.max(dilation.width) > 1
-        || padding.top.max(padding.bottom) >= reach(kernel.height, dilation.height)
-        || padding.left.max(padding.right) >= reach(kernel.width, dilation.width)
-    {
-        return Err("its padding reaches its kernel, or it is dilated; expected padding less than the kernel and no dilation".to_owned());
+    let mut window = window(node, input, None)?;
+    let Window { kernel, stride, dilation, padding } = window;
+    if padding.top.max(padding.bottom) >= kernel.height || padding.left.max(padding.right) >= kernel.width {
+        return Err(format!(
+            "its padding reaches its {}×{} kernel; expected padding less than the kernel",
+            kernel.height, kernel.width
+        ));
     }
-    let output = windowed(&window, input, input.channels)?;
-    Ok((window, output))
+    if node.int("ceil_mode", 0) != 0 {
+        let Padding { top, bottom, left, right } = padding;
+        window.padding.bottom +=
+            beyond(input.height, [top, bottom], kernel.height, stride.height, dilation.height);
+        window.padding.right +=
+            beyond(input.width, [left, right], kernel.width, stride.width, dilation.width);
+    }
+    let shape = windowed(&window, input, input.channels)?;
+    let rows =
+        has_taps(input.height, padding.top, kernel.height, stride.height, dilation.height, shape.height);
+    let columns =
+        has_taps(input.width, padding.left, kernel.width, stride.width, dilation.width, shape.width);
+    if !(rows && columns) {
+        return Err("one of its windows has no tap inside the image; expected padding below the dilation, or a larger image".to_owned());
+    }
+    let taps = [shape.height, shape.width, shape.channels, kernel.height, kernel.width];
+    let taps = taps.iter().try_fold(1u128, |product, &size| product.checked_mul(size as u128));
+    if taps.is_none_or(|taps| taps > MAX_POOL_TAPS) {
+        return Err(format!(
+            "its {}×{} windows have too many taps over all; at most {MAX_POOL_TAPS} are accepted",
+            kernel.height, kernel.width
+        ));
+    }
+    Ok(Pool { window, shape, beyond: window.padding != padding })
+}
+
+/// What `ceil_mode` adds behind an image: as far as a last window reaches that begins within the image or
+/// before it.
+fn beyond(input: usize, [before, after]: [usize; 2], kernel: usize, stride: usize, dilation: usize) -> usize {
+    let (padded, reach) = (input + before + after, dilation * (kernel - 1) + 1);
+    let Some(rest) = padded.checked_sub(reach) else { return 0 };
+    let last = rest.div_ceil(stride) * stride;
+    let last = if last >= input + before { last - stride } else { last };
+    (last + reach).saturating_sub(padded)
+}
+
+/// Whether every window has a tap inside the image along one axis; those that begin inside have.
+fn has_taps(
+    input: usize,
+    before: usize,
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+    windows: usize,
+) -> bool {
+    (0..windows).map(|index| index * stride).take_while(|&start| start < before).all(|start| {
+        let tap = (before - start).div_ceil(dilation);
+        tap < kernel && start + tap * dilation - before < input
+    })
 }

@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+import pools
 import shapes
 import trained
 
@@ -42,7 +43,7 @@ def model_of(nodes, inputs, outputs, initializers):
     return helper.make_model(graph, opset_imports=OPSETS, ir_version=10)
 
 
-def write(folder, name, model, inputs, expected, rule="equal", oracle="onnxruntime", semantics="fused"):
+def write(folder, name, model, inputs, expected, rule="equal", oracle="onnxruntime", semantics="fused", wrong="", integers=False):
     case = os.path.join(folder, name)
     os.makedirs(case)
     onnx.save(model, os.path.join(case, "model.onnx"))
@@ -51,6 +52,10 @@ def write(folder, name, model, inputs, expected, rule="equal", oracle="onnxrunti
     np.savez_compressed(os.path.join(case, "expected.npz"), **widened)
     with open(os.path.join(case, "case.toml"), "w") as file:
         file.write(f'oracle = "{oracle}"\nrule = "{rule}"\nsemantics = "{semantics}"\n')
+        if integers:
+            file.write("integers = true\n")
+        if wrong:
+            file.write(f"wrong = [{{ {wrong} }}]\n")
     print(f"{name}: {sum(value.size for value in expected.values())} elements, {rule}, {oracle}")
 
 
@@ -440,6 +445,7 @@ def main():
         for form, kind in (("qdq", "s8"), ("qoperator", "u8")):
             network(folder, f"resnet8-{form}-{kind}", rng, small_resnet(rng, 12, 4), form, kind, 12)
         shapes.small(folder, rng, sys.modules[__name__])
+        pools.small(folder, rng, sys.modules[__name__])
         trained_oracle(folder, "resnet8-width4-mostly-4-bit", 2)
         trained_import(folder, "resnet8-width16-w8a8", 4)
     elif arguments.live:
@@ -456,6 +462,7 @@ def main():
                         unfused(folder, name + "-reference", model, inputs, "onnx.reference")
                         unfused(folder, name + "-float", model, inputs, "onnxruntime, optimizations off, --semantics float", "float")
         shapes.live(folder, rng, sys.modules[__name__])
+        pools.live(folder, rng, sys.modules[__name__])
         for name in ("resnet8-width16-w8a8", "resnet8-width16-mostly-4-bit"):
             trained_oracle(folder, name, 16)
         trained_import(folder, "resnet8-width16-w8a8", 16)
