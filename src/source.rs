@@ -105,8 +105,20 @@ impl SourceFile {
         toml::from_str(&self.text).map_err(|error| SourceError::Invalid {
             file: self.clone(),
             span: error.span(),
-            message: type_message::plain(error.message()),
+            message: self.accepted_words::<T>(&error).unwrap_or_else(|| type_message::plain(error.message())),
         })
+    }
+
+    /// Of a value that should be one of some words, which the parser does not name: what it says of a text in its place.
+    fn accepted_words<T: DeserializeOwned>(&self, error: &toml::de::Error) -> Option<String> {
+        let span = error.span().filter(|_| error.message() == "wanted string or table")?;
+        let found = self.text.get(span.clone())?;
+        let mut text = self.text.to_string();
+        text.replace_range(span.clone(), "\"\"");
+        let error = toml::from_str::<T>(&text).err()?;
+        let here = error.span().is_some_and(|other| other.start == span.start);
+        let words = error.message().strip_prefix("unknown variant ``, ").filter(|_| here)?;
+        Some(format!("{found}: {words}"))
     }
 
     /// An error at `span`.
@@ -258,6 +270,32 @@ mod tests {
         let file = SourceFile::embedded("a.toml", "array = {}\nrow = 4\n");
         let error = file.parse::<Raw>().unwrap_err().to_string();
         assert!(error.starts_with("a.toml:2:1: `row`: unknown field `row`, expected `array`"), "{error}");
+    }
+
+    #[test]
+    fn values_of_other_types_name_the_accepted_words() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Word {
+            One,
+            Two,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Words {
+            _word: Option<Word>,
+            _more: Option<Word>,
+        }
+        for (value, found) in [("3", "3"), ("[1, 2]", "[1, 2]"), ("true", "true")] {
+            let text = format!("_more = \"one\"\n_word = {value}\n");
+            let error = SourceFile::embedded("a.toml", &text).parse::<Words>().unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("a.toml:2:9: `_word`: {found}: expected `one` or `two`")),
+                "{error}"
+            );
+        }
+        let parsed: Words = SourceFile::embedded("a.toml", "_word = \"two\"\n").parse().unwrap();
+        assert!(matches!((parsed._word, parsed._more), (Some(Word::Two), None)));
+        let _ = Word::One;
     }
 
     #[test]

@@ -8,5 +8,5 @@ mod network;
 mod place;
 
 pub use compare::{Comparison, Layout, Mismatch, Tolerance, Value, compare};
-pub use network::{FirstDifference, LayerValidation, ValidateError, Validation, validate};
+pub use network::{FirstDifference, LayerOverflows, LayerValidation, ValidateError, Validation, validate};
 pub use place::{Place, locate};

@@ -38,7 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("study", &["source", "numerics", "workload", "cost", "explore"]),
-    ("validate", &["tensor", "workload", "mapping", "stepped", "explore"]),
+    ("validate", &["numerics", "tensor", "workload", "mapping", "stepped", "explore"]),
     ("inputs", &["source", "scalesim", "tensor", "workload", "hardware", "cost", "explore"]),
     ("sweep", &["source", "explore", "inputs"]),
     ("report", &["explore", "study", "validate"]),

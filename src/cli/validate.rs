@@ -16,7 +16,7 @@ use super::{Answer, Failure, Format, print};
 ///
 /// The expected file (.safetensors, .npz or .npy) has tensors named as `execute --out` names them: layers,
 /// LAYER.accumulator, `image`; all or some of them. Bits must be equal unless a tolerance is given. For the
-/// first difference of the first differing layer it prints the place in the array that made it.
+/// first difference of the first differing layer it prints the place in the array that made it, and overflows.
 /// Exit code 0: equal; 1: differs; 2: could not compare.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::validate::{Comparison, FirstDifference, Place, Validation, Value};
+use crate::validate::{Comparison, FirstDifference, LayerOverflows, Place, Validation, Value};
 
 use super::error::ReportError;
 use super::number::significant;
@@ -86,7 +86,25 @@ fn difference_notes(first: &FirstDifference) -> Vec<String> {
         None => notes.push("made on the vector unit or on the host, not in the array".to_owned()),
         Some(place) => notes.push(place_text(place)),
     }
+    notes.extend(first.overflows.iter().map(|layer| overflow_text(layer, first)));
     notes
+}
+
+fn overflow_text(overflows: &LayerOverflows, first: &FirstDifference) -> String {
+    let LayerOverflows { layer, additions, partial_sum_bits, accumulator_bits, .. } = overflows;
+    let one = *additions == 1;
+    format!(
+        "overflow: {additions} {} of `{layer}` left {} register and {} (partial sums of {partial_sum_bits} bits, accumulators \
+         of {accumulator_bits}), which may be why `{}` differs",
+        if one { "addition" } else { "additions" },
+        if one { "its" } else { "their" },
+        became(overflows),
+        first.name
+    )
+}
+
+fn became(overflows: &LayerOverflows) -> &'static str {
+    if overflows.saturated { "saturated" } else { "wrapped" }
 }
 
 fn place_text(place: &Place) -> String {
@@ -173,5 +191,16 @@ fn difference_json(first: &FirstDifference) -> Json {
         "expected": value(first.expected),
         "accumulator": first.accumulator.map(value),
         "place": place,
+        "overflows": first.overflows.iter().map(overflow_json).collect::<Vec<_>>(),
+    })
+}
+
+fn overflow_json(layer: &LayerOverflows) -> Json {
+    json!({
+        "layer": layer.layer,
+        "additions": layer.additions,
+        "became": became(layer),
+        "partial_sum_bits": layer.partial_sum_bits,
+        "accumulator_bits": layer.accumulator_bits,
     })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::explore::{ExecuteError, Keep, Request, Run, execute};
 use crate::mapping::{LayerMapping, map_network};
+use crate::numerics::{MacSpec, Overflow};
 use crate::stepped::Control;
 use crate::tensor::{Tensor, TensorFile};
 use crate::workload::{Layer, Operation};
@@ -48,6 +49,24 @@ pub struct FirstDifference {
     pub accumulator: Option<Value>,
     /// Where the array made it; None off the array.
     pub place: Option<Place>,
+    /// Layers whose sums left a register: its own, and those before it that were not found equal. Then the widths of registers,
+    /// what they do on overflow and the order of sums may be why values differ.
+    pub overflows: Vec<LayerOverflows>,
+}
+
+/// A layer's sums that did not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerOverflows {
+    /// The layer.
+    pub layer: String,
+    /// Additions over all images whose exact result left its register.
+    pub additions: u64,
+    /// Whether the register then held its nearest value instead of the low bits.
+    pub saturated: bool,
+    /// Width of partial sums.
+    pub partial_sum_bits: u8,
+    /// Width of accumulators.
+    pub accumulator_bits: u8,
 }
 
 /// Why values cannot be compared.
@@ -125,6 +144,11 @@ pub fn validate(
         let (own, other) = (ours.get(name)?, expected.tensor(name)?);
         let (value_of_ours, value_expected) = pair(own, other, layout, index)?;
         let layer = layers.iter().position(|layer| *name == layer.name || *name == accumulator(layer));
+        // Another name of a layer's output has no place, but it has a reason.
+        let alias = || {
+            let tensor = model?.tensors().iter().find(|tensor| tensor.name == *name)?;
+            layers.iter().position(|layer| layer.output == tensor.edge)
+        };
         let sums = layer.and_then(|layer| ours.get(&accumulator(&layers[layer])));
         Some(FirstDifference {
             name: name.clone(),
@@ -133,11 +157,45 @@ pub fn validate(
             expected: value_expected,
             accumulator: sums.map(|sums| value(sums, index)),
             place: layer.and_then(|layer| place(request, layer, index)),
+            overflows: layer.or_else(alias).map_or_else(Vec::new, |layer| {
+                let equal = |name: &str| {
+                    let of_name = tensors.iter().find(|tensor| tensor.name == name);
+                    of_name.is_some_and(|tensor| tensor.comparison.unequal == 0)
+                };
+                overflows(request, &run, layer, equal)
+            }),
         })
     });
     let given = |layer: &&Layer| of_layer(layer).all(|name| expected.tensor(&name).is_none());
     let not_given = layers.iter().filter(given).map(|layer| layer.name.clone()).collect();
     Ok(Validation { run, tensors, not_given, first })
+}
+
+/// Overflows of a layer, and of those before it whose outputs are not known to be `equal`.
+fn overflows(
+    request: Request<'_>,
+    run: &Run,
+    last: usize,
+    equal: impl Fn(&str) -> bool,
+) -> Vec<LayerOverflows> {
+    let network = request.workload.network();
+    let Ok(mapped) = map_network(network, &request.design.accelerator, 1) else { return vec![] };
+    let layers = run.layers.iter().zip(&mapped).enumerate().take(last + 1);
+    let overflowed = layers.filter_map(|(index, (layer, mapping))| {
+        let (executed, LayerMapping { array: Some(array), .. }) = (layer.array.as_ref()?, mapping) else {
+            return None;
+        };
+        let MacSpec::Integer(mac) = array.plan.mac else { return None };
+        let suspect = executed.overflows > 0 && (index == last || !equal(&layer.name));
+        suspect.then(|| LayerOverflows {
+            layer: layer.name.clone(),
+            additions: executed.overflows,
+            saturated: mac.overflow == Overflow::Saturate,
+            partial_sum_bits: mac.partial_sum.bits(),
+            accumulator_bits: mac.accumulator.bits(),
+        })
+    });
+    overflowed.collect()
 }
 
 /// Position along each axis, row-major.

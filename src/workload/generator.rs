@@ -6,7 +6,7 @@ use crate::numerics::{
 use crate::source::{SourceError, SourceFile, Spanned};
 
 use super::architecture::{ArchFamily, Architecture};
-use super::layer::{FeatureMap, Padding, Size, Window, WindowKind};
+use super::layer::{Convolution, FeatureMap, Layer, Operation, Padding, Size, Window, WindowKind};
 use super::network::{ConvolutionSpec, EdgeId, Network, NetworkBuilder, NetworkError};
 use super::precision::{Bits, PrecisionPolicy, ResidualFormat};
 use super::raw::{
@@ -23,8 +23,33 @@ const MAX_DEPTH: usize = 1202; // the deepest 6n+2 ResNet of He et al. 2016
 /// Width multipliers of the ImageNet-style ResNets: from one filter in the first stage on.
 const WIDTH_MULTIPLIERS: std::ops::RangeInclusive<f64> = 1.0 / 64.0..=16.0;
 
-/// Builds the network that the file describes; its architecture if published accuracies know it.
+/// Builds the network that the file describes; its architecture if published accuracies know it. Refuses a requantization
+/// that no layer has.
 pub(super) fn network(
+    file: &SourceFile,
+    raw: &RawWorkload,
+    policy: PrecisionPolicy,
+) -> Result<(Network, Option<Architecture>), SourceError> {
+    let asked = policy.requantization;
+    let (network, architecture) = described(file, raw, policy)?;
+    let has = |layer: &Layer| {
+        matches!(&layer.operation, Operation::Convolution(Convolution { requantization: Some(_), .. }))
+    };
+    let key = raw.precision.as_ref().and_then(|precision| precision.requantization.as_ref());
+    match (key, asked) {
+        (Some(key), Some(kind)) if !network.layers().iter().any(has) => {
+            let message = format!(
+                "`{}` has no meaning in this network: no layer has integer operands, no shortcut, and a result that is \
+                 stored in integers; expected `aqt-float`",
+                kind.name()
+            );
+            Err(file.error(key.span(), message))
+        }
+        _ => Ok((network, architecture)),
+    }
+}
+
+fn described(
     file: &SourceFile,
     raw: &RawWorkload,
     policy: PrecisionPolicy,
@@ -64,12 +89,12 @@ pub(super) fn policy(file: &SourceFile, raw: &RawPrecision) -> Result<PrecisionP
             .parse()
             .map_err(|error: super::UnknownPrecision| file.error(name.span(), error.to_string()))
     };
-    let kind = match raw.requantization {
-        RawLayerRequantization::AqtFloat => None,
-        RawLayerRequantization::F32Rne => Some(RawRequantization::F32Rne),
-        RawLayerRequantization::GemmlowpDouble => Some(RawRequantization::GemmlowpDouble),
-        RawLayerRequantization::TfliteSingle => Some(RawRequantization::TfliteSingle),
-        RawLayerRequantization::Pow2Shift => Some(RawRequantization::Pow2Shift),
+    let kind = match raw.requantization.as_ref().map(Spanned::get_ref) {
+        None | Some(RawLayerRequantization::AqtFloat) => None,
+        Some(RawLayerRequantization::F32Rne) => Some(RawRequantization::F32Rne),
+        Some(RawLayerRequantization::GemmlowpDouble) => Some(RawRequantization::GemmlowpDouble),
+        Some(RawLayerRequantization::TfliteSingle) => Some(RawRequantization::TfliteSingle),
+        Some(RawLayerRequantization::Pow2Shift) => Some(RawRequantization::Pow2Shift),
     };
     if let (None, Some(rounding)) = (kind, &raw.rounding) {
         return Err(file.error(

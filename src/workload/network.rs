@@ -403,7 +403,7 @@ impl NetworkBuilder {
         }
         self.network.assign_stored_formats(&self.policy)?;
         if let Some(kind) = self.policy.requantization {
-            self.network.assign_requantization(kind)?;
+            self.network.assign_requantization(kind);
         }
         Ok(self.network)
     }
@@ -544,29 +544,16 @@ impl Network {
 
     /// Sums of integers that are stored on a grid become its integers in one step, unless a shortcut, a real number,
     /// is added before.
-    fn assign_requantization(&mut self, kind: RequantizationKind) -> Result<(), NetworkError> {
+    fn assign_requantization(&mut self, kind: RequantizationKind) {
         let Self { layers, edges, .. } = self;
-        let mut assigned = 0;
         for layer in layers.iter_mut() {
             let Operation::Convolution(convolution) = &mut layer.operation else { continue };
             let sums_integers = matches!(convolution.operands, Operands::Integer { .. });
             let on_grid = matches!(edges[layer.output.0].stored, Stored::Grid(_));
             if sums_integers && on_grid && convolution.shortcut.is_none() {
                 convolution.requantization = Some(kind);
-                assigned += 1;
             }
         }
-        if assigned > 0 {
-            return Ok(());
-        }
-        Err(NetworkError {
-            layer: layers.first().map(|layer| layer.name.clone()).unwrap_or_default(),
-            message: format!(
-                "`precision.requantization = \"{}\"` has no meaning in this network: neither this nor another layer \
-                 has integer operands, no shortcut, and a result that is stored in integers; expected `aqt-float`",
-                kind.name()
-            ),
-        })
     }
 
     /// The integers that a layer with a requantization puts out.

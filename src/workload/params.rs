@@ -149,6 +149,23 @@ impl Params {
     }
 }
 
+/// What a requantization wants of a trace, behind what is wrong with one.
+fn because(error: ParamsError, kind: RequantizationKind) -> ParamsError {
+    let ParamsError::Tensor { path, tensor, message } = error else { return error };
+    let wants = match kind {
+        RequantizationKind::F32Rne => "an integer `bias` and an f32 `multiplier`",
+        RequantizationKind::GemmlowpDouble | RequantizationKind::TfliteSingle(_) => {
+            "an integer `bias`, `multiplier` and `shift`"
+        }
+        RequantizationKind::PowerOfTwoShift(_) => "an integer `bias` and `shift`",
+    };
+    let message = format!(
+        "{message}; `precision.requantization = \"{}\"` takes {wants} of this layer, `aqt-float` f32 ones",
+        kind.name()
+    );
+    ParamsError::Tensor { path, tensor, message }
+}
+
 struct Reader<'a> {
     file: &'a TensorFile,
     expected: Vec<String>,
@@ -196,6 +213,18 @@ impl Reader<'_> {
         cout: usize,
     ) -> Result<ImportedParams, ParamsError> {
         let weights = self.weights(name, convolution, cin, cout)?;
+        let (bias, factors) =
+            self.bias_and_factors(name, kind, cout).map_err(|error| because(error, kind))?;
+        requantized_layer(weights, bias, kind, factors, grid)
+            .ok_or_else(|| self.error(name, "its weights are no integers or its grid has no such limits"))
+    }
+
+    fn bias_and_factors(
+        &mut self,
+        name: &str,
+        kind: RequantizationKind,
+        cout: usize,
+    ) -> Result<(Vec<i32>, Factors), ParamsError> {
         let bias = self.integers(&format!("{name}.bias"), cout)?;
         let (multiplier, shift) = (format!("{name}.multiplier"), format!("{name}.shift"));
         let factors = match kind {
@@ -227,8 +256,7 @@ impl Reader<'_> {
                 Factors::Shifts(shifts.into_iter().enumerate().map(right).collect::<Result<_, _>>()?)
             }
         };
-        requantized_layer(weights, bias, kind, factors, grid)
-            .ok_or_else(|| self.error(name, "its weights are no integers or its grid has no such limits"))
+        Ok((bias, factors))
     }
 
     /// Integers in any carrier.
@@ -303,6 +331,11 @@ impl Reader<'_> {
         let data = self.tensor(name, shapes)?.data().clone();
         match data {
             Data::F32(values) => Ok(values),
+            Data::I32(_) => {
+                let message =
+                    "has type I32; expected F32, or another `precision.requantization` than `aqt-float`";
+                Err(self.error(name, message))
+            }
             other => Err(self.error(name, format!("has type {}; expected F32", other.element_type()))),
         }
     }

@@ -227,8 +227,7 @@ pub(super) struct RawPrecision {
     pub(super) layers: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     pub(super) quantizer: RawQuantizer,
-    #[serde(default)]
-    pub(super) requantization: RawLayerRequantization,
+    pub(super) requantization: Option<Spanned<RawLayerRequantization>>,
     pub(super) rounding: Option<Spanned<RawShiftRounding>>,
     pub(super) residual_format: Option<Spanned<String>>,
     pub(super) store: Option<Spanned<String>>,

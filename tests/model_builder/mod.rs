@@ -1,5 +1,7 @@
 //! ONNX models, built piece by piece.
 
+#![allow(dead_code, reason = "not every test needs all")]
+
 use rten_onnx::onnx::{
     AttributeProto, DataType, Dimension, NodeProto, TensorProto, TensorShapeProto, TypeProto,
     TypeProtoTensor, ValueInfoProto,

@@ -362,6 +362,7 @@ mod tests {
             ),
             ("regime = \"warm\"", "expected `cold` or `steady`"),
             ("objective = \"speed\"", "expected one of `latency`, `energy`, `edp`"),
+            ("objective = 3", "`objective`: 3: expected one of `latency`, `energy`, `edp`"),
             ("axis = 1", "unknown field `axis`"),
         ] {
             let error = parse(text).unwrap_err().to_string();
