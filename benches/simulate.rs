@@ -9,9 +9,9 @@
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
+use systolab::explore::map_network;
 use systolab::explore::{Design, Regime, energy, simulate};
 use systolab::hardware::{Accelerator, SHIPPED};
-use systolab::mapping::map_network;
 use systolab::source::SourceFile;
 use systolab::timing::time_network;
 use systolab::workload::{self, Workload};

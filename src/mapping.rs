@@ -22,10 +22,7 @@ pub use crate::hardware::{Dataflow, LaneAxis, OutputDrain};
 pub use fold_run::FoldRun;
 pub use footprint::Footprint;
 pub use gemm::Gemm;
-pub use mapper::{
-    LayerMapping, MappedLayer, MappingError, accumulator_bits, map_network, map_network_by, map_workload,
-    map_workload_by,
-};
+pub use mapper::{LayerMapping, MappedLayer, MappingError, accumulator_bits, map_network, map_workload};
 pub use plan::LayerPlan;
 pub use reduction::{Join, ReductionOrder};
 pub use schedule::{Fold, Lanes, OutputTile, Schedule, Split, View};

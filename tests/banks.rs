@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use systolab::explore::map_network;
 use systolab::hardware::{Accelerator, SHIPPED};
-use systolab::mapping::map_network;
 use systolab::source::SourceFile;
 use systolab::timing::{NetworkTiming, Regime, time_network};
 use systolab::workload::Workload;

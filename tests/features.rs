@@ -12,8 +12,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, TensorProto};
+use systolab::explore::map_network;
 use systolab::hardware::{Accelerator, SHIPPED};
-use systolab::mapping::{LayerMapping, Split, map_network};
+use systolab::mapping::{LayerMapping, Split};
 use systolab::source::SourceFile;
 use systolab::timing::{LayerTiming, Regime, VectorOperation, array_cycles, time_network};
 use systolab::workload::{ImportOptions, ImportedModel, Network, Workload};

@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use systolab::explore::map_network;
 use systolab::explore::plans;
 use systolab::functional::Executable;
 use systolab::hardware::{Accelerator, SHIPPED};
-use systolab::mapping::map_network;
 use systolab::source::{SourceFile, sha256_hex};
 use systolab::workload::{EvaluationReference, EvaluationSet, ParameterSource, Params, Workload};
 

@@ -10,14 +10,17 @@ use std::path::Path;
 use proptest::prelude::*;
 use rayon::prelude::*;
 use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
-use systolab::explore::{Design, Mapper, MappingObjective, MappingPolicy, Regime, map, simulate_by};
+use systolab::explore::{Design, Mapper, MappingObjective, MappingPolicy, Regime, energy, map, simulate_by};
 use systolab::hardware::{Accelerator, SHIPPED};
+use systolab::mapping::{Candidate, LayerMapping, Search, map_workload};
 use systolab::source::SourceFile;
 use systolab::timing::{time_layer, time_network};
 use systolab::workload::Workload;
 
 const PAGE: &str = "docs/mapper.md";
 const NETWORKS: [&str; 3] = ["resnet50-w8a8", "resnet50-w4a4", "resnet50-bf16"];
+/// Their layers have so few steps that how they begin and end counts.
+const SMALL_NETWORKS: [&str; 3] = ["resnet8-width4-w8a8", "resnet8-width16-w8a8", "resnet8-width32-bf16"];
 const EXHAUSTIVE: MappingPolicy =
     MappingPolicy { objective: MappingObjective::Latency, mapper: Mapper::Exhaustive };
 
@@ -41,12 +44,17 @@ fn network(name: &str) -> Workload {
     Workload::parse(&SourceFile::read(&Path::new("workloads").join(format!("{name}.toml"))).unwrap()).unwrap()
 }
 
-/// Multiplies an integer of a design.
-fn times(table: &mut toml::Table, path: &[&str], factor: i64) {
+/// Sets an integer of a design by what it was.
+fn set(table: &mut toml::Table, path: &[&str], value: impl Fn(i64) -> i64) {
     let (last, tables) = path.split_last().unwrap();
     let table = tables.iter().fold(table, |table, key| table[*key].as_table_mut().unwrap());
-    let value = table[*last].as_integer().unwrap();
-    table.insert((*last).to_owned(), toml::Value::Integer(value * factor));
+    let before = table[*last].as_integer().unwrap();
+    table.insert((*last).to_owned(), toml::Value::Integer(value(before)));
+}
+
+/// Multiplies an integer of a design.
+fn times(table: &mut toml::Table, path: &[&str], factor: i64) {
+    set(table, path, |value| value * factor);
 }
 
 /// What there is more of, and the key that says how much.
@@ -101,7 +109,9 @@ impl Judgement {
 }
 
 fn judgements() -> Vec<Judgement> {
-    let pairs: Vec<_> = SHIPPED.iter().flat_map(|design| NETWORKS.map(|network| (design, network))).collect();
+    let networks = || NETWORKS.into_iter().chain(SMALL_NETWORKS);
+    let pairs: Vec<_> =
+        SHIPPED.iter().flat_map(|design| networks().map(move |network| (design, network))).collect();
     pairs.into_par_iter().filter_map(|(design, network)| Judgement::of(design, network)).collect()
 }
 
@@ -136,13 +146,102 @@ fn violations((what, path): (&'static str, &'static [&'static str])) -> Violatio
     violations
 }
 
+/// Designs around edge-32x32 that nothing was tuned for.
+fn grid() -> Vec<Design> {
+    let mut designs = vec![];
+    for rows in [4, 8, 24, 64] {
+        for cols in [8, 20, 64] {
+            for kib in [[16, 16, 8], [64, 64, 64], [256, 16, 64]] {
+                for burst in [32, 64] {
+                    let mut table = shipped("edge-32x32");
+                    let integers: [(&[&str], i64); 6] = [
+                        (&["array", "rows"], rows),
+                        (&["array", "cols"], cols),
+                        (&["scratchpad", "activation", "bytes"], kib[0] * 1024),
+                        (&["scratchpad", "weight", "bytes"], kib[1] * 1024),
+                        (&["scratchpad", "accumulator", "bytes"], kib[2] * 1024),
+                        (&["dram", "burst_bytes"], burst),
+                    ];
+                    for (path, value) in integers {
+                        set(&mut table, path, |_| value);
+                    }
+                    designs.push(design(&table));
+                }
+            }
+        }
+    }
+    designs
+}
+
+/// Cycles and energy of the default mapping over those of the same tilings timed one by one, and over
+/// those that are best by energy times cycles.
+struct Against {
+    timed: [f64; 2],
+    edp: [f64; 2],
+}
+
+impl Against {
+    fn of(design: &Design, workload: &Workload) -> Option<Self> {
+        let (net, accelerator) = (workload.costed_network(), &design.accelerator);
+        let cost = |mapped: &[LayerMapping]| {
+            let timing = time_network(net, mapped, accelerator, Regime::Cold);
+            [timing.cycles.0 as f64, energy(&timing, design).unwrap().1.total().typical()]
+        };
+        let default = cost(&map(design, workload, 1, MappingPolicy::default()).ok()?);
+        let mut cycles = |candidate: &Candidate<'_>| {
+            Some(time_layer(net, candidate.layer, candidate.mapping, accelerator).cycles.0 as f64)
+        };
+        let timed = map_workload(workload, accelerator, 1, &mut Search::Likely(&mut cycles)).unwrap();
+        let policy = MappingPolicy { objective: MappingObjective::Edp, mapper: Mapper::Default };
+        let edp = map(design, workload, 1, policy).unwrap();
+        let over = |mapped: &[LayerMapping]| {
+            let other = cost(mapped);
+            [default[0] / other[0], default[1] / other[1]]
+        };
+        Some(Self { timed: over(&timed), edp: over(&edp) })
+    }
+}
+
+fn other_designs() -> String {
+    let grid = grid();
+    let mut text = format!(
+        "\n## Other designs\n\nThe estimates were made with the shipped designs in view. These are {} others: edge-32x32 with \
+        other arrays, scratchpads\nand bursts. The default mapping over the same tilings timed one by one, and over what \
+        `--objective edp` takes.\n\n\
+        | network | designs | cycles / timed: mean | worst | energy / timed: worst | cycles / edp: worst | energy / edp: mean | worst |\n\
+        |---|--:|--:|--:|--:|--:|--:|--:|\n",
+        grid.len()
+    );
+    for network in ["resnet50-w8a8", "resnet8-width16-w8a8"] {
+        let workload = self::network(network);
+        let all: Vec<Against> = grid.par_iter().filter_map(|design| Against::of(design, &workload)).collect();
+        let mean =
+            |of: fn(&Against) -> f64| (all.iter().map(|a| of(a).ln()).sum::<f64>() / all.len() as f64).exp();
+        let worst = |of: fn(&Against) -> f64| all.iter().map(of).fold(0.0, f64::max);
+        let [cycles, energy] = [worst(|a| a.timed[0]), worst(|a| a.edp[1])];
+        writeln!(
+            text,
+            "| {network} | {} | {:.4} | {cycles:.3} | {:.3} | {:.3} | {:.4} | {energy:.3} |",
+            all.len(),
+            mean(|a| a.timed[0]),
+            worst(|a| a.timed[1]),
+            worst(|a| a.edp[0]),
+            mean(|a| a.edp[1]),
+        )
+        .unwrap();
+        // Without bursts, of operands fetched fold by fold, 1.48 and 7.06.
+        assert!(cycles <= 1.06 && energy <= 1.15, "{network}: {cycles} {energy}");
+    }
+    text
+}
+
 fn page() -> String {
     let mut page = "# How good are the mappings?\n\nWritten by `BLESS=1 cargo test --test mapper`; the test fails where \
         the page is stale.\nCold requests of one image.\n\n## The default mapper against the exhaustive one\n\n\
         `--mapper exhaustive` times every tiling of a grid of nested tiles, each layer alone with its weights in DRAM, and \
-        takes the\nfastest. The default mapper looks at a few dozen and estimates their cycles. Both keep the same tensors on \
-        chip. Layers that\nfollow each other overlap, so that the sum of the fastest is not the fastest request: below 1 the \
-        default is faster.\n\n\
+        takes the\nfastest. The default mapper looks at a few dozen and estimates their cycles; of a layer of few steps it times \
+        the best three.\nBoth keep the same tensors on chip. Layers that follow each other overlap, so that the sum of the \
+        fastest is not the fastest\nrequest: below 1 the default is faster.\n\n\
         | design | network | default cycles | exhaustive cycles | ratio | worst layer | alone, default | exhaustive | ratio |\n\
         |---|---|--:|--:|--:|---|--:|--:|--:|\n"
         .to_owned();
@@ -155,12 +254,16 @@ fn page() -> String {
             "| {design} | {network} | {default} | {exhaustive} | {ratio:.4} | {layer} | {alone} | {best} | {worst:.3} |"
         )
         .unwrap();
-        assert!(ratio <= 1.03, "{design}, {network}: {ratio:.4} times the cycles of the exhaustive mapper");
+        assert!(
+            SMALL_NETWORKS.contains(network) || ratio <= 1.03,
+            "{design}, {network}: {ratio:.4} times the cycles of the exhaustive mapper"
+        );
     }
+    page += &other_designs();
     page += "\n## More of a resource\n\nWith the exhaustive mapper a layer is never slower with more bandwidth, larger \
         scratchpads or more arrays: what fitted\nstill fits, and nothing takes longer (a property test). The default mapper \
         estimates, and what stays on chip is decided before\nlayers are tiled; so each shipped design was given 2, 4 and 8 times \
-        a resource and every network above compared with half\nof that. Rows and columns promise nothing: a larger array has \
+        a resource and every ResNet-50 above compared with half\nof that. Rows and columns promise nothing: a larger array has \
         longer columns to fill, and fewer sums fit per column.\n\n\
         | twice the | compared | slower | worst | where |\n|---|--:|--:|--:|---|\n";
     let all: Vec<Violations> = RESOURCES.into_par_iter().map(violations).collect();

@@ -10,8 +10,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::ops::Deref;
 
+use systolab::explore::map_network;
 use systolab::hardware::{Accelerator, SHIPPED};
-use systolab::mapping::{Buffer, map_network};
+use systolab::mapping::Buffer;
 use systolab::source::SourceFile;
 use systolab::timing::{Machine, Regime, Stage, Stages, completions, stages};
 use systolab::workload::{self, Workload};

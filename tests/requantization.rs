@@ -7,9 +7,9 @@
 use std::path::Path;
 
 use safetensors::{Dtype, tensor::TensorView};
+use systolab::explore::map_network;
 use systolab::functional::Executable;
 use systolab::hardware::{Accelerator, SHIPPED};
-use systolab::mapping::map_network;
 use systolab::numerics::{Requantization, RequantizationKind};
 use systolab::source::SourceFile;
 use systolab::tensor::{Data, Tensor, TensorFile};

@@ -4,10 +4,11 @@
 #![allow(clippy::print_stdout, reason = "counts are printed with --nocapture")]
 
 use half::bf16;
+use systolab::explore::map_network;
 use systolab::functional::{bf16_dot, integer_dot_onto};
 use systolab::hardware::{Accelerator, Array, SHIPPED};
 use systolab::mapping::{
-    Dataflow, Gemm, Join, LaneAxis, Lanes, OutputDrain, ReductionOrder, Schedule, Split, map_network,
+    Dataflow, Gemm, Join, LaneAxis, Lanes, OutputDrain, ReductionOrder, Schedule, Split,
 };
 use systolab::numerics::{
     Bf16Mac, FloatRounding, IntegerMac, LaneSum, Overflow, PartialSumFormat, RegisterWidth, Subnormals,

@@ -14,8 +14,9 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use systolab::explore::map_network;
 use systolab::hardware::{Accelerator, SHIPPED};
-use systolab::mapping::{Dataflow, Schedule, map_network};
+use systolab::mapping::{Dataflow, Schedule};
 use systolab::numerics::{IntegerMac, OperandPair, RegisterWidth};
 use systolab::rtl::{Generated, Layer, Words};
 use systolab::source::SourceFile;

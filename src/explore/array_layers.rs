@@ -3,12 +3,13 @@
 use half::bf16;
 
 use crate::functional::{Activations, Executable};
-use crate::mapping::{MappedLayer, map_network};
+use crate::mapping::MappedLayer;
 use crate::tensor::{Data, Tensor};
 
 use super::execute::{ExecuteError, Request};
 use super::execution::plans;
 use super::layer_weights::LayerWeights;
+use super::mapper::map_network;
 
 /// Operands of a layer, k contiguous: activations `[group][m][k]`, weights `[group][n][k]`.
 #[derive(Clone, Debug, PartialEq)]

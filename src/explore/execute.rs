@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::functional::{Executable, ExecutionError, LayerStatistics};
-use crate::mapping::{MappingError, map_network};
+use crate::mapping::MappingError;
 use crate::tensor::Tensor;
 use crate::workload::{FeatureMap, Layer, Operation, Params, Samples, Workload};
 
 use super::evaluate::Design;
 use super::execution::{ExecutedLayer, executed_layers, plans};
+use super::mapper::map_network;
 use super::zero_operands::{ZeroOperandMacs, ZeroOperands};
 
 /// More bytes of kept tensors are refused before anything is executed.

@@ -5,7 +5,7 @@ use std::iter;
 use half::bf16;
 
 use crate::functional::{Activations, Executable};
-use crate::mapping::{Dataflow, Fold, Gemm, Join, Schedule, Split, View, map_network};
+use crate::mapping::{Dataflow, Fold, Gemm, Join, Schedule, Split, View};
 use crate::numerics::{MacSpec, PartialSumFormat};
 use crate::stepped::{Bf16Payload, IntegerPayload, Operands, Payload, Preloaded};
 use crate::tensor::Data;
@@ -13,6 +13,7 @@ use crate::tensor::Data;
 use super::execute::{ExecuteError, Request};
 use super::execution::plans;
 use super::layer_weights::LayerWeights;
+use super::mapper::map_network;
 
 /// Lines of equally wide fields, the first field in the lowest bits.
 #[derive(Clone, Debug, PartialEq, Eq)]

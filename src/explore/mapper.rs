@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cost::{CostError, energy};
-use crate::mapping::{Candidate, LayerMapping, Search, map_workload, map_workload_by};
+use crate::hardware::Accelerator;
+use crate::mapping::{self, Candidate, LayerMapping, MappingError, Search, map_workload};
 use crate::timing::time_layer;
-use crate::workload::Workload;
+use crate::workload::{Network, Workload};
 
 use super::evaluate::Design;
 use super::pricing::{PricingError, memories};
@@ -46,7 +47,8 @@ impl fmt::Display for MappingObjective {
 /// Which tilings of a layer are considered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mapper {
-    /// Likely ones. For latency they are judged by estimates of their cycles, else by timing and pricing them.
+    /// Likely ones. For latency they are judged by estimates of their cycles, and the best of a layer of few steps
+    /// by timing them; else by timing and pricing all.
     #[default]
     Default,
     /// All on a grid of nested tiles, timed and priced one by one; slow.
@@ -81,6 +83,27 @@ pub struct MappingPolicy {
 /// fastest seen.
 const SLOWER_THAN_FASTEST: u64 = 4;
 
+/// Maps a network for a request of `batch` images as requests are mapped where nothing else is said.
+pub fn map_network(
+    network: &Network,
+    accelerator: &Accelerator,
+    batch: u64,
+) -> Result<Vec<LayerMapping>, MappingError> {
+    mapping::map_network(
+        network,
+        accelerator,
+        batch,
+        &mut Search::Shortlisted(&mut timed(network, accelerator)),
+    )
+}
+
+/// Cycles of a candidate alone.
+fn timed(network: &Network, accelerator: &Accelerator) -> impl FnMut(&Candidate<'_>) -> Option<f64> {
+    move |candidate| {
+        Some(time_layer(network, candidate.layer, candidate.mapping, accelerator).cycles.0 as f64)
+    }
+}
+
 /// Maps a request of `batch` images.
 pub fn map(
     design: &Design,
@@ -92,7 +115,9 @@ pub fn map(
     let refused = |error| PricingError::mapping(design, workload, error);
     let MappingPolicy { objective, mapper } = policy;
     if policy == MappingPolicy::default() {
-        return map_workload(workload, accelerator, batch).map_err(refused);
+        let mut judge = timed(workload.costed_network(), accelerator);
+        let mut search = Search::Shortlisted(&mut judge);
+        return map_workload(workload, accelerator, batch, &mut search).map_err(refused);
     }
     let mut unpriced: Option<CostError> = None;
     let mut fastest: Option<((usize, u64), u64)> = None;
@@ -134,7 +159,7 @@ pub fn map(
         Mapper::Default => Search::Likely(&mut judge),
         Mapper::Exhaustive => Search::Nested(&mut judge),
     };
-    let mapped = map_workload_by(workload, accelerator, batch, &mut search);
+    let mapped = map_workload(workload, accelerator, batch, &mut search);
     match unpriced {
         Some(error) => Err(PricingError::cost(design, workload, error)),
         None => mapped.map_err(refused),

@@ -82,10 +82,10 @@ impl Dram {
         self.bytes_per_cycle
     }
 
-    /// Cycles in which the channel is occupied by `bits` at the least, before rounding to bursts.
-    pub fn least_cycles(&self, bits: u128) -> u64 {
+    /// Cycles in which the channel is occupied by `bytes` at the least.
+    pub fn least_cycles(&self, bytes: u128) -> u64 {
         let (numerator, denominator) = (self.bytes_per_cycle.numerator(), self.bytes_per_cycle.denominator());
-        u64::try_from((bits.div_ceil(8) * denominator).div_ceil(numerator)).unwrap_or(u64::MAX)
+        u64::try_from((bytes * denominator).div_ceil(numerator)).unwrap_or(u64::MAX)
     }
 
     /// Cycles of the array's clock from a transfer's end on the channel to its data being usable.

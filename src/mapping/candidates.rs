@@ -1,9 +1,8 @@
 //! How a layer could be tiled on a design, and which way is best.
 //!
 //! Considered: every dataflow that the design lists, both ways to divide the work among its arrays, and
-//! tiles from the largest that fit down to a sixteenth. Judged by the largest of three estimates (array,
-//! DRAM and vector cycles) plus what cannot overlap: the first tile in, the last tile out. Not
-//! exhaustive; cycles are counted later and elsewhere.
+//! tiles from the largest that fit down to a sixteenth. Not exhaustive; cycles are counted later and
+//! elsewhere.
 
 use std::collections::BTreeSet;
 
@@ -51,16 +50,18 @@ pub(super) struct Candidates<'a> {
 }
 
 impl Candidates<'_> {
-    /// The tiling with the least estimated cycles; among equals the first considered.
-    pub(super) fn best_estimated(&self) -> Result<Tiling, TooSmall> {
-        let mut best: Option<(f64, Tiling)> = None;
+    /// The `count` tilings with the least estimates, at least one; among equals the first considered.
+    pub(super) fn likeliest(&self, count: usize) -> Result<Vec<Tiling>, TooSmall> {
+        let mut best: Vec<(f64, Tiling)> = Vec::with_capacity(count + 1);
         self.for_each_likely(|tiling| {
-            let cycles = self.estimate(&tiling);
-            if best.is_none_or(|(least, _)| cycles < least) {
-                best = Some((cycles, tiling));
+            let estimate = self.estimate(&tiling);
+            let place = best.partition_point(|(less, _)| *less <= estimate);
+            if place < count {
+                best.insert(place, (estimate, tiling));
+                best.truncate(count);
             }
         })?;
-        Ok(best.expect("at least one tiling is likely").1)
+        Ok(best.into_iter().map(|(_, tiling)| tiling).collect())
     }
 
     /// Calls `visit` with the tilings that the default mapper considers, at least one.

@@ -2,28 +2,44 @@
 //!
 //! An estimate follows one tile of pixels step by step as if all steps were equal: a step costs what
 //! takes longest of its folds, its share of the channel, its results in the vector unit, and the wait for
-//! a buffer of weights; to that come the first step's operands and the last one's results. Cycles are
-//! counted later and elsewhere.
+//! a buffer of weights; to that come the first step's operands and the last one's results. Runs are
+//! rounded to bursts where they are short: operands fetched fold by fold, shortcuts. Cycles are counted
+//! later and elsewhere.
 
 use crate::hardware::{Dataflow, OutputDrain};
 
 use super::candidates::Candidates;
 use super::gemm::Gemm;
 use super::schedule::{Schedule, Split, View};
-use super::tiling::{InputSupply, Tiling, WeightSupply};
+use super::tiling::{InputSupply, Tiling, Transfer, WeightSupply};
 use super::transport::Place;
 
 /// Vector operations per output: multiply, add, compare, store.
 const OPERATIONS_PER_OUTPUT: f64 = 4.0;
 
-/// Bits that cross DRAM, before rounding to bursts.
+/// What a cycle of the DRAM channel counts that the layer alone does not wait for: layers before and after
+/// it want the channel too, and its bytes take energy. Larger shares saved little more (docs/mapper.md's designs).
+const CHANNEL_SHARE: f64 = 1.0 / 16.0;
+
+/// Steps of a short layer.
+const SHORT: f64 = 64.0;
+
+/// Bytes that cross DRAM, never more than the steps move.
 struct Traffic {
-    /// Input, shortcut and output.
-    activations: u128,
+    /// As often as it is fetched.
+    input: u128,
+    shortcut: u128,
+    output: u128,
     /// As often as they are fetched.
     weights: u128,
     /// Partial sums, there and back.
     spills: u128,
+}
+
+impl Traffic {
+    fn bytes(&self) -> u128 {
+        self.input + self.shortcut + self.output + self.weights + self.spills
+    }
 }
 
 /// The equal steps of a tile.
@@ -32,8 +48,8 @@ struct Steps {
     count: f64,
     /// Folds of a step.
     folds: f64,
-    /// Bits of the weights that a step fetches.
-    weight_bits: f64,
+    /// Bytes of the weights that a step fetches.
+    weight_bytes: f64,
     /// Steps of a block of outputs, at least 1.
     per_block: f64,
 }
@@ -50,14 +66,34 @@ impl Candidates<'_> {
         };
         let channels = schedule.channels_per_fold().min(n);
         let transport = self.space.transport;
-        let activations = match tiling.input {
-            InputSupply::PerTile => u128::from(transport.dram_bits()),
-            InputSupply::PerFold => {
-                let fetched = u128::from(m * k * groups) * u128::from(n.div_ceil(channels));
-                let input = if transport.input == Place::Dram { transport.input_bits } else { 0 };
-                u128::from(transport.result_bits()) + fetched * u128::from(input)
+        // `extent` in pieces of `piece`, each a run of its own.
+        let runs = |extent: u64, piece: u64, bits: u64| {
+            let run = |elements: u64| Transfer::run(elements * bits, transport.burst_bytes).bytes;
+            u128::from(extent / piece * run(piece) + run(extent % piece))
+        };
+        let input = match (transport.input, tiling.input) {
+            (Place::OnChip, _) => 0,
+            (Place::Dram, InputSupply::PerTile) => {
+                u128::from(transport.input_transfer(transport.footprint.until(transport.pixels)).bytes)
+            }
+            (Place::Dram, InputSupply::PerFold) => {
+                u128::from(m * groups * n.div_ceil(channels))
+                    * runs(k, schedule.k_per_fold().min(k), transport.input_bits)
             }
         };
+        let all = u128::from(m * n * groups);
+        let shortcut = match transport.shortcut {
+            Some((Place::Dram, bits)) if channels < transport.channels => {
+                let of_tile = |n_tile: u64| runs(n_tile, channels, bits);
+                u128::from(m * groups)
+                    * (u128::from(n / schedule.n_tile) * of_tile(schedule.n_tile)
+                        + of_tile(n % schedule.n_tile))
+            }
+            Some((Place::Dram, bits)) => all * u128::from(bits) / 8,
+            _ => 0,
+        };
+        let output =
+            if transport.output == Place::Dram { all * u128::from(transport.output_bits) / 8 } else { 0 };
         // Partial sums that have no room leave after every k-fold but the last, and come back.
         let resident = |vector: u64| tiling.room.accumulator_bits / (vector * self.accumulator_bits);
         let spilled = match schedule.dataflow {
@@ -78,16 +114,17 @@ impl Candidates<'_> {
         };
         let rounds = u128::from(k.div_ceil(schedule.k_per_fold()) - 1) * u128::from(groups);
         Traffic {
-            activations,
-            weights: u128::from(self.gemm.weights() * self.weight_bits) * u128::from(fetches),
-            spills: 2 * rounds * spilled * u128::from(self.accumulator_bits),
+            input,
+            shortcut,
+            output,
+            weights: u128::from(self.gemm.weights() * self.weight_bits) * u128::from(fetches) / 8,
+            spills: 2 * rounds * spilled * u128::from(self.accumulator_bits) / 8,
         }
     }
 
     /// Cycles that the layer alone takes at the least with this tiling, its weights in DRAM.
     pub(super) fn least_cycles(&self, tiling: &Tiling) -> u64 {
-        let Traffic { activations, weights, spills } = self.traffic(tiling);
-        let channel = self.space.accelerator.dram().least_cycles(activations + weights + spills);
+        let channel = self.space.accelerator.dram().least_cycles(self.traffic(tiling).bytes());
         let schedule = &tiling.schedule;
         let Gemm { m, n, k, groups } = self.gemm;
         let count = |extent: u64, piece: u64| u128::from(extent.div_ceil(piece.min(extent)));
@@ -115,38 +152,59 @@ impl Candidates<'_> {
         u64::try_from(array).unwrap_or(u64::MAX).max(channel)
     }
 
-    /// Cycles by rule of thumb; see the top of the file.
+    /// What a tiling's use of the DRAM channel counts beside its cycles.
+    pub(super) fn channel_share(&self, tiling: &Tiling) -> f64 {
+        CHANNEL_SHARE * self.traffic(tiling).bytes() as f64 / self.bytes_per_cycle()
+    }
+
+    fn bytes_per_cycle(&self) -> f64 {
+        let rate = self.space.accelerator.dram().bytes_per_cycle();
+        rate.numerator() as f64 / rate.denominator() as f64
+    }
+
+    /// Whether a tiling has so few steps that their beginning and end, where estimates are rough, matter.
+    pub(super) fn is_short(&self, tiling: &Tiling) -> bool {
+        let steps = match tiling.schedule.dataflow {
+            Dataflow::Ws => {
+                tiling.schedule.m_tiles() as f64 * self.steps(tiling, tiling.room.weight_bits as f64).count
+            }
+            Dataflow::Is | Dataflow::Os => self.folds(&tiling.schedule),
+        };
+        steps <= SHORT
+    }
+
+    /// Cycles by rule of thumb, see the top of the file, and the share of the channel.
     pub(super) fn estimate(&self, tiling: &Tiling) -> f64 {
+        self.cycles(tiling) + self.channel_share(tiling)
+    }
+
+    fn cycles(&self, tiling: &Tiling) -> f64 {
         let schedule = &tiling.schedule;
         let (accelerator, transport) = (self.space.accelerator, self.space.transport);
-        let rate = accelerator.dram().bytes_per_cycle();
-        let bits_per_cycle = 8.0 * rate.numerator() as f64 / rate.denominator() as f64;
+        let bytes_per_cycle = self.bytes_per_cycle();
         let latency = accelerator.dram().latency_cycles() as f64;
         let traffic = self.traffic(tiling);
         let outputs = self.gemm.outputs() as f64;
         let vector = outputs * (OPERATIONS_PER_OUTPUT + f64::from(u8::from(transport.shortcut.is_some())))
             / (accelerator.vector().lanes() * accelerator.vector().ops_per_cycle()) as f64;
         let tiles = self.gemm.m as f64 / schedule.m_tile as f64;
-        let activations = traffic.activations as f64 / bits_per_cycle;
-        let stored = transport.result_bits() as f64 / bits_per_cycle;
+        let activations = (traffic.input + traffic.shortcut + traffic.output) as f64 / bytes_per_cycle;
+        let stored = (traffic.shortcut + traffic.output) as f64 / bytes_per_cycle;
         let fold = self.fold_cycles(schedule);
         let drain = (schedule.rows + schedule.columns) as f64;
         let load = self.gemm.k.min(schedule.k_per_fold()).div_ceil(self.lanes.along_k()) as f64;
-        let shortcut = match transport.shortcut {
-            Some((Place::Dram, bits)) => outputs * bits as f64 / bits_per_cycle,
-            _ => 0.0,
-        };
+        let shortcut = traffic.shortcut as f64 / bytes_per_cycle;
         let after = |share: f64| drain + (vector + stored) * share + latency;
         let Dataflow::Ws = schedule.dataflow else {
-            let channel = (traffic.weights + traffic.spills) as f64 / bits_per_cycle + activations;
+            let channel = (traffic.weights + traffic.spills) as f64 / bytes_per_cycle + activations;
             let array = self.folds(schedule) * fold;
             return array.max(channel).max(vector) + (activations - stored) / tiles + after(1.0 / tiles);
         };
         let single = accelerator.weight().buffers() == 1;
         let pace = |steps: &Steps| {
             let all = tiles * steps.count;
-            let (array, weights) = (steps.folds * fold, steps.weight_bits / bits_per_cycle);
-            let other = (activations + traffic.spills as f64 / bits_per_cycle) / all;
+            let (array, weights) = (steps.folds * fold, steps.weight_bytes / bytes_per_cycle);
+            let other = (activations + traffic.spills as f64 / bytes_per_cycle) / all;
             // A buffer is free when the last fold that uses it has started.
             let turn = array - fold + weights + latency;
             let wait = match (weights > 0.0, single) {
@@ -170,7 +228,7 @@ impl Candidates<'_> {
         let tile = |steps: &Steps| {
             let each = pace(steps);
             let late = if tiling.input == InputSupply::PerTile && input > 0.0 {
-                let weights = steps.weight_bits / bits_per_cycle + latency;
+                let weights = steps.weight_bytes / bytes_per_cycle + latency;
                 let results =
                     steps.folds * fold + drain + (vector + stored) * steps.per_block / (tiles * steps.count);
                 (input + weights - 2.0 * each).max(results + input + weights - 3.0 * each).max(0.0)
@@ -184,7 +242,7 @@ impl Candidates<'_> {
             WeightSupply::PerLayer => tile(&self.steps(tiling, f64::INFINITY)),
             WeightSupply::PerTile | WeightSupply::PerStep => (first, first_late),
         };
-        let begin = 2.0 * steps.weight_bits / bits_per_cycle + input + latency + load;
+        let begin = 2.0 * steps.weight_bytes / bytes_per_cycle + input + latency + load;
         let more = (tiles - 1.0).max(0.0);
         begin + first * tiles.min(1.0) + more * (later + late) + after(1.0 / (tiles * steps.count).max(1.0))
     }
@@ -222,7 +280,7 @@ impl Candidates<'_> {
         Steps {
             count: blocks * k_folds / folds,
             folds,
-            weight_bits: if room.is_finite() { fold_bits * folds } else { 0.0 },
+            weight_bytes: if room.is_finite() { fold_bits * folds / 8.0 } else { 0.0 },
             per_block: (k_folds / folds).max(1.0),
         }
     }

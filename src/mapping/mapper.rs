@@ -1,4 +1,4 @@
-//! The default mapper: which schedule and which plan a layer gets on a design.
+//! Which schedule and which plan a layer gets on a design.
 
 use crate::hardware::{Accelerator, Dataflow, LaneAxis, MacUnit};
 use crate::numerics::{Bias, IntegerMac, LaneSum, MacSpec, OperandPair, StaticBound};
@@ -19,6 +19,8 @@ use super::transport::{Transport, largest};
 const MAX_FOLDS: u64 = 1 << 26;
 const MAX_MAC_SLOTS: u64 = 1 << 50;
 const MAX_ELEMENTS: u64 = 1 << 36;
+/// Tilings of a short layer that are timed.
+const SHORTLISTED: usize = 3;
 /// Tiles that a layer off the array is cut into at least, where it has so many pixels.
 const OFF_ARRAY_TILES: u64 = 8;
 
@@ -93,20 +95,11 @@ pub enum MappingError {
     },
 }
 
-/// Maps what a design is asked to run of a workload.
+/// Maps what a design is asked to run of a workload, as `search` says; see [`map_network`].
 ///
 /// # Errors
 /// Also where an f32 operator would have to run on the design.
 pub fn map_workload(
-    workload: &Workload,
-    accelerator: &Accelerator,
-    batch: u64,
-) -> Result<Vec<LayerMapping>, MappingError> {
-    map_workload_by(workload, accelerator, batch, &mut Search::Estimated)
-}
-
-/// Maps what a design is asked to run of a workload, as `search` says; see [`map_workload`].
-pub fn map_workload_by(
     workload: &Workload,
     accelerator: &Accelerator,
     batch: u64,
@@ -116,24 +109,15 @@ pub fn map_workload_by(
         Some(layer) => {
             Err(MappingError::NotMapped { layer: layer.name.clone(), operator: layer.operation.name() })
         }
-        None => map_network_by(workload.costed_network(), accelerator, batch, search),
+        None => map_network(workload.costed_network(), accelerator, batch, search),
     }
 }
 
-/// Maps every layer of a network for a request of `batch` images.
+/// Maps every layer of a network for a request of `batch` images, as `search` says.
 ///
 /// Dataflows are chosen for single images and kept for batches: the order of accumulation, and with it
 /// the bits of bf16 networks, does not depend on the batch.
 pub fn map_network(
-    network: &Network,
-    accelerator: &Accelerator,
-    batch: u64,
-) -> Result<Vec<LayerMapping>, MappingError> {
-    map_network_by(network, accelerator, batch, &mut Search::Estimated)
-}
-
-/// Maps every layer of a network as `search` says; see [`map_network`].
-pub fn map_network_by(
     network: &Network,
     accelerator: &Accelerator,
     batch: u64,
@@ -272,7 +256,7 @@ fn off_array(
     let mut mapping = LayerMapping { array: None, transport, tile: likely };
     if let Search::Nested(judge) = search {
         let mut best = Best::default();
-        let least_cycles = accelerator.dram().least_cycles(mapping.transport.dram_bits().into());
+        let least_cycles = accelerator.dram().least_cycles((mapping.transport.dram_bits() / 8).into());
         for tile in lengths(mapping.transport.pixels, mapping.transport.footprint.width()) {
             if bytes(&mapping.transport, tile) <= free_bytes {
                 mapping.tile = tile;
@@ -332,26 +316,37 @@ fn map_layer(
         available_bits: too_small.available_bits,
     };
     let mapped = |tiling: Tiling| MappedLayer { tiling, pair, plan: plan(&tiling.schedule, unit, layer) };
-    let estimated = || candidates.best_estimated().map_err(too_small);
-    if let Search::Estimated = search {
-        return Ok(mapped(estimated()?));
-    }
+    let likeliest = |count| candidates.likeliest(count).map_err(too_small);
     let mut mapping = LayerMapping { array: None, transport: space.transport.clone(), tile: 0 };
     let mut best = Best::default();
-    let mut ask = |judge: &mut Judge<'_>, tiling: Tiling| {
+    let mut ask = |judge: &mut Judge<'_>, tiling: Tiling, besides: f64| {
         (mapping.array, mapping.tile) = (Some(mapped(tiling)), tiling.schedule.m_tile);
         let least_cycles = candidates.least_cycles(&tiling);
-        best.offer(judge(&Candidate { layer: index, mapping: &mapping, least_cycles }), tiling);
+        let cost = judge(&Candidate { layer: index, mapping: &mapping, least_cycles });
+        best.offer(cost.map(|cost| cost + besides), tiling);
     };
     match search {
         Search::Estimated => {}
-        Search::Likely(judge) => {
-            candidates.for_each_likely(|tiling| ask(judge, tiling)).map_err(too_small)?;
+        Search::Shortlisted(judge) => {
+            let shortlist = likeliest(SHORTLISTED)?;
+            if candidates.is_short(&shortlist[0]) {
+                for tiling in shortlist {
+                    ask(judge, tiling, candidates.channel_share(&tiling));
+                }
+            } else {
+                best.offer(Some(0.0), shortlist[0]);
+            }
         }
-        Search::Nested(judge) => candidates.for_each_nested(|tiling| ask(judge, tiling)),
+        Search::Likely(judge) => {
+            candidates.for_each_likely(|tiling| ask(judge, tiling, 0.0)).map_err(too_small)?;
+        }
+        Search::Nested(judge) => candidates.for_each_nested(|tiling| ask(judge, tiling, 0.0)),
     }
     // A layer that no nested tile fits may fit all the same, or why not is said.
-    best.least.map_or_else(estimated, |(_, tiling)| Ok(tiling)).map(mapped)
+    match best.least {
+        Some((_, tiling)) => Ok(mapped(tiling)),
+        None => Ok(mapped(likeliest(1)?[0])),
+    }
 }
 
 /// What a request amounts to so far.
@@ -487,7 +482,7 @@ mod tests {
     fn map(design: &str, network: &str, batch: u64) -> Result<Vec<LayerMapping>, MappingError> {
         let workload = Workload::parse(&SourceFile::embedded("n.toml", network)).unwrap();
         let design = Accelerator::parse(&SourceFile::embedded("d.toml", design)).unwrap();
-        map_network(workload.network(), &design, batch)
+        map_network(workload.network(), &design, batch, &mut Search::Estimated)
     }
 
     fn network(size: usize, channels: usize) -> String {

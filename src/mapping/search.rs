@@ -19,9 +19,11 @@ pub type Judge<'a> = dyn FnMut(&Candidate<'_>) -> Option<f64> + 'a;
 
 /// Which ways are considered, and who judges them.
 pub enum Search<'a> {
-    /// The default: likely ways, by estimates of their cycles.
+    /// Likely ways, by estimates of their cycles alone.
     Estimated,
-    /// The same ways, by a judge.
+    /// The same; of a layer of few steps, the ways with the least estimates by a judge of cycles.
+    Shortlisted(&'a mut Judge<'a>),
+    /// Likely ways, by a judge.
     Likely(&'a mut Judge<'a>),
     /// Every way on a grid of nested tiles, by a judge.
     Nested(&'a mut Judge<'a>),

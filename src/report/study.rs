@@ -34,7 +34,8 @@ const CAVEATS: [&str; 9] = [
     "All precisions run on one array with the same lanes per design file; an array built for one precision would be \
      smaller, and no area is compared, since bf16 MACs have no citable one.",
     "Latencies come from a cycle-approximate model whose array part is proven register by register and whose memory \
-     part is a model (docs/model.md).",
+     part is a model (docs/model.md), and from the default mapper, which can be a few percent off (docs/mapper.md): \
+     narrow margins by latency can change sign with a better mapping.",
 ];
 
 /// One study's files by name: `study.md`, tables as CSV, plots.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::explore::{ExecuteError, Keep, Request, Run, execute};
-use crate::mapping::{LayerMapping, map_network};
+use crate::explore::{ExecuteError, Keep, Request, Run, execute, map_network};
+use crate::mapping::LayerMapping;
 use crate::numerics::{MacSpec, Overflow};
 use crate::stepped::Control;
 use crate::tensor::{Tensor, TensorFile};
