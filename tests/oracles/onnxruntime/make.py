@@ -7,6 +7,7 @@ usage: make.py FOLDER --seed N (--small | --live | --networks)
   --networks  ResNet-18 and ResNet-50
 """
 import argparse
+import itertools
 import os
 import sys
 
@@ -220,10 +221,10 @@ class Net:
         return onnx.shape_inference.infer_shapes(model)
 
 
-def small_resnet(rng, size, width, classes=10):
-    """ResNet-8 with a max pool and a depthwise convolution besides."""
+def small_resnet(rng, size, width, classes=10, pool="MaxPool"):
+    """ResNet-8 with a pool and a depthwise convolution besides."""
     net = Net(rng, classes)
-    x = net.op("MaxPool", [net.conv("image", 3, width, 3, 1)], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    x = net.op(pool, [net.conv("image", 3, width, 3, 1)], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
     cin = width
     for stage in range(3):
         cout, stride = width << stage, 1 if stage == 0 else 2
@@ -462,6 +463,9 @@ def main():
                         unfused(folder, name + "-reference", model, inputs, "onnx.reference")
                         unfused(folder, name + "-float", model, inputs, "onnxruntime, optimizations off, --semantics float", "float")
         shapes.live(folder, rng, sys.modules[__name__])
+        for form, kind in itertools.product(("qdq", "qoperator"), ("s8", "u8")):
+            model = small_resnet(rng, 24, 8, pool="AveragePool")
+            network(folder, f"average-pooled-{form}-{kind}", rng, model, form, kind, 24)
         pools.live(folder, rng, sys.modules[__name__])
         for name in ("resnet8-width16-w8a8", "resnet8-width16-mostly-4-bit"):
             trained_oracle(folder, name, 16)
