@@ -47,8 +47,8 @@ struct Onnx {
     /// Inputs of the model that scales are taken from: .safetensors, .npz or .npy with the input's name
     #[arg(long, value_name = "FILE", requires = "quantize")]
     calibration: Option<PathBuf>,
-    /// How sums of convolutions and matrix products become integers; with gemmlowp-double and tflite-single adds and
-    /// average pools too are TensorFlow Lite's
+    /// How sums of convolutions and matrix products become integers; with gemmlowp-double and tflite-single adds, means and
+    /// average pools between one grid are TensorFlow Lite's too, otherwise ONNX Runtime's
     #[arg(long, value_enum, default_value_t)]
     requantization: RequantizationName,
     /// How tflite-single (default: half-up) and pow2-shift (default: half-even) round

@@ -112,8 +112,8 @@ pub(super) fn windowed(window: &Window, input: FeatureMap, channels: usize) -> R
     Ok(FeatureMap { height, width, channels })
 }
 
-/// Windows × taps of a pool, those in the padding included.
-const MAX_POOL_TAPS: u128 = 1 << 50;
+/// Windows × taps of a pool, those in the padding included: in the largest batch, some 2^58 operations.
+const MAX_POOL_TAPS: u128 = 1 << 40;
 
 /// How a pool's windows lie.
 pub(super) struct Pool {
