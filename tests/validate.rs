@@ -49,7 +49,9 @@ fn workload() -> Workload {
         ..GraphProto::default()
     };
     let model = ModelProto { graph: Some(graph), ..ModelProto::default() };
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("overflow.onnx");
+    // Tests run at once.
+    let name = format!("overflow-{:?}.onnx", std::thread::current().id());
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, model.write_buf().unwrap()).unwrap();
     Workload::read(&path).unwrap()
 }
