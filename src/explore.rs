@@ -29,7 +29,7 @@ mod zero_operands;
 pub use crate::functional::Engine;
 pub use crate::mapping::{Dataflow, Join};
 pub use accuracy::{Interval95, newcombe, wilson};
-pub use array_layers::{ArrayLayer, ArrayOperands, array_layers};
+pub use array_layers::{ArrayLayer, ArrayOperands, StoredAs, array_layers};
 pub use conditions::TimedRequest;
 pub use cost_table::{
     AreaCosts, CostRow, CostTable, DesignCosts, LeftOut, MemoryCosts, PairCosts, SramFitRow, TechnologyCosts,

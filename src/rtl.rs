@@ -25,7 +25,7 @@ pub use faults::{FAULTS, Fault};
 pub use generated::Generated;
 pub use layer::{Layer, Words};
 pub use play::PlayError;
-pub use requantization::{ProductRounding, Requantization, Scaling};
+pub use requantization::Requantization;
 pub use synthesis::{Part, Synthesized};
 pub use tool::{Simulator, ToolError};
 pub use version::{Tool, Version};

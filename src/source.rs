@@ -131,6 +131,15 @@ impl SourceFile {
         SourceError::Invalid { file: self.clone(), span: None, message: message.into() }
     }
 
+    /// An error at the value of a dotted path, `layer[2].name` inside arrays; of the file where it is not written.
+    pub fn error_at(&self, path: &str, message: &str) -> SourceError {
+        let table = toml::de::DeTable::parse(&self.text).ok();
+        match table.and_then(|table| find_value(table.get_ref(), path)) {
+            Some(span) => self.error(span, message),
+            None => self.error_in_file(format!("`{path}`: {message}")),
+        }
+    }
+
     /// A warning at the byte `offset`: file, line, column and message.
     pub fn warning(&self, offset: usize, message: &str) -> String {
         let (line, column) = self.position(offset);
@@ -214,6 +223,24 @@ fn descend_table(table: &toml::de::DeTable<'_>, offset: usize, path: &mut String
             descend_value(value.get_ref(), offset, path);
             return;
         }
+    }
+}
+
+/// The span of the value of a dotted path of bare keys.
+fn find_value(table: &toml::de::DeTable<'_>, path: &str) -> Option<Range<usize>> {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let (name, index) = match first.split_once('[') {
+        Some((name, index)) => (name, Some(index.strip_suffix(']')?.parse::<usize>().ok()?)),
+        None => (first, None),
+    };
+    let (_, mut value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
+    if let (Some(index), toml::de::DeValue::Array(array)) = (index, value.get_ref()) {
+        value = array.get(index)?;
+    }
+    match (rest, value.get_ref()) {
+        (None, _) => Some(value.span()),
+        (Some(rest), toml::de::DeValue::Table(table)) => find_value(table, rest),
+        _ => None,
     }
 }
 
@@ -308,6 +335,21 @@ mod tests {
     fn array_elements_are_numbered() {
         let text = "[[layer]]\nname = \"a\"\n[[layer]]\nname = \"b\"\n";
         assert_eq!(key_path(text, text.find("\"b\"").unwrap()).as_deref(), Some("layer[1].name"));
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_path() {
+        let text = "[array]\nrows = 4\n[[mac]]\nbias = \"a\"\n[[mac]]\njoin = \"b\"\nbias = \"c\"\n";
+        let file = SourceFile::embedded("a.toml", text);
+        let starts = |path: &str, expected: &str| {
+            let error = file.error_at(path, "no").to_string();
+            assert!(error.starts_with(expected), "{error}");
+        };
+        starts("array.rows", "a.toml:2:8: `array.rows`: no\n");
+        starts("mac[1].bias", "a.toml:7:8: `mac[1].bias`: no\n");
+        for absent in ["mac[0].join", "mac[2].bias", "array.cols", "array.rows.x", "rows"] {
+            starts(absent, &format!("a.toml: `{absent}`: no"));
+        }
     }
 
     #[test]

@@ -191,7 +191,7 @@ fn compare(
     };
     let micro = 1e6 / cycles as f64;
     println!(
-        "| {size}×{size} | {vectors} | {cycles} | {:.3} | {:.3} | {:.1} |",
+        "| {size}×{size} | {vectors} | {cycles} | {:.3} | {:.3} | {:.2} |",
         median(&|round| round.0) * micro,
         median(&|round| round.1) * micro,
         median(&|round| round.0 / round.1)

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use crate::explore::{self, ArrayOperands};
+use crate::explore::{self, ArrayOperands, StoredAs};
 use crate::hardware::{Accelerator, Dataflow};
 use crate::report::Table;
 use crate::rtl::{
-    CheckError, Compiled, Consistency, Folders, Generated, Layer, Part, Simulator, Tool, Version, Words,
-    count_caught,
+    CheckError, Compiled, Consistency, Folders, Generated, Layer, Part, Requantization, Simulator, Tool,
+    Version, Words, count_caught,
 };
 
 use super::execution_inputs::Inputs;
@@ -115,8 +115,9 @@ struct Check {
     /// Random layers per dataflow, over all operand pairs in turn
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     cases: u64,
-    /// Also a network's layers: first image, real operands, tiles of the mapper; sums must be the engine's,
-    /// but for layers whose accumulators hold an integer bias
+    /// Also a network's layers: first image, real operands, tiles of the mapper; sums must be the engine's, but for
+    /// layers whose weights have zero points. Bias and factors are the layer's own where they are fixed-point or shifts,
+    /// and random otherwise
     #[arg(long, value_name = "NETWORK")]
     workload: Vec<String>,
     /// What the random layers are drawn from
@@ -145,7 +146,7 @@ fn emit(arguments: &Emit) -> Result<(), Failure> {
     output_folder::check(&arguments.out, replace)?;
     let design = design(&arguments.hw)?;
     let dataflow = arguments.dataflow.unwrap_or(design.array().dataflows()[0]);
-    let generated = generated(&design, dataflow)?;
+    let generated = generated(&arguments.hw, &design, dataflow)?;
     let files = generated.files();
     output_folder::write(&arguments.out, &files, replace)?;
     note(&format!("{}: {} files, dataflow {dataflow}", arguments.out.display(), files.len()));
@@ -157,8 +158,12 @@ fn design(name: &str) -> Result<Accelerator, Failure> {
     Ok(inputs::design_named(name, note)?.accelerator)
 }
 
-fn generated(design: &Accelerator, dataflow: Dataflow) -> Result<Generated, Failure> {
-    Ok(Generated::new(design, dataflow).map_err(|error| format!("{}: {error}", design.name()))?)
+/// `hw` is the design's name, for what is refused by the place in its file.
+fn generated(hw: &str, design: &Accelerator, dataflow: Dataflow) -> Result<Generated, Failure> {
+    match Generated::new(design, dataflow) {
+        Ok(generated) => Ok(generated),
+        Err(refused) => Err(inputs::design_file(hw)?.error_at(&refused.path(), refused.reason()).into()),
+    }
 }
 
 /// Values of all PEs that are recorded at most.
@@ -182,7 +187,8 @@ fn cycles(text: &str) -> Result<Range<u64>, String> {
 
 fn wave(arguments: &Wave) -> Result<(), Failure> {
     let design = design(&arguments.hw)?;
-    let generated = generated(&design, arguments.dataflow.unwrap_or(design.array().dataflows()[0]))?;
+    let generated =
+        generated(&arguments.hw, &design, arguments.dataflow.unwrap_or(design.array().dataflows()[0]))?;
     let [m, n, k] = arguments.gemm;
     let cycles = arguments.cycles.clone();
     let most = MAX_STATES / (design.array().rows() * design.array().cols());
@@ -213,7 +219,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 fn synthesis(arguments: &Synth) -> Result<(), Failure> {
     let design = design(&arguments.hw)?;
-    let generated = generated(&design, arguments.dataflow.unwrap_or(design.array().dataflows()[0]))?;
+    let generated =
+        generated(&arguments.hw, &design, arguments.dataflow.unwrap_or(design.array().dataflows()[0]))?;
     let version = tested(Tool::Yosys)?;
     let folder = WorkFolder::new(arguments.keep.as_deref(), "synth")?;
     let parts = [("MACs", Part::Macs), ("PE", Part::Pe), ("array", Part::Array)];
@@ -272,7 +279,15 @@ fn layers_of(workload: &str, arguments: &Check, compiled: &[Compiled<'_>]) -> Re
             ArrayOperands::Bf16(activations, weights) => Words::Bf16 { activations, weights },
         };
         let compiled = compiled.iter().find(|compiled| compiled.dataflow() == schedule.dataflow);
-        let play = Layer::new(layer.mapped.pair, schedule, words, layer.sums, arguments.seed + index as u64);
+        let mut play =
+            Layer::new(layer.mapped.pair, schedule, words, layer.sums, arguments.seed + index as u64);
+        let behind = match own_requantization(&play.words, layer.stored_as) {
+            Ok(own) => {
+                play.requantization = Some(own);
+                "its own bias and factors".to_owned()
+            }
+            Err(reason) => reason,
+        };
         let checked = match compiled.map(|compiled| compiled.check(&play)) {
             None => Err(format!("dataflow {} is not checked", schedule.dataflow)),
             Some(Err(CheckError::Play(error))) if error.is_limit() => Err(error.to_string()),
@@ -281,7 +296,7 @@ fn layers_of(workload: &str, arguments: &Check, compiled: &[Compiled<'_>]) -> Re
         match checked {
             Ok(checked) => {
                 note(&format!(
-                    "{workload}, {}: {} sums in {} cycles, {} differences",
+                    "{workload}, {}: {} sums in {} cycles, {} differences; {behind}",
                     layer.name,
                     checked.outputs,
                     checked.cycles,
@@ -296,6 +311,17 @@ fn layers_of(workload: &str, arguments: &Check, compiled: &[Compiled<'_>]) -> Re
         return Err(format!("{workload}: no layer can be checked").into());
     }
     Ok(found)
+}
+
+/// What makes stored integers of a layer's sums, or what is played instead and why.
+fn own_requantization(words: &Words, own: Option<StoredAs>) -> Result<Requantization, String> {
+    if matches!(words, Words::Bf16 { .. }) {
+        return Err("not requantized: bf16".to_owned());
+    }
+    let own = own
+        .ok_or("it stores no integers, or its weights have zero points")
+        .and_then(|own| Requantization::new(own.biases, own.requantization));
+    own.map_err(|reason| format!("random bias and factors: {reason}"))
 }
 
 /// A dataflow by its name in designs.
@@ -318,7 +344,7 @@ fn tested(tool: Tool) -> Result<Version, Failure> {
 fn consistency(arguments: &Check) -> Result<Answer, Failure> {
     let design = design(&arguments.hw)?;
     let dataflows = arguments.dataflow.map_or(design.array().dataflows().to_vec(), |dataflow| vec![dataflow]);
-    let arrays = dataflows.iter().map(|&dataflow| generated(&design, dataflow));
+    let arrays = dataflows.iter().map(|&dataflow| generated(&arguments.hw, &design, dataflow));
     let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
     let version = tested(Tool::Verilator)?;
     tested(Tool::Icarus)?;

@@ -3,8 +3,10 @@
 use half::bf16;
 
 use crate::functional::{Activations, Executable};
-use crate::mapping::MappedLayer;
+use crate::mapping::{Gemm, MappedLayer};
+use crate::numerics::Requantization;
 use crate::tensor::{Data, Tensor};
+use crate::workload::{AffineConvolution, ImportedParams};
 
 use super::execute::{ExecuteError, Request};
 use super::execution::plans;
@@ -29,9 +31,20 @@ pub struct ArrayLayer {
     pub mapped: MappedLayer,
     /// What is multiplied.
     pub operands: ArrayOperands,
-    /// What the engine makes of it, `[group][m][n]`: two's complement of 32 bits or bits of f32. None where more
-    /// than the array's sums is kept.
+    /// What the engine makes of it, `[group][m][n]`: two's complement of 32 bits or bits of f32. None where weights
+    /// have zero points, whose share of a sum depends on the activations.
     pub sums: Option<Vec<u32>>,
+    /// None where the layer stores no integers, or weights have zero points.
+    pub stored_as: Option<StoredAs>,
+}
+
+/// What makes stored integers of an imported layer's sums.
+#[derive(Clone, Debug)]
+pub struct StoredAs {
+    /// Added to the sums of every output channel, `[group][n]`: the bias and what the activations' zero point adds.
+    pub biases: Vec<i32>,
+    /// Of the results, by output channel.
+    pub requantization: Requantization,
 }
 
 /// The layers of the first image.
@@ -64,13 +77,38 @@ pub fn array_layers(request: Request<'_>) -> Result<Vec<ArrayLayer>, ExecuteErro
             }
             _ => continue,
         };
-        // Biases and what zero points add are in the accumulators of imported layers.
-        let is_raw = params.imported_layer(index).is_none();
         let gemm = mapped.tiling.schedule.gemm;
-        let sums = sums.filter(|_| is_raw).map(|sums| by_group(&sums, gemm.groups, gemm.n));
-        layers.push(ArrayLayer { name: network.layers()[index].name.clone(), mapped, operands, sums });
+        let sums = sums.map(|sums| by_group(&sums, gemm.groups, gemm.n));
+        let (sums, stored_as) = match params.imported_layer(index) {
+            Some(ImportedParams::Convolution(affine)) => raw(affine, sums, gemm),
+            _ => (sums, None),
+        };
+        let name = network.layers()[index].name.clone();
+        layers.push(ArrayLayer { name, mapped, operands, sums, stored_as });
     }
     Ok(layers)
+}
+
+/// What of an imported layer the array does: sums without bias and what zero points add, and what comes behind it.
+fn raw(
+    affine: &AffineConvolution,
+    sums: Option<Vec<u32>>,
+    gemm: Gemm,
+) -> (Option<Vec<u32>>, Option<StoredAs>) {
+    if affine.weight_zero_points.iter().any(|&zero_point| zero_point != 0) {
+        return (None, None);
+    }
+    let biases = affine.folded_bias(gemm.k as usize);
+    let outputs_of_a_group = (gemm.m * gemm.n) as usize;
+    let raw = sums.map(|mut sums| {
+        for (output, sum) in sums.iter_mut().enumerate() {
+            let channel = output / outputs_of_a_group * gemm.n as usize + output % gemm.n as usize;
+            *sum = sum.wrapping_sub(biases[channel].cast_unsigned());
+        }
+        sums
+    });
+    let stored_as = |requantization| StoredAs { biases, requantization };
+    (raw, affine.requantization.clone().map(stored_as))
 }
 
 /// NHWC as `[group][m][n]`.

@@ -22,6 +22,7 @@ impl RegisterWidth {
     }
 
     /// Width in bits.
+    #[inline]
     pub fn bits(self) -> u8 {
         self.0
     }
@@ -32,11 +33,13 @@ impl RegisterWidth {
     }
 
     /// Whether `value` is representable.
+    #[inline]
     pub fn holds(self, value: i64) -> bool {
-        (-self.max() - 1..=self.max()).contains(&value)
+        self.wrap(value) == value
     }
 
     /// The low bits of `value`, sign-extended: two's-complement wrapping.
+    #[inline]
     pub fn wrap(self, value: i64) -> i64 {
         let unused = 64 - u32::from(self.0);
         (value << unused) >> unused

@@ -137,6 +137,21 @@ impl FixedPoint {
         exists.then_some(Self { rounding, zero_point, low, high })
     }
 
+    /// How often it rounds.
+    pub fn rounding(self) -> FixedPointRounding {
+        self.rounding
+    }
+
+    /// What stands for 0.
+    pub fn zero_point(self) -> i32 {
+        self.zero_point
+    }
+
+    /// Smallest and largest integer put out.
+    pub fn limits(self) -> (i32, i32) {
+        (self.low, self.high)
+    }
+
     /// accumulator · multiplier, rounded, + zero point, then clamped.
     pub fn requantize(self, accumulator: i32, multiplier: FixedPointMultiplier) -> i32 {
         let rounded = multiplier.multiply(accumulator, self.rounding);

@@ -93,6 +93,21 @@ impl PowerOfTwoShift {
         self.shift
     }
 
+    /// What it does with the bits shifted out.
+    pub fn rounding(self) -> ShiftRounding {
+        self.rounding
+    }
+
+    /// What stands for 0.
+    pub fn zero_point(self) -> i32 {
+        self.zero_point
+    }
+
+    /// Smallest and largest integer put out.
+    pub fn limits(self) -> (i32, i32) {
+        (self.low, self.high)
+    }
+
     /// accumulator / 2^shift, rounded, + zero point, then clamped.
     pub fn requantize(self, accumulator: i32) -> i32 {
         let shifted = shift_right(i64::from(accumulator), self.shift, self.rounding);

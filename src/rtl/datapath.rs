@@ -12,11 +12,32 @@ use crate::numerics::{
 #[error("`{key}`: {reason}")]
 pub struct NotGenerated {
     key: &'static str,
+    /// Which MAC unit of the design it is about.
+    unit: Option<usize>,
     reason: String,
 }
 
+impl NotGenerated {
+    /// The key's dotted path in the design's file.
+    pub fn path(&self) -> String {
+        match (self.unit, self.key.strip_prefix("mac.")) {
+            (Some(unit), Some(key)) => format!("mac[{unit}].{key}"),
+            _ => self.key.to_owned(),
+        }
+    }
+
+    /// What is not generated, and what would be.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    pub(super) fn of_unit(self, unit: usize) -> Self {
+        Self { unit: Some(unit), ..self }
+    }
+}
+
 pub(super) fn refuse<T>(key: &'static str, reason: impl Into<String>) -> Result<T, NotGenerated> {
-    Err(NotGenerated { key, reason: reason.into() })
+    Err(NotGenerated { key, unit: None, reason: reason.into() })
 }
 
 /// One operand pair of a generated PE.

@@ -63,7 +63,8 @@ impl Generated {
             datapaths: design
                 .macs()
                 .iter()
-                .map(|unit| Datapath::of(unit, dataflow))
+                .enumerate()
+                .map(|(index, unit)| Datapath::of(unit, dataflow).map_err(|refused| refused.of_unit(index)))
                 .collect::<Result<_, _>>()?,
         })
     }

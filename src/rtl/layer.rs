@@ -42,8 +42,10 @@ pub struct Layer {
     /// Somebody else's finished sums, `[group][m][n]`, two's complement or bits of f32, that take the
     /// place of the stepped array's.
     pub sums: Option<Vec<u32>>,
-    /// What makes stored integers of integer sums.
-    pub requantization: Requantization,
+    /// What makes stored integers of integer sums; None, and none are stored, in bf16.
+    pub requantization: Option<Requantization>,
+    /// Somebody else's stored integers, `[group][m][n]`, that take the place of those that numerics makes.
+    pub stored: Option<Vec<i32>>,
 }
 
 impl Words {
@@ -69,7 +71,7 @@ impl Layer {
         seed: u64,
     ) -> Self {
         let requantization = Random(seed).requantization(16, schedule.gemm.groups * schedule.gemm.n);
-        Self { pair, schedule, loading: Loading::Latest, words, sums, requantization }
+        Self { pair, schedule, loading: Loading::Latest, words, sums, requantization, stored: None }
     }
 
     /// An activation's bits.

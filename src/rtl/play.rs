@@ -292,10 +292,22 @@ impl Generated {
     fn stored(&self, layer: &Layer, sums: &[Sum]) -> Result<(String, BTreeMap<u64, u64>), PlayError> {
         let (mut lines, mut blocks) = (Vec::with_capacity(sums.len()), BTreeMap::new());
         let gemm = layer.schedule.gemm;
-        for sum in sums {
+        let requantization = layer.requantization.as_ref().ok_or(PlayError::Operands)?;
+        let finished = match &layer.stored {
+            Some(stored) => last_of_each(sums, stored.len())?,
+            None => vec![],
+        };
+        let finished: BTreeMap<usize, i32> =
+            finished.into_iter().zip(layer.stored.iter().flatten().copied()).collect();
+        for (index, sum) in sums.iter().enumerate() {
             let channel = sum.output as u64 / (gemm.m * gemm.n) * gemm.n + sum.output as u64 % gemm.n;
-            let value = layer.requantization.requantize(sum.bits as i32, channel as usize);
-            let value = value.ok_or(PlayError::Operands)?;
+            let value = match finished.get(&index) {
+                Some(&stored) => stored,
+                None => {
+                    let value = requantization.requantize(sum.bits as i32, channel as usize);
+                    value.ok_or(PlayError::Operands)?
+                }
+            };
             let cycle = sum.cycle + self.columns - 1 - self.column(&layer.schedule, sum.output);
             lines.push((cycle, self.port(&layer.schedule, sum.output), value as u32 & 0x3ff));
             let block = self.places(&layer.schedule, channel)[0].1;
@@ -317,17 +329,22 @@ fn place_of(schedule: &Schedule, n: u64) -> (u64, u64) {
     (along / schedule.lanes.along_n(), along % schedule.lanes.along_n())
 }
 
-/// Puts somebody else's sums where outputs become readable for the last time.
-fn replace_finished(sums: &mut [Sum], finished: &[u32]) -> Result<(), PlayError> {
-    let mut last: Vec<Option<usize>> = vec![None; finished.len()];
+/// Where each output becomes readable for the last time.
+fn last_of_each(sums: &[Sum], outputs: usize) -> Result<Vec<usize>, PlayError> {
+    let mut last: Vec<Option<usize>> = vec![None; outputs];
     for (index, sum) in sums.iter().enumerate() {
         let last = last.get_mut(sum.output).ok_or(PlayError::Operands)?;
         if last.is_none_or(|last| sums[last].cycle < sum.cycle) {
             *last = Some(index);
         }
     }
-    for (index, &bits) in last.into_iter().zip(finished) {
-        sums[index.ok_or(PlayError::Operands)?].bits = bits;
+    last.into_iter().collect::<Option<_>>().ok_or(PlayError::Operands)
+}
+
+/// Puts somebody else's sums there.
+fn replace_finished(sums: &mut [Sum], finished: &[u32]) -> Result<(), PlayError> {
+    for (index, &bits) in last_of_each(sums, finished.len())?.into_iter().zip(finished) {
+        sums[index].bits = bits;
     }
     Ok(())
 }

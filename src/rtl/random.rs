@@ -4,14 +4,15 @@ use half::bf16;
 
 use crate::mapping::{Dataflow, Gemm, Join, Schedule, Split};
 use crate::numerics::{
-    Activation, FixedPointMultiplier, IntegerFormat, OperandPair, ShiftRounding, Signedness,
+    self, Activation, FixedPoint, FixedPointMultiplier, FixedPointRounding, IntegerFormat, OperandPair,
+    PowerOfTwoShift, ShiftRounding, Signedness,
 };
 use crate::stepped::Loading;
 
 use super::datapath::Datapath;
 use super::generated::Generated;
 use super::layer::{Layer, Words};
-use super::requantization::{ProductRounding, Requantization, Scaling};
+use super::requantization::Requantization;
 
 /// SplitMix64.
 pub(super) struct Random(pub(super) u64);
@@ -64,7 +65,7 @@ impl Random {
     }
 
     /// For sums of `bits` bits, so that few are clamped and, if they are few, many lie halfway.
-    pub(super) fn requantization(&mut self, bits: u8, channels: u64) -> Requantization {
+    pub(super) fn requantization(&mut self, bits: u8, channels: u64) -> Option<Requantization> {
         let signedness = self.pick(&[Signedness::Signed, Signedness::Unsigned]);
         let output = IntegerFormat::new(signedness, self.pick(&[4, 8, 8])).unwrap_or(IntegerFormat::INT8);
         let range = (output.max() - output.min()) as u64;
@@ -77,30 +78,31 @@ impl Random {
         ];
         let middle = self.within(0, u64::from(bits));
         let shift = |random: &mut Self| random.within(middle.saturating_sub(2), middle + 1) as u8;
-        let scaling = if self.within(0, 2) == 0 {
-            let rounding = self.pick(&[ProductRounding::Twice, ProductRounding::Once]);
-            let mut multiplier = || {
-                let q31 = 1 << 30 | if self.within(0, 2) == 0 { 0 } else { (self.next() >> 34) as i32 };
-                FixedPointMultiplier::from_parts(q31, 2 - shift(self) as i8)
-            };
-            Scaling::FixedPoint((0..channels).filter_map(|_| multiplier()).collect(), rounding)
-        } else {
-            let rounding = self.pick(&roundings);
-            Scaling::Shift((0..channels).map(|_| shift(self)).collect(), rounding)
-        };
+        let once = FixedPointRounding::Single(ShiftRounding::HalfUp);
+        let fixed_point = self.within(0, 2) == 0;
+        let product = self.pick(&[FixedPointRounding::Double, once]);
+        let rounding = self.pick(&roundings);
         let mut bias = || match self.within(0, 15) {
             0 => self.pick(&[i32::MIN, i32::MAX]),
             1..=4 => 0,
             _ => self.within(0, 2 << bits) as i32 - (1 << bits),
         };
         let biases = (0..channels).map(|_| bias()).collect();
-        Requantization {
-            scaling,
-            biases,
-            output,
-            zero_point: output.min() + self.within(0, range) as i32,
-            activation: self.pick(&[Activation::Identity, Activation::Relu]),
-        }
+        let zero_point = output.min() + self.within(0, range) as i32;
+        let activation = self.pick(&[Activation::Identity, Activation::Relu]);
+        let factors = if fixed_point {
+            let mut multiplier = || {
+                let q31 = 1 << 30 | if self.within(0, 2) == 0 { 0 } else { (self.next() >> 34) as i32 };
+                FixedPointMultiplier::from_parts(q31, 2 - shift(self) as i8)
+            };
+            let multipliers = (0..channels).map(|_| multiplier()).collect::<Option<_>>()?;
+            let grid = FixedPoint::new(product, output, zero_point, activation)?;
+            numerics::Requantization::FixedPoint(grid, multipliers)
+        } else {
+            let shift = |_| PowerOfTwoShift::new(shift(self), rounding, output, zero_point, activation);
+            numerics::Requantization::PowerOfTwoShift((0..channels).map(shift).collect::<Option<_>>()?)
+        };
+        Requantization::new(biases, factors).ok()
     }
 }
 
@@ -168,6 +170,14 @@ impl Generated {
                 Words::Bf16 { activations: words(counts.0), weights: words(counts.1) }
             }
         };
-        Layer { pair: path.pair, schedule, loading: Loading::Latest, words, sums: None, requantization }
+        Layer {
+            pair: path.pair,
+            schedule,
+            loading: Loading::Latest,
+            words,
+            sums: None,
+            stored: None,
+            requantization,
+        }
     }
 }

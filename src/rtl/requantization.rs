@@ -1,97 +1,78 @@
-//! What makes stored integers of accumulators, as the Verilog is told and as numerics computes it.
+//! What makes stored integers of accumulators, as the Verilog is told it.
 
-use crate::numerics::{
-    Activation, FixedPoint, FixedPointMultiplier, FixedPointRounding, IntegerFormat, PowerOfTwoShift,
-    ShiftRounding,
-};
+use crate::numerics::{self, FixedPointRounding, ShiftRounding};
 
 /// A layer's requantization; its channels are those of all groups, `[group][n]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Requantization {
-    /// Times what.
-    pub scaling: Scaling,
-    /// Added to accumulators before, channel by channel; the sum wraps at 32 bits.
-    pub biases: Vec<i32>,
-    /// The stored format.
-    pub output: IntegerFormat,
-    /// A value of it.
-    pub zero_point: i32,
-    /// Whether a ReLU is part of the limits.
-    pub activation: Activation,
-}
-
-/// What an accumulator is multiplied with, channel by channel, and how the product is rounded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scaling {
-    /// Shifted right, up to 31 bits.
-    Shift(Vec<u8>, ShiftRounding),
-    /// Times a fixed-point multiplier.
-    FixedPoint(Vec<FixedPointMultiplier>, ProductRounding),
-}
-
-/// How often the product with a fixed-point multiplier is rounded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProductRounding {
-    /// `gemmlowp-double`.
-    Twice,
-    /// `tflite-single`, halves up.
-    Once,
-}
-
-impl From<ProductRounding> for FixedPointRounding {
-    fn from(rounding: ProductRounding) -> Self {
-        match rounding {
-            ProductRounding::Twice => Self::Double,
-            ProductRounding::Once => Self::Single(ShiftRounding::HalfUp),
-        }
-    }
+    biases: Vec<i32>,
+    factors: numerics::Requantization,
+    /// mode, zero point and limits: see `requantize.v`.
+    shared: (u8, i32, (i32, i32)),
 }
 
 impl Requantization {
-    /// None where numerics refuses the parts or there is no such channel.
-    pub(super) fn requantize(&self, accumulator: i32, channel: usize) -> Option<i32> {
-        let Self { output, zero_point, activation, .. } = *self;
-        let accumulator = accumulator.wrapping_add(*self.biases.get(channel)?);
-        match &self.scaling {
-            Scaling::Shift(shifts, rounding) => {
-                PowerOfTwoShift::new(*shifts.get(channel)?, *rounding, output, zero_point, activation)
-                    .map(|shift| shift.requantize(accumulator))
+    /// `biases` are added to accumulators before, channel by channel; the sum wraps at 32 bits.
+    ///
+    /// # Errors
+    /// Says what the Verilog does not have.
+    pub fn new(biases: Vec<i32>, factors: numerics::Requantization) -> Result<Self, &'static str> {
+        let (shared, channels) = match &factors {
+            numerics::Requantization::F32Rne(..) => return Err("its factors are f32"),
+            numerics::Requantization::FixedPoint(grid, multipliers) => {
+                let mode = match grid.rounding() {
+                    FixedPointRounding::Double => 5,
+                    FixedPointRounding::Single(ShiftRounding::HalfUp) => 6,
+                    FixedPointRounding::Single(_) => return Err("it is `tflite-single`, not with halves up"),
+                };
+                ((mode, grid.zero_point(), grid.limits()), multipliers.len())
             }
-            Scaling::FixedPoint(multipliers, rounding) => {
-                let multiplier = *multipliers.get(channel)?;
-                FixedPoint::new((*rounding).into(), output, zero_point, activation)
-                    .map(|fixed| fixed.requantize(accumulator, multiplier))
+            numerics::Requantization::PowerOfTwoShift(shifts) => {
+                let shared = |shift: &numerics::PowerOfTwoShift| {
+                    let mode = match shift.rounding() {
+                        ShiftRounding::HalfEven => 0,
+                        ShiftRounding::HalfUp => 1,
+                        ShiftRounding::HalfAway => 2,
+                        ShiftRounding::Floor => 3,
+                        ShiftRounding::TowardZero => 4,
+                    };
+                    (mode, shift.zero_point(), shift.limits())
+                };
+                let first = shifts.first().map(shared).ok_or("it has no channel")?;
+                if shifts.iter().any(|shift| shared(shift) != first) {
+                    return Err("its channels round differently");
+                }
+                (first, shifts.len())
             }
+        };
+        if channels != biases.len() {
+            return Err("it has not one bias per channel");
         }
+        Ok(Self { biases, factors, shared })
     }
 
-    /// mode, zero point and limits, which all channels share: see `requantize.v`.
+    /// None where there is no such channel.
+    pub(super) fn requantize(&self, accumulator: i32, channel: usize) -> Option<i32> {
+        let bias = self.biases.get(channel)?;
+        Some(self.factors.requantize(accumulator.wrapping_add(*bias), channel))
+    }
+
+    /// mode, zero point and limits, which all channels share.
     pub(super) fn shared(&self) -> String {
-        let mode = match self.scaling {
-            Scaling::Shift(_, ShiftRounding::HalfEven) => 0,
-            Scaling::Shift(_, ShiftRounding::HalfUp) => 1,
-            Scaling::Shift(_, ShiftRounding::HalfAway) => 2,
-            Scaling::Shift(_, ShiftRounding::Floor) => 3,
-            Scaling::Shift(_, ShiftRounding::TowardZero) => 4,
-            Scaling::FixedPoint(_, ProductRounding::Twice) => 5,
-            Scaling::FixedPoint(_, ProductRounding::Once) => 6,
-        };
-        let low = match self.activation {
-            Activation::Identity => self.output.min(),
-            Activation::Relu => self.zero_point,
-        };
-        format!("{mode} {} {low} {}", self.zero_point, self.output.max())
+        let (mode, zero_point, (low, high)) = self.shared;
+        format!("{mode} {zero_point} {low} {high}")
     }
 
     /// bias, q31 and shift of a channel; None where there is none.
     pub(super) fn of_channel(&self, channel: usize) -> Option<String> {
         let bias = self.biases.get(channel)?;
-        let (q31, shift) = match &self.scaling {
-            Scaling::Shift(shifts, _) => (0, i32::from(*shifts.get(channel)?)),
-            Scaling::FixedPoint(multipliers, _) => {
+        let (q31, shift) = match &self.factors {
+            numerics::Requantization::F32Rne(..) => return None,
+            numerics::Requantization::FixedPoint(_, multipliers) => {
                 let multiplier = multipliers.get(channel)?;
                 (multiplier.q31(), i32::from(multiplier.shift()))
             }
+            numerics::Requantization::PowerOfTwoShift(shifts) => (0, i32::from(shifts.get(channel)?.shift())),
         };
         Some(format!("{bias} {q31} {shift}"))
     }

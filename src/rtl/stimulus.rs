@@ -102,16 +102,17 @@ impl<'a> Stimulus<'a> {
     /// What all channels share, then the parameters of every channel of every port. None where one has none.
     fn requantization(&self) -> Option<String> {
         let Self { generated, layer, .. } = *self;
+        let requantization = layer.requantization.as_ref()?;
         let mut lines = String::new();
         let mut count = 0;
         for channel in 0..layer.schedule.gemm.groups * layer.schedule.gemm.n {
-            let parameters = layer.requantization.of_channel(channel as usize)?;
+            let parameters = requantization.of_channel(channel as usize)?;
             for (port, entry) in generated.places(&layer.schedule, channel) {
                 lines.push_str(&format!("{port} {entry} {parameters}\n"));
                 count += 1;
             }
         }
-        Some(format!("{} {count}\n{lines}", layer.requantization.shared()))
+        Some(format!("{} {count}\n{lines}", requantization.shared()))
     }
 
     fn cycle(&mut self, at: u64) -> &mut Cycle {

@@ -16,18 +16,21 @@ pub struct Arrival<S> {
     pub sum: S,
 }
 
-/// One accumulator of the layer.
+/// One accumulator of the layer: its newest sum, and from which cycle on it is readable.
 #[derive(Clone, Copy)]
 struct Entry<S> {
     sum: Option<S>,
-    in_flight: u32,
+    readable: u64,
 }
 
 /// All accumulators of a layer behind one pipeline.
 pub(super) struct Accumulators<S> {
     entries: Vec<Entry<S>>,
-    /// Sums that entered, with the cycles they have left; oldest first.
+    /// Sums that enter in this cycle, and those that entered in the cycles before; the oldest first.
+    entering: Vec<(usize, S)>,
     pipeline: VecDeque<Vec<(usize, S)>>,
+    latency: u64,
+    cycle: u64,
     retired: u64,
     last_readable: u64,
 }
@@ -35,8 +38,11 @@ pub(super) struct Accumulators<S> {
 impl<S: Copy> Accumulators<S> {
     pub(super) fn new(entries: usize, latency: u64) -> Self {
         Self {
-            entries: vec![Entry { sum: None, in_flight: 0 }; entries],
-            pipeline: (0..latency).map(|_| Vec::new()).collect(),
+            entries: vec![Entry { sum: None, readable: 0 }; entries],
+            entering: Vec::new(),
+            pipeline: (1..latency).map(|_| Vec::new()).collect(),
+            latency,
+            cycle: 0,
             retired: 0,
             last_readable: 0,
         }
@@ -44,53 +50,54 @@ impl<S: Copy> Accumulators<S> {
 
     /// Begins a cycle: what entered `latency` cycles ago is readable.
     pub(super) fn begin(&mut self, cycle: u64, observe: &mut impl FnMut(Arrival<S>)) {
+        self.cycle = cycle;
+        self.pipeline.push_back(std::mem::take(&mut self.entering));
         let mut stage = self.pipeline.pop_front().unwrap_or_default();
-        for (address, sum) in stage.drain(..) {
-            let entry = &mut self.entries[address];
-            entry.sum = Some(sum);
-            entry.in_flight -= 1;
+        for (output, sum) in stage.drain(..) {
             self.retired += 1;
             self.last_readable = cycle;
-            observe(Arrival { cycle, output: address, sum });
+            observe(Arrival { cycle, output, sum });
         }
-        self.pipeline.push_back(stage);
+        self.entering = stage;
+    }
+
+    /// A sum that becomes readable `latency` cycles from now.
+    #[inline]
+    fn send(&mut self, output: usize, sum: S) {
+        self.entries[output] = Entry { sum: Some(sum), readable: self.cycle + self.latency };
+        self.entering.push((output, sum));
     }
 
     /// The value of an accumulator that enters a column. None while it is not readable.
     pub(super) fn read(&self, address: usize) -> Option<S> {
         let entry = &self.entries[address];
-        entry.sum.filter(|_| entry.in_flight == 0)
+        entry.sum.filter(|_| entry.readable <= self.cycle)
     }
 
     /// A chain's sum leaves the bottom register and replaces the accumulator.
     pub(super) fn replace<P: Payload<Output = S>>(&mut self, payload: &P, address: usize, sum: S) {
-        self.entries[address].in_flight += 1;
-        if let Some(stage) = self.pipeline.back_mut() {
-            stage.push((address, payload.store(sum)));
-        }
+        self.send(address, payload.store(sum));
     }
 
     /// A fold's sum leaves the bottom register; `first` starts the accumulator anew, from what is preloaded.
+    #[inline]
     pub(super) fn enter<P: Payload<Output = S>>(
         &mut self,
         payload: &P,
-        cycle: u64,
         address: usize,
         first: bool,
         sum: S,
     ) -> Result<(), Violation> {
-        let entry = &mut self.entries[address];
         let before = if first {
             payload.preload(address)
-        } else if entry.in_flight > 0 || entry.sum.is_none() {
-            return Err(Violation { cycle, conflict: Conflict::NotReadable });
         } else {
-            entry.sum
+            let readable = self.read(address);
+            if readable.is_none() {
+                return Err(Violation { cycle: self.cycle, conflict: Conflict::NotReadable });
+            }
+            readable
         };
-        entry.in_flight += 1;
-        if let Some(stage) = self.pipeline.back_mut() {
-            stage.push((address, payload.join(before, sum)));
-        }
+        self.send(address, payload.join(before, sum));
         Ok(())
     }
 

@@ -2,11 +2,18 @@
 //!
 //! `shadow` takes an operand from above, `link` keeps the shadow's previous one for the PE below, `active` is
 //! multiplied with. Without double buffering, operands shift into `active` itself.
+//!
+//! An operand on its way is in a shadow in one cycle, in the link beside it in the next, and then in the shadow below.
+//! All of them move at once, so those in shadows and those in links are kept as two sets that change roles: in every
+//! cycle one set moves down by a row, from links into shadows, and the other becomes that of the links where it lies.
+//! What moves them is a load signal that enters with each operand and goes down by a row every cycle. A fold's first
+//! signal is the only one that may find another fold's operand in a shadow; the last one leaves in every row what it
+//! finds on its way there. The signals between them do nothing else than to keep the sets moving.
 
 use std::collections::VecDeque;
 use std::ops::{AddAssign, Range};
 
-use super::registers::Registers;
+use super::registers::{Moving, Registers};
 use super::tag::Tag;
 use super::violation::Conflict;
 
@@ -29,12 +36,37 @@ impl AddAssign for WeightWrites {
     }
 }
 
-/// A load signal: columns in which the chain moves, of one fold, in the row that it has moved down to since it entered.
-#[derive(Clone, Debug)]
-struct Loading {
-    entered: u64,
+/// A fold's load signals, on their way since the first one entered column 0, as many as the fold has rows. They enter
+/// the columns one after the other.
+struct Load {
     fold: usize,
-    columns: Range<usize>,
+    entered: u64,
+    signals: u64,
+    columns: u64,
+}
+
+impl Load {
+    /// PEs that the signal is in that entered `number` cycles behind the first one, if it is among the first `rows`
+    /// rows: row and column.
+    #[inline]
+    fn signal(&self, cycle: u64, number: u64, rows: u64) -> impl Iterator<Item = (usize, usize)> + use<> {
+        // Behind the signal's entry into column 0, counted from 1; 0 where it has not entered.
+        let age = (cycle + 1 - self.entered).saturating_sub(number);
+        let columns = age.saturating_sub(rows)..self.columns.min(age);
+        columns.map(move |column| ((age - 1 - column) as usize, column as usize))
+    }
+
+    /// Whether none is left in an array of so many rows.
+    #[inline]
+    fn is_over(&self, cycle: u64, rows: u64) -> bool {
+        self.entered + self.signals + self.columns + rows <= cycle + 2
+    }
+}
+
+/// A set of operands on their way, and how many they are.
+struct Chain<W> {
+    registers: Moving<W>,
+    count: u64,
 }
 
 /// All of them.
@@ -42,110 +74,124 @@ pub(super) struct Held<W> {
     double_buffer: bool,
     rows: usize,
     columns: usize,
-    pub(super) shadow: Registers<W>,
+    /// Operands in their rows; without double buffering none.
+    shadow: Vec<(Tag, W)>,
+    /// What is multiplied with.
     pub(super) active: Registers<W>,
-    link: Registers<W>,
-    /// What enters at the top.
-    port: Registers<W>,
-    /// Those on their way, the lowest first.
-    loads: VecDeque<Loading>,
+    /// What is on its way: in shadows in this cycle, and in links.
+    shadows: Chain<W>,
+    links: Chain<W>,
+    /// The oldest first.
+    loads: VecDeque<Load>,
     cycle: u64,
     pub(super) writes: WeightWrites,
 }
 
 impl<W: Copy> Held<W> {
     pub(super) fn new(rows: usize, columns: usize, double_buffer: bool, word: W) -> Self {
-        let registers = || Registers::new(rows * columns, word);
+        let chain = || Chain { registers: Moving::new(rows * columns, columns, word), count: 0 };
         Self {
             double_buffer,
             rows,
             columns,
-            shadow: registers(),
-            active: registers(),
-            link: registers(),
-            port: Registers::new(columns, word),
+            shadow: vec![(Tag::NOTHING, word); rows * columns],
+            active: Registers::new(rows * columns, word),
+            shadows: chain(),
+            links: chain(),
             loads: VecDeque::new(),
             cycle: 0,
             writes: WeightWrites::default(),
         }
     }
 
-    /// Load signals move down by a row.
+    /// Operands on their way and load signals move.
     pub(super) fn shift(&mut self) {
         self.cycle += 1;
-        while self.loads.front().is_some_and(|load| self.cycle - load.entered >= self.rows as u64) {
+        while self.loads.front().is_some_and(|load| load.is_over(self.cycle, self.rows as u64)) {
             self.loads.pop_front();
+        }
+        if !self.loads.is_empty() {
+            std::mem::swap(&mut self.shadows, &mut self.links);
+            self.shadows.registers.shift();
         }
     }
 
-    /// A fold's operands at the top of some columns, each for its row.
+    /// The operands that a fold of `rows` rows and `columns` columns has at the top of some columns, each with its row.
     pub(super) fn feed(
         &mut self,
         fold: usize,
-        row: impl Fn(usize) -> u64,
-        columns: Range<usize>,
-        word: impl Fn(usize) -> W,
+        (rows, columns): (u64, u64),
+        at: Range<usize>,
+        operand: impl Fn(usize) -> (u64, W),
     ) -> Result<(), Conflict> {
-        for column in columns.clone() {
-            let tag = Tag::new(fold, row(column));
-            self.port.put(column, tag, word(column), Conflict::WeightPort)?;
+        if self.loads.back().is_none_or(|load| load.fold < fold) {
+            self.loads.push_back(Load { fold, entered: self.cycle, signals: rows, columns });
         }
-        if !columns.is_empty() {
-            self.loads.push_back(Loading { entered: self.cycle, fold, columns });
+        self.shadows.count += at.len() as u64;
+        let (tags, words) = self.shadows.registers.both_mut();
+        let top = tags[at.clone()].iter_mut().zip(&mut words[at.clone()]);
+        for ((tag, word), column) in top.zip(at) {
+            if tag.is_valid() {
+                return Err(Conflict::WeightPort);
+            }
+            let (row, operand) = operand(column);
+            (*tag, *word) = (Tag::new(fold, row), operand);
         }
         Ok(())
     }
 
     /// A fold's first vector makes the shadow register the active one.
     pub(super) fn swap(&mut self, at: usize) {
-        (self.active.tags[at], self.active.words[at]) = (self.shadow.tags[at], self.shadow.words[at]);
-        self.shadow.tags[at] = Tag::NOTHING;
+        let (tag, word) = &mut self.shadow[at];
+        (self.active.tags[at], self.active.words[at]) = (std::mem::take(tag), *word);
         self.writes.active += 1;
     }
 
     /// The newest fold that is loaded in this cycle.
     pub(super) fn newest_load(&self) -> Option<usize> {
-        self.loads.iter().map(|load| load.fold).max()
+        self.loads.back().map(|load| load.fold)
     }
 
-    /// The chain moves down by one PE where it loads, from the bottom up: rows above still hold the values of before.
+    /// First load signals overwrite what is in shadows, last ones leave there what is on its way.
+    #[inline(never)]
     pub(super) fn load(&mut self) -> Result<(), Conflict> {
-        let Self { double_buffer, columns, shadow, active, link, port, loads, cycle, writes, .. } = self;
-        let (double_buffer, columns) = (*double_buffer, *columns);
-        let chain = if double_buffer { shadow } else { active };
-        for Loading { entered, columns: range, .. } in loads {
-            let row = (*cycle - *entered) as usize * columns;
-            let here = row + range.start..row + range.end;
-            let (tags_above, link_tags) = link.tags.split_at_mut(row);
-            let (words_above, link_words) = link.words.split_at_mut(row);
-            let (tags, words, travelled) = if row == 0 {
-                (&mut port.tags[range.clone()], &port.words[range.clone()], 0)
-            } else {
-                let above = here.start - columns..here.end - columns;
-                (&mut tags_above[above.clone()], &words_above[above], 1)
-            };
-            let (mut lost, mut linked, mut written) = (false, 0_u64, 0_u64);
-            // A loop over tags alone, without branches, not even those that check counts no larger than a row.
-            let pes = tags.iter_mut().zip(&mut chain.tags[here.clone()]).zip(&mut link_tags[range.clone()]);
-            for ((entering, chain), link) in pes {
-                let old = *chain;
-                let goes_on = old.number() > 0;
-                lost |= goes_on & link.is_valid() | double_buffer & old.is_valid() & !goes_on;
-                *link = if goes_on { old } else { *link };
-                *chain = entering.down(travelled);
-                *entering = Tag::NOTHING;
-                linked = linked.wrapping_add(u64::from(goes_on));
-                written = written.wrapping_add(u64::from(chain.is_valid()));
+        let (tags, words) = self.shadows.registers.both_mut();
+        self.writes.link += self.links.count;
+        self.writes.shadow += self.shadows.count;
+        for load in &self.loads {
+            for (row, column) in load.signal(self.cycle, 0, self.rows as u64) {
+                let at = row * self.columns + column;
+                if !self.double_buffer {
+                    self.active.tags[at] = Tag::NOTHING;
+                } else if self.shadow[at].0.is_valid() {
+                    return Err(Conflict::WeightLost);
+                }
             }
-            if lost {
-                return Err(Conflict::WeightLost);
+            for (row, column) in load.signal(self.cycle, load.signals - 1, load.signals) {
+                let at = row * self.columns + column;
+                if std::mem::take(&mut tags[at]) != Tag::new(load.fold, row as u64) {
+                    continue;
+                }
+                self.shadows.count -= 1;
+                let (tag, word) = (Tag::new(load.fold, 0), words[at]);
+                if self.double_buffer {
+                    self.shadow[at] = (tag, word);
+                } else {
+                    (self.active.tags[at], self.active.words[at]) = (tag, word);
+                }
             }
-            writes.link += linked;
-            writes.shadow += written;
-            // A link is read in the cycle behind the one that writes it: what it held is not needed.
-            link_words[range.clone()].copy_from_slice(&chain.words[here.clone()]);
-            chain.words[here].copy_from_slice(words);
         }
         Ok(())
+    }
+
+    /// The folds whose operands a PE has in its active and its shadow register.
+    pub(super) fn folds(&self, at: usize) -> (Option<usize>, Option<usize>) {
+        let fold = |tag: Tag| tag.get().map(|(fold, _)| fold);
+        let (active, passing) = (fold(self.active.tags[at]), fold(self.shadows.registers.tags()[at]));
+        if self.double_buffer {
+            (active, fold(self.shadow[at].0).or(passing))
+        } else {
+            (active.or(passing), None)
+        }
     }
 }

@@ -235,7 +235,7 @@ pub(super) fn output_stationary<P: Payload>(
             let Some(out) = out else { continue };
             let addresses = parts[out.fold].accumulators(out.row as u64, column as u64);
             for (lane, address) in addresses.enumerate() {
-                accumulators.enter(payload, cycle, address, true, payload.lane(out.sum, lane))?;
+                accumulators.enter(payload, address, true, payload.lane(out.sum, lane))?;
             }
         }
         while starts.get(first).zip(parts.get(first)).is_some_and(|(start, part)| {

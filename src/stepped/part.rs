@@ -81,23 +81,33 @@ impl Part {
         }
     }
 
-    /// What a column holds: channels; input-stationary: a pixel.
-    pub(super) fn held_by(&self, column: u64) -> Range<u64> {
+    /// The lanes of a column, of those of all columns that are used.
+    #[inline]
+    fn lanes_of(&self, column: u64) -> Range<u64> {
         let start = column * self.lanes_across;
-        self.across + start..self.across + self.width.min(start + self.lanes_across)
+        start..self.width.min(start + self.lanes_across)
+    }
+
+    /// What a column holds: channels; input-stationary: a pixel.
+    #[inline]
+    pub(super) fn held_by(&self, column: u64) -> Range<u64> {
+        let Range { start, end } = self.lanes_of(column);
+        self.across + start..self.across + end
     }
 
     /// What the lanes of a row take of k; output-stationary: of a step.
+    #[inline]
     pub(super) fn k_of(&self, row: u64) -> Range<u64> {
         let start = row * self.lanes_k;
         self.k + start..self.k + self.depth.min(start + self.lanes_k)
     }
 
     /// The accumulators of one vector in one column, lane by lane.
+    #[inline]
     pub(super) fn accumulators(&self, vector: u64, column: u64) -> impl Iterator<Item = usize> + use<> {
-        let Self { output, across, vector_stride, across_stride, .. } = *self;
-        let first = output + vector * vector_stride;
-        self.held_by(column).map(move |held| (first + (held - across) * across_stride) as usize)
+        let lanes = self.lanes_of(column);
+        let (stride, first) = (self.across_stride, self.output + vector * self.vector_stride);
+        lanes.map(move |lane| (first + lane * stride) as usize)
     }
 
     /// Outputs that it adds to, `vectors` of them per column.

@@ -91,6 +91,7 @@ pub struct Operands<'a, T> {
 }
 
 impl<'a, T> Operands<'a, T> {
+    #[inline]
     fn run(&self, from: &'a [T], row: u64, k: Range<u64>) -> &'a [T] {
         let start = row * self.k;
         &from[(start + k.start) as usize..(start + k.end) as usize]
@@ -184,6 +185,7 @@ pub struct LanePayload<'a, const LANES: usize> {
 }
 
 /// Lanes without an operand multiply zeros.
+#[inline]
 fn lanes<const LANES: usize>(words: &[i16]) -> [i16; LANES] {
     assert!(words.len() <= LANES, "{} operands are more than {LANES} lanes", words.len());
     std::array::from_fn(|lane| words.get(lane).copied().unwrap_or(0))
@@ -195,10 +197,12 @@ impl<const LANES: usize> Payload for LanePayload<'_, LANES> {
     type Sum = i32;
     type Output = i64;
 
+    #[inline]
     fn activation(&self, group: u64, m: u64, k: Range<u64>) -> [i16; LANES] {
         lanes(self.operands.activation(group, m, k))
     }
 
+    #[inline]
     fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> [i16; LANES] {
         let [channel] = self.operands.weight(group, n, &k);
         lanes(channel)

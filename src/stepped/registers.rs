@@ -76,6 +76,12 @@ impl<W: Copy> Moving<W> {
         &mut self.registers.words[all]
     }
 
+    /// Tags, and their words.
+    pub(super) fn both_mut(&mut self) -> (&mut [Tag], &mut [W]) {
+        let all = self.all();
+        (&mut self.registers.tags[all.clone()], &mut self.registers.words[all])
+    }
+
     /// Fills a register that must be free.
     pub(super) fn put(&mut self, at: usize, tag: Tag, word: W, conflict: Conflict) -> Result<(), Conflict> {
         self.registers.put(self.start + at, tag, word, conflict)

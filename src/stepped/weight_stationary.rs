@@ -1,9 +1,11 @@
 //! The weight-stationary array. Activations move right, partial sums and weights down. The swap of shadow to active
 //! travels with a fold's first vector.
 //!
-//! Registers of a kind lie side by side, row by row: all of them move by one copy, and all PEs multiply in one loop.
+//! Registers of a kind lie side by side, row by row: all of them move at once, and all PEs multiply in one loop. The
+//! phases of a cycle are functions of their own for the compiler too: together they need more registers than there are.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::mapping::{Join, Schedule};
 
@@ -38,8 +40,8 @@ struct Machine<'a, P: Payload> {
 
 /// Where on an edge a fold is that enters its first position `elapsed` cycles ago, one position further every cycle, for
 /// `length` cycles each.
-fn entering(elapsed: Option<u64>, length: u64, extent: u64) -> std::ops::Range<u64> {
-    let Some(elapsed) = elapsed else { return 0..0 };
+#[inline]
+fn entering(elapsed: u64, length: u64, extent: u64) -> Range<u64> {
     let end = extent.min(elapsed + 1);
     (elapsed + 1).saturating_sub(length).min(end)..end
 }
@@ -68,6 +70,7 @@ fn top<P: Payload>(
 
 impl<P: Payload> Machine<'_, P> {
     /// Everything that moves moves by one PE.
+    #[inline(never)]
     fn shift(&mut self, cycle: u64) {
         let Self { columns, .. } = *self;
         self.moving.shift();
@@ -82,6 +85,7 @@ impl<P: Payload> Machine<'_, P> {
     }
 
     /// What the parts `first..` put on the edges in `cycle`.
+    #[inline(never)]
     fn feed(
         &mut self,
         cycle: u64,
@@ -94,15 +98,20 @@ impl<P: Payload> Machine<'_, P> {
             if start.load > cycle && start.vector > cycle {
                 break;
             }
-            let loading = entering(cycle.checked_sub(start.load), part.rows, part.columns);
-            let row = |column: usize| part.rows - 1 - (cycle - start.load - column as u64);
-            let word = |column: usize| {
-                payload.weight(part.group, part.held_by(column as u64), part.k_of(row(column)))
-            };
-            self.held.feed(index, row, loading.start as usize..loading.end as usize, word)?;
-            let elapsed = cycle.checked_sub(start.vector);
+            if let Some(elapsed) = cycle.checked_sub(start.load) {
+                let loading = entering(elapsed, part.rows, part.columns);
+                if !loading.is_empty() {
+                    let operand = |column: usize| {
+                        let row = part.rows + column as u64 - 1 - elapsed;
+                        (row, payload.weight(part.group, part.held_by(column as u64), part.k_of(row)))
+                    };
+                    let size = (part.rows, part.columns);
+                    self.held.feed(index, size, loading.start as usize..loading.end as usize, operand)?;
+                }
+            }
+            let Some(elapsed) = cycle.checked_sub(start.vector) else { continue };
             for row in entering(elapsed, part.vectors, self.rows) {
-                let (vector, at) = (cycle - start.vector - row, row as usize * columns);
+                let (vector, at) = (elapsed - row, row as usize * columns);
                 let (tag, word) = if row < part.rows {
                     let word = payload.activation(part.group, part.vector + vector, part.k_of(row));
                     (Tag::new(index, vector), word)
@@ -114,11 +123,35 @@ impl<P: Payload> Machine<'_, P> {
                     self.swaps.push_back((row as usize, cycle));
                 }
             }
-            for column in entering(elapsed, part.vectors, part.columns) {
-                let vector = cycle - start.vector - column;
-                let sum = top(payload, join, part, vector, column, accumulators)?;
-                let at = column as usize;
-                self.sums.put(at, Tag::new(index, vector), sum, Conflict::ColumnTop)?;
+            for column in entering(elapsed, part.vectors, columns as u64) {
+                let vector = elapsed - column;
+                let (tag, word) = if column < part.columns {
+                    (Tag::new(index, vector), top(payload, join, part, vector, column, accumulators)?)
+                } else {
+                    (Tag::passing(index, vector), payload.zero())
+                };
+                self.sums.put(column as usize, tag, word, Conflict::ColumnTop)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What left the bottom registers enters the accumulators.
+    #[inline(never)]
+    fn retire(&self, accumulators: &mut Accumulators<P::Output>) -> Result<(), Violation> {
+        let bottom = self.sums.tags().len() - self.columns..;
+        let bottom = self.sums.tags()[bottom.clone()].iter().zip(&self.sums.words()[bottom]);
+        for ((tag, &sum), column) in bottom.zip(0..) {
+            let Some((fold, vector)) = tag.get() else { continue };
+            let part = &self.parts[fold];
+            for (address, lane) in part.accumulators(vector, column).zip(0..) {
+                let lane = self.payload.lane(sum, lane);
+                match self.join {
+                    Join::PerFold => {
+                        accumulators.enter(self.payload, address, part.first_of_outputs, lane)?
+                    }
+                    Join::Chained => accumulators.replace(self.payload, address, lane),
+                }
             }
         }
         Ok(())
@@ -127,25 +160,26 @@ impl<P: Payload> Machine<'_, P> {
     /// The registers of every PE.
     fn show(&self, cycle: u64, watch: &mut Watch<'_, P::Output>) {
         for (at, (moving, sum)) in self.moving.tags().iter().zip(self.sums.tags()).enumerate() {
-            let fold = |tag: Tag| tag.get().map(|(fold, _)| fold);
+            let (held, shadow) = self.held.folds(at);
             watch(PeState {
                 cycle,
                 row: at / self.columns,
                 column: at % self.columns,
                 moving: moving.get(),
-                held: fold(self.held.active.tags[at]),
-                shadow: fold(self.held.shadow.tags[at]),
-                sum: sum.is_valid().then(|| self.payload.lane(self.sums.words()[at], 0)),
+                held,
+                shadow,
+                sum: sum.is_used().then(|| self.payload.lane(self.sums.words()[at], 0)),
                 out: None,
             });
         }
     }
 
     /// The MACs of all PEs, with what their registers get in this cycle.
+    #[inline(never)]
     fn multiply(&mut self, cycle: u64) -> Result<(), Conflict> {
         for &(row, entered) in &self.swaps {
             let at = row * self.columns + (cycle - entered) as usize;
-            if self.sums.tags()[at].is_valid() {
+            if self.sums.tags()[at].is_used() {
                 self.held.swap(at);
             }
         }
@@ -230,21 +264,7 @@ pub(super) fn weight_stationary<P: Payload>(
         if accumulators.retired() == expected {
             break;
         }
-        let bottom = (rows - 1) * columns..;
-        let (tags, words) = (&machine.sums.tags()[bottom.clone()], &machine.sums.words()[bottom]);
-        for (column, (tag, &sum)) in tags.iter().zip(words).enumerate() {
-            let Some((fold, vector)) = tag.get() else { continue };
-            let part = &parts[fold];
-            for (lane, address) in part.accumulators(vector, column as u64).enumerate() {
-                let lane = payload.lane(sum, lane);
-                match schedule.join {
-                    Join::PerFold => {
-                        accumulators.enter(payload, cycle, address, part.first_of_outputs, lane)?;
-                    }
-                    Join::Chained => accumulators.replace(payload, address, lane),
-                }
-            }
-        }
+        machine.retire(&mut accumulators)?;
         while starts.get(first).zip(parts.get(first)).is_some_and(|(start, part)| {
             start.vector + part.vectors + edge < cycle && start.load + part.rows + edge < cycle
         }) {

@@ -14,7 +14,7 @@ pub struct Stage {
     pub load_weights: u64,
     /// Channel: input and shortcut.
     pub load_input: u64,
-    /// Channel: partial sums that come back.
+    /// Channel: partial sums that come back, which the stage before spilled.
     pub load_partial_sums: u64,
     /// Vector unit: the input's copy on the operand's grid.
     pub quantize: u64,

@@ -1,16 +1,17 @@
-//! Are the Verilog's sums those of programs that share nothing with ours, and of a trained network?
+//! Are the Verilog's sums and stored integers those of programs that share nothing with ours?
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use half::bf16;
 use rustc_apfloat::Float;
 use rustc_apfloat::ieee::Single;
 use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
-use systolab::explore::{ArrayOperands, Design, Origin, Request, array_layers};
+use systolab::explore::{ArrayLayer, ArrayOperands, Design, Origin, Request, array_layers};
 use systolab::hardware::Accelerator;
 use systolab::mapping::{Dataflow, Gemm, Join, Lanes, Schedule, Split};
 use systolab::numerics::OperandPair;
-use systolab::rtl::{Folders, Generated, Layer, Simulator, Words};
+use systolab::rtl::{Folders, Generated, Layer, Requantization, Simulator, Words};
 use systolab::source::SourceFile;
 use systolab::tensor::{Data, TensorFile};
 use systolab::workload::{ParameterSource, Params, Samples, Workload};
@@ -118,35 +119,127 @@ fn bf16_sums_are_those_of_apfloat() {
     assert_same(&design, Dataflow::Ws, layers, count);
 }
 
-/// The layers of a trained network as the mapper cuts them; sums must be those of the engine.
+/// Layers of a trained network as the mapper cuts them; sums must be those of ONNX Runtime's ConvInteger and
+/// MatMulInteger on the same image (tests/oracles/onnxruntime/trained.py).
 #[test]
-fn layers_of_a_trained_network_agree() {
+fn sums_of_a_trained_network_are_those_of_onnx_runtime() {
     if !simulators_are_there() {
         return;
     }
-    let (name, hw) = ("resnet8-width4-mostly-4-bit", design("edge-16x16", &SMALL));
-    let file = SourceFile::read(&PathBuf::from(format!("workloads/{name}.toml"))).unwrap();
-    let workload = Workload::parse(&file).unwrap();
+    let hw = design("edge-16x16", &SMALL);
+    let name = "resnet8-width4-mostly-4-bit";
+    let workload = Workload::read(&PathBuf::from(format!("workloads/{name}.toml"))).unwrap();
     let ParameterSource::Trace(trace) = workload.parameters() else { panic!("no trace") };
     let params = Params::read(trace, workload.network()).unwrap();
-    let technology = SHIPPED_TECHNOLOGIES.iter().find(|(name, _)| *name == "7nm").unwrap();
-    let technology = Technology::parse(&SourceFile::embedded(technology.0, technology.1)).unwrap();
-    let design = Design { accelerator: hw, technology, technology_sha256: String::new() };
-    let samples = Samples::synthetic(workload.network(), 1);
-    let origin = Origin::Trace;
-    let request =
-        Request { design: &design, workload: &workload, params: &params, origin, samples: &samples };
+    let case = PathBuf::from(format!("tests/oracles/cases/trace-{name}"));
+    let images = TensorFile::read(&case.join("input.npz")).unwrap();
+    let normalization = workload.evaluation().map(|evaluation| &evaluation.normalization);
+    let samples = Samples::from_file(&images, workload.network(), normalization).unwrap();
+    let theirs = TensorFile::read(&case.join("expected.npz")).unwrap();
     let mut count = 0;
     let mut layers = Vec::new();
-    for layer in array_layers(request).unwrap() {
-        let schedule = layer.mapped.tiling.schedule;
-        let words = match layer.operands {
-            ArrayOperands::Integer(activations, weights) => Words::Integer { activations, weights },
-            ArrayOperands::Bf16(activations, weights) => Words::Bf16 { activations, weights },
-        };
+    for layer in array_layers_of(&hw, &workload, &params, &samples) {
+        let gemm = layer.mapped.tiling.schedule.gemm;
+        let sums = theirs.tensor(&format!("{}.accumulator", layer.name)).unwrap();
+        let Data::I32(sums) = sums.data() else { panic!("{}: not I32", layer.name) };
+        assert_eq!(gemm.groups, 1);
+        // The first image; height, width, channels.
+        let sums = sums[..(gemm.m * gemm.n) as usize].iter().map(|&sum| sum as u32).collect();
         count += 1;
-        layers.push(Layer::new(layer.mapped.pair, schedule, words, layer.sums, count));
+        layers.push(played(layer, Some(sums), count));
     }
     assert!(count >= 8, "only {count} layers");
-    assert_same(&design.accelerator, Dataflow::Ws, layers, count);
+    assert_same(&hw, Dataflow::Ws, layers, count);
+}
+
+fn array_layers_of(
+    hw: &Accelerator,
+    workload: &Workload,
+    params: &Params,
+    samples: &Samples,
+) -> Vec<ArrayLayer> {
+    let technology = SHIPPED_TECHNOLOGIES.iter().find(|(name, _)| *name == "7nm").unwrap();
+    let technology = Technology::parse(&SourceFile::embedded(technology.0, technology.1)).unwrap();
+    let design = Design { accelerator: hw.clone(), technology, technology_sha256: String::new() };
+    let request = Request { design: &design, workload, params, origin: Origin::Trace, samples };
+    array_layers(request).unwrap()
+}
+
+/// A layer with somebody's sums.
+fn played(layer: ArrayLayer, sums: Option<Vec<u32>>, seed: u64) -> Layer {
+    let words = match layer.operands {
+        ArrayOperands::Integer(activations, weights) => Words::Integer { activations, weights },
+        ArrayOperands::Bf16(activations, weights) => Words::Bf16 { activations, weights },
+    };
+    Layer::new(layer.mapped.pair, layer.mapped.tiling.schedule, words, sums, seed)
+}
+
+/// The stored integers of LiteRT's quantized layers (tests/oracles/litert), with the models' own biases and factors:
+/// `gemmlowp-double` by its reference kernels, shifts by its reference and XNNPACK kernels.
+#[test]
+fn requantized_integers_are_those_of_litert() {
+    if !simulators_are_there() {
+        return;
+    }
+    let hw = design("edge-16x16", &SMALL);
+    let mut layers = Vec::new();
+    let mut kinds = BTreeSet::new();
+    for entry in std::fs::read_dir("tests/oracles/cases").unwrap() {
+        let case = entry.unwrap().path();
+        let keys: toml::Table = std::fs::read_to_string(case.join("case.toml")).unwrap().parse().unwrap();
+        let key = |key: &str| keys.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+        let kind = [key("requantization"), key("rounding")];
+        if !key("oracle").starts_with("LiteRT") || !["gemmlowp-double", "pow2-shift"].contains(&&*kind[0]) {
+            continue;
+        }
+        let onnx = std::fs::canonicalize(case.join("model.onnx")).unwrap().display().to_string();
+        let mut model = toml::Table::from_iter([("onnx".to_owned(), onnx.into())]);
+        let given =
+            ["requantization", "rounding"].into_iter().zip(&kind).filter(|(_, value)| !value.is_empty());
+        model.extend(given.map(|(key, value)| (key.to_owned(), value.clone().into())));
+        let file = toml::Table::from_iter([
+            ("schema_version".to_owned(), 1.into()),
+            ("model".to_owned(), toml::Value::Table(model)),
+        ]);
+        let network = tempfile::tempdir().unwrap();
+        let path = network.path().join("network.toml");
+        std::fs::write(&path, toml::to_string(&file).unwrap()).unwrap();
+        let workload = Workload::read(&path).unwrap();
+        let model = workload.model().unwrap();
+        let samples = Samples::of_model(&TensorFile::read(&case.join("input.npz")).unwrap(), model).unwrap();
+        let theirs = TensorFile::read(&case.join("expected.npz")).unwrap();
+        let (_, theirs) = theirs.tensors().iter().next().unwrap();
+        let Data::I8(values) = theirs.data() else { panic!("{}: not I8", case.display()) };
+        let Ok([layer]) =
+            <[ArrayLayer; 1]>::try_from(array_layers_of(&hw, &workload, model.params(), &samples))
+        else {
+            continue; // An add or a pool.
+        };
+        let Gemm { m, n, groups, .. } = layer.mapped.tiling.schedule.gemm;
+        // Channels lie before pixels, but in matrices.
+        let (pixel, channel) = if theirs.shape().len() == 2 { (groups * n, 1) } else { (1, m) };
+        let place =
+            |output: u64| output % (m * n) / n * pixel + (output / (m * n) * n + output % n) * channel;
+        let stored = (0..groups * m * n).map(|output| i32::from(values[place(output) as usize])).collect();
+        let own = layer.stored_as.clone().unwrap();
+        let sums = layer.sums.clone();
+        let mut layer = played(layer, sums, 1);
+        layer.requantization = Some(Requantization::new(own.biases, own.requantization).unwrap());
+        layer.stored = Some(stored);
+        layers.push(layer);
+        kinds.insert(kind);
+    }
+    let count = layers.len() as u64;
+    assert!(count >= 8 && kinds.len() == 3, "{count} layers of {kinds:?}");
+    // One that differs by one integer must not pass.
+    let mut wrong = layers[0].clone();
+    if let Some(stored) = &mut wrong.stored {
+        stored[0] ^= 1;
+    }
+    assert_same(&hw, Dataflow::Ws, layers, count);
+    let plays = tempfile::tempdir().unwrap();
+    let generated = Generated::new(&hw, Dataflow::Ws).unwrap();
+    let folders = Folders { builds: &builds(), plays: plays.path() };
+    let compiled = compile(&generated, &hw, Simulator::Verilator, folders);
+    assert_eq!(compiled.check(&wrong).unwrap().differences, 1);
 }

@@ -1,6 +1,6 @@
 //! Is it said what cannot be generated, and which tool is missing, old or failing?
 
-use systolab::hardware::Accelerator;
+use systolab::hardware::{Accelerator, SHIPPED};
 use systolab::mapping::Dataflow;
 use systolab::rtl::Generated;
 
@@ -64,6 +64,27 @@ fn a_design_without_verilog_leaves_nothing() {
     let (code, said, left) = with_tools(&[], &["check", "--hw", "tpuv1-like"]);
     assert_eq!((code, left), (Some(2), 0));
     assert!(said.contains("`array.rows`"), "{said}");
+}
+
+/// File, line and key of what has no Verilog, and what would.
+#[test]
+fn what_has_no_verilog_is_refused_where_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, out) = (folder.path().join("d.toml"), folder.path().join("out"));
+    let (_, text) = SHIPPED.iter().find(|(name, _)| *name == "edge-16x16").unwrap();
+    let last = text.rfind("accumulator_bits = 32\n").unwrap();
+    let text = format!("{}bias = \"preload\"\n{}", &text[..last], &text[last..]);
+    std::fs::write(&path, &text).unwrap();
+    let line = text.lines().position(|line| line.starts_with("bias")).unwrap() + 1;
+    let unit = text[..last].matches("[[mac]]").count() - 1;
+    assert!(unit > 0);
+    let (hw, out) = (path.to_str().unwrap(), out.to_str().unwrap());
+    let (code, said, _) = with_tools(&[], &["emit", "--hw", hw, "--out", out]);
+    assert_eq!(code, Some(2));
+    let expected = format!(
+        "{hw}:{line}:8: `mac[{unit}].bias`: `preload` is not generated in this version; expected `after-last-fold`"
+    );
+    assert!(said.contains(&expected), "{said}");
 }
 
 /// Only with `--keep`, and never in a folder of somebody else.
