@@ -16,6 +16,7 @@ mod residency;
 mod schedule;
 mod search;
 mod tiling;
+mod traffic;
 mod transport;
 
 pub use crate::hardware::{Dataflow, LaneAxis, OutputDrain};

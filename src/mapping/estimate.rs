@@ -2,16 +2,15 @@
 //!
 //! An estimate follows one tile of pixels step by step as if all steps were equal: a step costs what
 //! takes longest of its folds, its share of the channel, its results in the vector unit, and the wait for
-//! a buffer of weights; to that come the first step's operands and the last one's results. Runs are
-//! rounded to bursts where they are short: operands fetched fold by fold, shortcuts. Cycles are counted
-//! later and elsewhere.
+//! a buffer of weights; to that come the first step's operands and the last one's results. Cycles are
+//! counted later and elsewhere.
 
 use crate::hardware::{Dataflow, OutputDrain};
 
 use super::candidates::Candidates;
 use super::gemm::Gemm;
 use super::schedule::{Schedule, Split, View};
-use super::tiling::{InputSupply, Tiling, Transfer, WeightSupply};
+use super::tiling::{InputSupply, Tiling, WeightSupply};
 use super::transport::Place;
 
 /// Vector operations per output: multiply, add, compare, store.
@@ -23,24 +22,6 @@ const CHANNEL_SHARE: f64 = 1.0 / 16.0;
 
 /// Steps of a short layer.
 const SHORT: f64 = 64.0;
-
-/// Bytes that cross DRAM, never more than the steps move.
-struct Traffic {
-    /// As often as it is fetched.
-    input: u128,
-    shortcut: u128,
-    output: u128,
-    /// As often as they are fetched.
-    weights: u128,
-    /// Partial sums, there and back.
-    spills: u128,
-}
-
-impl Traffic {
-    fn bytes(&self) -> u128 {
-        self.input + self.shortcut + self.output + self.weights + self.spills
-    }
-}
 
 /// The equal steps of a tile.
 struct Steps {
@@ -55,73 +36,6 @@ struct Steps {
 }
 
 impl Candidates<'_> {
-    fn traffic(&self, tiling: &Tiling) -> Traffic {
-        let schedule = &tiling.schedule;
-        let Gemm { m, n, k, groups } = self.gemm;
-        let m_tiles = schedule.m_tiles();
-        let fetches = match (tiling.weights, schedule.dataflow) {
-            (WeightSupply::PerLayer, _) => 1,
-            (WeightSupply::PerTile, _) | (WeightSupply::PerStep, Dataflow::Ws) => m_tiles,
-            (WeightSupply::PerStep, _) => m_tiles * schedule.m_tile.div_ceil(schedule.pixels_per_fold()),
-        };
-        let channels = schedule.channels_per_fold().min(n);
-        let transport = self.space.transport;
-        // `extent` in pieces of `piece`, each a run of its own.
-        let runs = |extent: u64, piece: u64, bits: u64| {
-            let run = |elements: u64| Transfer::run(elements * bits, transport.burst_bytes).bytes;
-            u128::from(extent / piece * run(piece) + run(extent % piece))
-        };
-        let input = match (transport.input, tiling.input) {
-            (Place::OnChip, _) => 0,
-            (Place::Dram, InputSupply::PerTile) => {
-                u128::from(transport.input_transfer(transport.footprint.until(transport.pixels)).bytes)
-            }
-            (Place::Dram, InputSupply::PerFold) => {
-                u128::from(m * groups * n.div_ceil(channels))
-                    * runs(k, schedule.k_per_fold().min(k), transport.input_bits)
-            }
-        };
-        let all = u128::from(m * n * groups);
-        let shortcut = match transport.shortcut {
-            Some((Place::Dram, bits)) if channels < transport.channels => {
-                let of_tile = |n_tile: u64| runs(n_tile, channels, bits);
-                u128::from(m * groups)
-                    * (u128::from(n / schedule.n_tile) * of_tile(schedule.n_tile)
-                        + of_tile(n % schedule.n_tile))
-            }
-            Some((Place::Dram, bits)) => all * u128::from(bits) / 8,
-            _ => 0,
-        };
-        let output =
-            if transport.output == Place::Dram { all * u128::from(transport.output_bits) / 8 } else { 0 };
-        // Partial sums that have no room leave after every k-fold but the last, and come back.
-        let resident = |vector: u64| tiling.room.accumulator_bits / (vector * self.accumulator_bits);
-        let spilled = match schedule.dataflow {
-            Dataflow::Ws => {
-                let beyond = |pixels: u64| pixels.saturating_sub(resident(channels));
-                let whole = m / schedule.m_tile;
-                u128::from(whole * beyond(schedule.m_tile) + beyond(m % schedule.m_tile))
-                    * u128::from(n / channels * channels)
-            }
-            Dataflow::Is => {
-                let pixels = schedule.pixels_per_fold().min(schedule.m_tile);
-                let beyond = |channels: u64| channels.saturating_sub(resident(pixels));
-                let whole = n / schedule.n_tile;
-                u128::from(whole * beyond(schedule.n_tile) + beyond(n % schedule.n_tile))
-                    * u128::from(m / pixels * pixels)
-            }
-            Dataflow::Os => 0,
-        };
-        let rounds = u128::from(k.div_ceil(schedule.k_per_fold()) - 1) * u128::from(groups);
-        Traffic {
-            input,
-            shortcut,
-            output,
-            weights: u128::from(self.gemm.weights() * self.weight_bits) * u128::from(fetches) / 8,
-            spills: 2 * rounds * spilled * u128::from(self.accumulator_bits) / 8,
-        }
-    }
-
     /// Cycles that the layer alone takes at the least with this tiling, its weights in DRAM.
     pub(super) fn least_cycles(&self, tiling: &Tiling) -> u64 {
         let channel = self.space.accelerator.dram().least_cycles(self.traffic(tiling).bytes());
