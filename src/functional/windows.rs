@@ -95,6 +95,7 @@ mod tests {
         }
         assert!(windows > 50, "{windows}");
     }
+
     #[test]
     fn kernels_far_larger_than_the_image_are_walked_inside_it() {
         let size = Size { height: 1 << 16, width: 1 << 16 };
