@@ -41,7 +41,7 @@ pub use execute::{ExecuteError, Keep, Origin, Request, Run, RunLayer, execute};
 pub use execution::{ExecutedLayer, Execution, Trained, plans};
 pub use findings::findings;
 pub use golden_fold::{GoldenArray, GoldenFold, GoldenFoldError, GoldenLines, golden_fold};
-pub use mapper::{Mapper, MappingObjective, MappingPolicy, map, map_network};
+pub use mapper::{Mapper, MappingObjective, MappingPolicy, map, map_executed, map_network};
 pub use pareto::pareto_front;
 pub use point::{
     Accuracy, Checksums, Cost, FrameworkAgreement, MeasuredAccuracy, Outcome, PartialArea, Point, Range,

@@ -9,9 +9,9 @@ use crate::tensor::{Data, Tensor};
 use crate::workload::{AffineConvolution, ImportedParams};
 
 use super::execute::{ExecuteError, Request};
-use super::execution::plans;
+use super::execution::executed_plans;
 use super::layer_weights::LayerWeights;
-use super::mapper::map_network;
+use super::mapper::map_executed;
 
 /// Operands of a layer, k contiguous: activations `[group][m][k]`, weights `[group][n][k]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,18 +55,18 @@ pub fn array_layers(request: Request<'_>) -> Result<Vec<ArrayLayer>, ExecuteErro
     let Request { design, workload, params, samples, .. } = request;
     let network = workload.network();
     let failed = |source| ExecuteError::Execution { network: workload.name().to_owned(), source };
-    let mapped = map_network(network, &design.accelerator, 1).map_err(|source| ExecuteError::Mapping {
+    let mapped = map_executed(workload, &design.accelerator).map_err(|source| ExecuteError::Mapping {
         network: workload.name().to_owned(),
         design: design.accelerator.name().to_owned(),
         source: Box::new(source),
     })?;
-    let executable = Executable::new(network, params, &plans(&mapped)).map_err(failed)?;
+    let executable = Executable::new(network, params, &executed_plans(&mapped)).map_err(failed)?;
     let mut workspace = executable.workspace();
     executable.run_in(&mut workspace, &samples.image(0)).map_err(failed)?;
     let accumulators = executable.accumulators(&workspace);
     let mut layers = Vec::new();
-    for (index, (mapping, sums)) in mapped.iter().zip(accumulators).enumerate() {
-        let Some(mapped) = mapping.array else { continue };
+    for (index, (mapped, sums)) in mapped.into_iter().zip(accumulators).enumerate() {
+        let Some(mapped) = mapped else { continue };
         let activations = executable.activations(&workspace, index);
         let operands = match (activations, LayerWeights::of(params, index)) {
             (Some(Activations::Integer(activations)), Some(LayerWeights::Integer(weights))) => {

@@ -9,8 +9,8 @@ use crate::tensor::Tensor;
 use crate::workload::{FeatureMap, Layer, Operation, Params, Samples, Workload};
 
 use super::evaluate::Design;
-use super::execution::{ExecutedLayer, executed_layers, plans};
-use super::mapper::map_network;
+use super::execution::{ExecutedLayer, executed_layers, executed_plans};
+use super::mapper::map_executed;
 use super::zero_operands::{ZeroOperandMacs, ZeroOperands};
 
 /// More bytes of kept tensors are refused before anything is executed.
@@ -152,8 +152,8 @@ pub fn execute(
     let network = workload.network();
     let failed = |source| ExecuteError::Execution { network: workload.name().to_owned(), source };
     let mapped =
-        map_network(network, &design.accelerator, 1).map_err(|source| request.cannot_be_mapped(source))?;
-    let plans = plans(&mapped);
+        map_executed(workload, &design.accelerator).map_err(|source| request.cannot_be_mapped(source))?;
+    let plans = executed_plans(&mapped);
     check_kept(workload, keep, samples.len())?;
     let executable = Executable::new(network, params, &plans).map_err(failed)?;
     let done = AtomicUsize::new(0);

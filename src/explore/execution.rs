@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::functional::{Classification, Engine, Executable, ExecutionError, LayerReport, LayerStatistics};
-use crate::mapping::{LayerMapping, LayerPlan};
+use crate::mapping::{LayerMapping, LayerPlan, MappedLayer};
 use crate::numerics::MacSpec;
 use crate::workload::{EvaluationSet, Normalization, Params, Workload};
 
@@ -61,6 +61,11 @@ pub struct ExecutedLayer {
 /// What values of a mapped network depend on.
 pub fn plans(mapped: &[LayerMapping]) -> Vec<Option<LayerPlan>> {
     mapped.iter().map(|layer| layer.array.map(|array| array.plan)).collect()
+}
+
+/// The same of [`super::map_executed`]'s layers.
+pub(super) fn executed_plans(mapped: &[Option<MappedLayer>]) -> Vec<Option<LayerPlan>> {
+    mapped.iter().map(|layer| layer.map(|array| array.plan)).collect()
 }
 
 /// Executes a network over its evaluation set; `designs` is left for the caller to fill.

@@ -11,9 +11,9 @@ use crate::stepped::{Bf16Payload, IntegerPayload, Operands, Payload, Preloaded};
 use crate::tensor::Data;
 
 use super::execute::{ExecuteError, Request};
-use super::execution::plans;
+use super::execution::executed_plans;
 use super::layer_weights::LayerWeights;
-use super::mapper::map_network;
+use super::mapper::map_executed;
 
 /// Lines of equally wide fields, the first field in the lowest bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,12 +109,11 @@ pub fn golden_fold(request: Request<'_>, layer: &str, index: u64) -> Result<Gold
     let Request { design, workload, params, samples, .. } = request;
     let network = workload.network();
     let mapped =
-        map_network(network, &design.accelerator, 1).map_err(|source| request.cannot_be_mapped(source))?;
+        map_executed(workload, &design.accelerator).map_err(|source| request.cannot_be_mapped(source))?;
     let position = network.layers().iter().position(|known| known.name == layer);
-    let Some((position, mapping)) = position.and_then(|at| Some((at, mapped[at].array?))) else {
+    let Some((position, mapping)) = position.and_then(|at| Some((at, mapped[at]?))) else {
         let layers = network.layers().iter().zip(&mapped);
-        let known =
-            layers.filter(|(_, mapping)| mapping.array.is_some()).map(|(layer, _)| layer.name.as_str());
+        let known = layers.filter(|(_, mapping)| mapping.is_some()).map(|(layer, _)| layer.name.as_str());
         let known = known.collect::<Vec<_>>().join(", ");
         return Err(GoldenFoldError::Layer { layer: layer.to_owned(), known });
     };
@@ -125,7 +124,7 @@ pub fn golden_fold(request: Request<'_>, layer: &str, index: u64) -> Result<Gold
     };
 
     let failed = |source| ExecuteError::Execution { network: workload.name().to_owned(), source };
-    let executable = Executable::new(network, params, &plans(&mapped)).map_err(failed)?;
+    let executable = Executable::new(network, params, &executed_plans(&mapped)).map_err(failed)?;
     let mut workspace = executable.workspace();
     executable.run_in(&mut workspace, &samples.image(0)).map_err(failed)?;
     let operands = executable.activations(&workspace, position).zip(LayerWeights::of(params, position));

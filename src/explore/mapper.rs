@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::{CostError, energy};
 use crate::hardware::Accelerator;
-use crate::mapping::{self, Candidate, LayerMapping, MappingError, Search, map_workload};
+use crate::mapping::{self, Candidate, LayerMapping, MappedLayer, MappingError, Search, map_workload};
 use crate::timing::time_layer;
 use crate::workload::{Network, Workload};
 
@@ -82,6 +82,18 @@ pub struct MappingPolicy {
 /// For energy and its product with time, mappings are left out that take so many times the cycles of the
 /// fastest seen.
 const SLOWER_THAN_FASTEST: u64 = 4;
+
+/// The array's part of every layer that is executed, mapped as a request of one image is costed: the f32 layers at the
+/// end are the host's and have no say in it.
+pub fn map_executed(
+    workload: &Workload,
+    accelerator: &Accelerator,
+) -> Result<Vec<Option<MappedLayer>>, MappingError> {
+    let costed = map_network(workload.costed_network(), accelerator, 1)?;
+    let mut layers: Vec<_> = costed.into_iter().map(|layer| layer.array).collect();
+    layers.resize(workload.network().layers().len(), None);
+    Ok(layers)
+}
 
 /// Maps a network for a request of `batch` images as requests are mapped where nothing else is said.
 pub fn map_network(

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::explore::{ExecuteError, Keep, Request, Run, execute, map_network};
-use crate::mapping::LayerMapping;
+use crate::explore::{ExecuteError, Keep, Request, Run, execute, map_executed};
 use crate::numerics::{MacSpec, Overflow};
 use crate::stepped::Control;
 use crate::tensor::{Tensor, TensorFile};
@@ -178,11 +177,10 @@ fn overflows(
     last: usize,
     equal: impl Fn(&str) -> bool,
 ) -> Vec<LayerOverflows> {
-    let network = request.workload.network();
-    let Ok(mapped) = map_network(network, &request.design.accelerator, 1) else { return vec![] };
+    let Ok(mapped) = map_executed(request.workload, &request.design.accelerator) else { return vec![] };
     let layers = run.layers.iter().zip(&mapped).enumerate().take(last + 1);
     let overflowed = layers.filter_map(|(index, (layer, mapping))| {
-        let (executed, LayerMapping { array: Some(array), .. }) = (layer.array.as_ref()?, mapping) else {
+        let (executed, Some(array)) = (layer.array.as_ref()?, mapping) else {
             return None;
         };
         let MacSpec::Integer(mac) = array.plan.mac else { return None };
@@ -217,8 +215,8 @@ fn unraveled(tensor: &Tensor, mut index: usize) -> Vec<usize> {
 /// Where the array makes element `index` of a layer's output, images along the outermost axis.
 fn place(request: Request<'_>, layer: usize, index: usize) -> Option<Place> {
     let (network, accelerator) = (request.workload.network(), &request.design.accelerator);
-    let mapped = map_network(network, accelerator, 1).ok()?;
-    let LayerMapping { array: Some(array), .. } = &mapped[layer] else { return None };
+    let mapped = map_executed(request.workload, accelerator).ok()?;
+    let Some(array) = &mapped[layer] else { return None };
     let schedule = &array.tiling.schedule;
     let channels = network.edge(network.layers()[layer].output).shape.channels;
     let of_image = index % (network.edge(network.layers()[layer].output).shape.elements());
