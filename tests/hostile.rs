@@ -12,17 +12,7 @@ use rten_onnx::onnx::{
 use systolab::numerics::{RequantizationKind, ShiftRounding};
 use systolab::workload::{ImportOptions, ImportedModel};
 
-use model_builder::{floats, ints, node, text, value};
-
-fn bytes(name: &str, dims: &[i64], values: &[i32]) -> TensorProto {
-    TensorProto {
-        dims: dims.to_vec(),
-        data_type: Some(DataType::INT8),
-        int32_data: values.to_vec(),
-        name: text(name),
-        ..TensorProto::default()
-    }
-}
+use model_builder::{bytes, floats, ints, node, text, value};
 
 /// A convolution on int8, all that it needs.
 fn model() -> ModelProto {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use rten_onnx::onnx::{DataType, GraphProto, ModelProto, TensorProto};
+use rten_onnx::onnx::{DataType, GraphProto, ModelProto};
 use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
 use systolab::explore::{Design, Keep, Origin, Request, execute};
 use systolab::hardware::{Accelerator, SHIPPED};
@@ -18,17 +18,7 @@ use systolab::tensor::{Data, Tensor, TensorFile, safetensors_bytes};
 use systolab::validate::{Layout, Tolerance, Validation, validate};
 use systolab::workload::{Samples, Workload};
 
-use model_builder::{floats, node, text, value};
-
-fn bytes(name: &str, dims: &[i64], values: &[i32]) -> TensorProto {
-    TensorProto {
-        dims: dims.to_vec(),
-        data_type: Some(DataType::INT8),
-        int32_data: values.to_vec(),
-        name: text(name),
-        ..TensorProto::default()
-    }
-}
+use model_builder::{bytes, floats, node, value};
 
 /// Two products, `a` and `b`: the sums of `a` need 17 bits, those of `b` do not.
 fn workload() -> Workload {

@@ -21,6 +21,17 @@ pub(crate) fn floats(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
     }
 }
 
+/// INT8.
+pub(crate) fn bytes(name: &str, dims: &[i64], values: &[i32]) -> TensorProto {
+    TensorProto {
+        dims: dims.to_vec(),
+        data_type: Some(DataType::INT8),
+        int32_data: values.to_vec(),
+        name: text(name),
+        ..TensorProto::default()
+    }
+}
+
 pub(crate) fn ints(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto { name: text(name), ints: values.to_vec(), ..AttributeProto::default() }
 }
