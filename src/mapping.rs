@@ -23,7 +23,9 @@ pub use crate::hardware::{Dataflow, LaneAxis, OutputDrain};
 pub use fold_run::FoldRun;
 pub use footprint::Footprint;
 pub use gemm::Gemm;
-pub use mapper::{LayerMapping, MappedLayer, MappingError, accumulator_bits, map_network, map_workload};
+pub use mapper::{
+    LayerMapping, MappedLayer, MappingError, accumulator_bits, map_network_with, map_workload_with,
+};
 pub use plan::LayerPlan;
 pub use reduction::{Join, ReductionOrder};
 pub use schedule::{Fold, Lanes, OutputTile, Schedule, Split, View};

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
 use systolab::explore::{Design, Mapper, MappingObjective, MappingPolicy, Regime, energy, map, simulate_by};
 use systolab::hardware::{Accelerator, SHIPPED};
-use systolab::mapping::{Candidate, LayerMapping, Search, map_workload};
+use systolab::mapping::{Candidate, LayerMapping, Search, map_workload_with};
 use systolab::source::SourceFile;
 use systolab::timing::{time_layer, time_network};
 use systolab::workload::Workload;
@@ -191,7 +191,7 @@ impl Against {
         let mut cycles = |candidate: &Candidate<'_>| {
             Some(time_layer(net, candidate.layer, candidate.mapping, accelerator).cycles.0 as f64)
         };
-        let timed = map_workload(workload, accelerator, 1, &mut Search::Likely(&mut cycles)).unwrap();
+        let timed = map_workload_with(workload, accelerator, 1, &mut Search::Likely(&mut cycles)).unwrap();
         let policy = MappingPolicy { objective: MappingObjective::Edp, mapper: Mapper::Default };
         let edp = map(design, workload, 1, policy).unwrap();
         let over = |mapped: &[LayerMapping]| {

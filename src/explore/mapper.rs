@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::{CostError, energy};
 use crate::hardware::Accelerator;
-use crate::mapping::{self, Candidate, LayerMapping, MappedLayer, MappingError, Search, map_workload};
+use crate::mapping::{self, Candidate, LayerMapping, MappedLayer, MappingError, Search, map_workload_with};
 use crate::timing::time_layer;
 use crate::workload::{Network, Workload};
 
@@ -95,13 +95,14 @@ pub fn map_executed(
     Ok(layers)
 }
 
-/// Maps a network for a request of `batch` images as requests are mapped where nothing else is said.
+/// Maps a network for a request of `batch` images as requests are mapped where nothing else is said;
+/// [`mapping::map_network_with`] takes another search.
 pub fn map_network(
     network: &Network,
     accelerator: &Accelerator,
     batch: u64,
 ) -> Result<Vec<LayerMapping>, MappingError> {
-    mapping::map_network(
+    mapping::map_network_with(
         network,
         accelerator,
         batch,
@@ -129,7 +130,7 @@ pub fn map(
     if policy == MappingPolicy::default() {
         let mut judge = timed(workload.costed_network(), accelerator);
         let mut search = Search::Shortlisted(&mut judge);
-        return map_workload(workload, accelerator, batch, &mut search).map_err(refused);
+        return map_workload_with(workload, accelerator, batch, &mut search).map_err(refused);
     }
     let mut unpriced: Option<CostError> = None;
     let mut fastest: Option<((usize, u64), u64)> = None;
@@ -171,7 +172,7 @@ pub fn map(
         Mapper::Default => Search::Likely(&mut judge),
         Mapper::Exhaustive => Search::Nested(&mut judge),
     };
-    let mapped = map_workload(workload, accelerator, batch, &mut search);
+    let mapped = map_workload_with(workload, accelerator, batch, &mut search);
     match unpriced {
         Some(error) => Err(PricingError::cost(design, workload, error)),
         None => mapped.map_err(refused),

@@ -95,11 +95,11 @@ pub enum MappingError {
     },
 }
 
-/// Maps what a design is asked to run of a workload, as `search` says; see [`map_network`].
+/// Maps what a design is asked to run of a workload, as `search` says; see [`map_network_with`].
 ///
 /// # Errors
 /// Also where an f32 operator would have to run on the design.
-pub fn map_workload(
+pub fn map_workload_with(
     workload: &Workload,
     accelerator: &Accelerator,
     batch: u64,
@@ -109,7 +109,7 @@ pub fn map_workload(
         Some(layer) => {
             Err(MappingError::NotMapped { layer: layer.name.clone(), operator: layer.operation.name() })
         }
-        None => map_network(workload.costed_network(), accelerator, batch, search),
+        None => map_network_with(workload.costed_network(), accelerator, batch, search),
     }
 }
 
@@ -117,7 +117,7 @@ pub fn map_workload(
 ///
 /// Dataflows are chosen for single images and kept for batches: the order of accumulation, and with it
 /// the bits of bf16 networks, does not depend on the batch.
-pub fn map_network(
+pub fn map_network_with(
     network: &Network,
     accelerator: &Accelerator,
     batch: u64,
@@ -126,9 +126,9 @@ pub fn map_network(
     let any = accelerator.array().dataflows();
     let free = vec![any; network.layers().len()];
     if batch == 1 || any.len() == 1 {
-        return map_with(network, accelerator, batch, &free, search);
+        return map_with_dataflows(network, accelerator, batch, &free, search);
     }
-    let single = map_with(network, accelerator, 1, &free, search)?;
+    let single = map_with_dataflows(network, accelerator, 1, &free, search)?;
     let chosen: Vec<&[Dataflow]> = single
         .iter()
         .map(|layer| match &layer.array {
@@ -136,10 +136,10 @@ pub fn map_network(
             None => any,
         })
         .collect();
-    map_with(network, accelerator, batch, &chosen, search)
+    map_with_dataflows(network, accelerator, batch, &chosen, search)
 }
 
-fn map_with(
+fn map_with_dataflows(
     network: &Network,
     accelerator: &Accelerator,
     batch: u64,
@@ -482,7 +482,7 @@ mod tests {
     fn map(design: &str, network: &str, batch: u64) -> Result<Vec<LayerMapping>, MappingError> {
         let workload = Workload::parse(&SourceFile::embedded("n.toml", network)).unwrap();
         let design = Accelerator::parse(&SourceFile::embedded("d.toml", design)).unwrap();
-        map_network(workload.network(), &design, batch, &mut Search::Estimated)
+        map_network_with(workload.network(), &design, batch, &mut Search::Estimated)
     }
 
     fn network(size: usize, channels: usize) -> String {

@@ -435,7 +435,7 @@ mod tests {
 
     use super::*;
     use crate::hardware::{Accelerator, SHIPPED};
-    use crate::mapping::{LayerMapping, Search, map_network};
+    use crate::mapping::{LayerMapping, Search, map_network_with};
     use crate::source::SourceFile;
     use crate::workload::Workload;
 
@@ -464,7 +464,7 @@ mod tests {
             .replace("bytes = 65_536", &format!("bytes = {}", 1024 * sizes[1]))
             .replace("bytes = 32_768", &format!("bytes = {}", 1024 * sizes[2]));
         let accelerator = Accelerator::parse(&SourceFile::embedded("d.toml", &text)).unwrap();
-        map_network(workload.network(), &accelerator, batch, &mut Search::Estimated)
+        map_network_with(workload.network(), &accelerator, batch, &mut Search::Estimated)
             .ok()
             .map(|mut layers| layers.remove(0))
     }

@@ -107,7 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::hardware::{Accelerator, SHIPPED};
-    use crate::mapping::{Candidate, Search, map_network};
+    use crate::mapping::{Candidate, Search, map_network_with};
     use crate::source::SourceFile;
     use crate::workload::Workload;
 
@@ -158,7 +158,7 @@ mod tests {
                 assert!(candidate.least_cycles <= most, "{} > {most}: {tiling:?}", candidate.least_cycles);
                 None
             };
-            let _ = map_network(workload.network(), &accelerator, 1, &mut Search::Nested(&mut judge));
+            let _ = map_network_with(workload.network(), &accelerator, 1, &mut Search::Nested(&mut judge));
         }
     }
 }

@@ -189,7 +189,7 @@ mod tests {
 
     use super::*;
     use crate::hardware::SHIPPED;
-    use crate::mapping::{Search, map_network};
+    use crate::mapping::{Search, map_network_with};
     use crate::source::SourceFile;
     use crate::timing::{NetworkTiming, Regime, time_network};
     use crate::workload::Workload;
@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn time(workload: &Workload, design: &Accelerator) -> NetworkTiming {
-        let mapped = map_network(workload.network(), design, 1, &mut Search::Estimated).unwrap();
+        let mapped = map_network_with(workload.network(), design, 1, &mut Search::Estimated).unwrap();
         time_network(workload.network(), &mapped, design, Regime::Cold)
     }
 

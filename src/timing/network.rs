@@ -258,7 +258,7 @@ mod tests {
 
     use super::*;
     use crate::hardware::SHIPPED;
-    use crate::mapping::{InputSupply, Search, map_network};
+    use crate::mapping::{InputSupply, Search, map_network_with};
     use crate::source::SourceFile;
     use crate::timing::{Stage, array_cycles};
     use crate::workload::Workload;
@@ -293,7 +293,7 @@ last = "w8a8"
             let timed = |workload: &Workload, text: &str| {
                 let accelerator = Accelerator::parse(&SourceFile::embedded("d.toml", text)).unwrap();
                 let mapped =
-                    map_network(workload.network(), &accelerator, 1, &mut Search::Estimated).unwrap();
+                    map_network_with(workload.network(), &accelerator, 1, &mut Search::Estimated).unwrap();
                 let timing = time_network(workload.network(), &mapped, &accelerator, Regime::Cold);
                 (timing.counters.accumulator, timing.layers[0].cycles, mapped)
             };
@@ -327,7 +327,7 @@ last = "w8a8"
                 .replace("bytes = 131_072", &format!("bytes = {}", kib * 1024));
             let accelerator = Accelerator::parse(&SourceFile::embedded("d.toml", &text)).unwrap();
             let workload = Workload::parse(&SourceFile::embedded("n.toml", NETWORK)).unwrap();
-            let Ok(mapped) = map_network(workload.network(), &accelerator, batch, &mut Search::Estimated) else { return Ok(()) };
+            let Ok(mapped) = map_network_with(workload.network(), &accelerator, batch, &mut Search::Estimated) else { return Ok(()) };
             let (layers, mut stages) = layers_in_stages(workload.network(), &mapped, &accelerator, Regime::Cold);
             for stage in stages.distinct_mut() {
                 let Stage { load_weights, load_input, load_partial_sums, quantize, vector, store, .. } = stage;
@@ -412,7 +412,7 @@ last = "w8a8"
                 channels[0] * groups, channels[1] * groups, channels[1] * groups
             );
             let workload = Workload::parse(&SourceFile::embedded("n.toml", &network)).unwrap();
-            let Ok(mapped) = map_network(workload.network(), &accelerator, batch, &mut Search::Estimated) else { return Ok(()) };
+            let Ok(mapped) = map_network_with(workload.network(), &accelerator, batch, &mut Search::Estimated) else { return Ok(()) };
             let regime = if steady { Regime::Steady } else { Regime::Cold };
             let timing = time_network(workload.network(), &mapped, &accelerator, regime);
             let (mut least, mut whole) = (0, 0);
