@@ -1,6 +1,7 @@
 //! The technology file as TOML, before any check that looks at more than one key.
 //!
-//! Tables are externally tagged, so that an error's span is the place it is about.
+//! Knows the keys of the file and the types of their values; must not know what they mean. Tables are externally
+//! tagged, so that an error's span is the place it is about.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::Standing;
-
+use crate::cost::Standing;
 use crate::source::{Spanned, schema_of};
 
 /// Read before everything else, so that a newer file is refused for its version and not for its keys.
@@ -222,4 +222,39 @@ pub(super) struct RawExclusions {
 pub(super) struct RawExclusion {
     pub(super) name: String,
     pub(super) reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cost::technology::fixture::{assert_refused, case};
+
+    #[test]
+    fn unknown_keys_and_wrong_types_are_refused_with_their_place() {
+        assert_refused(&[
+            case("name = \"small\"", "name = small", "string values must be quoted", "small"),
+            case("node_nm = 7", "node_nm = 7\nvoltage = 1", "unknown field `voltage`", "voltage"),
+            case("[exclusions]", "[area]\nmultiplier = 1\n[exclusions]", "unknown field", "multiplier"),
+            case("pj = 0.5", "pj = 0.5, unit = \"pJ\"", "unknown field `unit`", "unit"),
+            case(
+                "pj = 0.5",
+                "pj = \"0.5\"",
+                "string \"0.5\": expected a number; write 0.5 without quotes",
+                "\"0.5\"",
+            ),
+            case(
+                "\"user\" }\n[energy.multiplier",
+                "\"derived\" }\n[energy.multiplier",
+                "unknown variant `derived`",
+                "\"derived\"",
+            ),
+            case("low_pj = 0.1, ", "", "missing field `low_pj`", "{ pj = 0.2"),
+            case("[energy.dram.", "[energy.flash.", "unknown field `flash`", "flash"),
+            case(
+                "[energy.sram.rows]",
+                "[energy.sram]\nmethod = \"spline\"\n[energy.sram.rows]",
+                "unknown variant `spline`, expected `interpolate` or `fit`",
+                "\"spline\"",
+            ),
+        ]);
+    }
 }

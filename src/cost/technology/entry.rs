@@ -1,12 +1,15 @@
 //! From the entries of a technology file to the energies of actions.
+//!
+//! Knows single entries, each in its file; must not know what several files make of them.
 
 use std::collections::BTreeMap;
 
+use crate::cost::{Action, EnergyPerAction, EnergyRange, Lookup, Provenance, Standing};
 use crate::source::{SourceError, Spanned};
 
-use super::technology_file::{RawBorrowed, RawDerived, RawEnergy, RawEntries, RawEntry, RawRow};
-use super::technology_source::TechnologySource;
-use super::{Action, EnergyPerAction, EnergyRange, Lookup, Provenance, Standing, formula};
+use super::formula;
+use super::raw::{RawBorrowed, RawDerived, RawEnergy, RawEntries, RawEntry, RawRow};
+use super::source::TechnologySource;
 
 /// An entry and the file it stands in.
 pub(super) struct Located<'a> {
@@ -137,4 +140,73 @@ fn of_borrowed(
         derivation: Some(format!("from {node_nm} nm: {scaling}")),
     };
     Ok(EnergyPerAction { energy, provenance })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cost::technology::fixture::{INT8_ROW, assert_refused, case};
+
+    #[test]
+    fn malformed_entries_are_refused_with_key_and_place() {
+        assert_refused(&[
+            case(
+                "node_nm = 40",
+                "node_nm = 0",
+                "register.bit.borrowed.node_nm` is 0",
+                "[energy.register.bit]",
+            ),
+            case(
+                INT8_ROW,
+                "",
+                "`energy.multiplier.\"int8,int8\"` needs exactly one of",
+                "[energy.multiplier",
+            ),
+            case(
+                INT8_ROW,
+                "excluded = \"no\"\nrow = { pj = 1.0, source = \"s\", standing = \"user\" }",
+                "needs exactly one of",
+                "[energy.multiplier",
+            ),
+            case(INT8_ROW, "excluded = \"\"", "int8,int8\".excluded` is empty", "[energy.multiplier"),
+            case("pj = 0.5", "pj = nan", "int8,int8\".row`: low energy is NaN pJ", "[energy.multiplier"),
+            case(
+                "pj = 0.5",
+                "pj = -0.5",
+                "low energy is -0.5 pJ: expected more than 0",
+                "[energy.multiplier",
+            ),
+            case("pj = 0.5", "pj = 0", "low energy is 0 pJ", "[energy.multiplier"),
+            case("pj = 0.5", "pj = 5e6", "at most 1000000 pJ", "[energy.multiplier"),
+            case(
+                "low_pj = 1.0",
+                "low_pj = 3.0",
+                "low energy 3 pJ is above the typical 2 pJ",
+                "[energy.adder.int8]",
+            ),
+            case(
+                "high_pj = 4.0",
+                "high_pj = 1.5",
+                "typical energy 2 pJ is above the high 1.5 pJ",
+                "[energy.adder.int8]",
+            ),
+            case(
+                "scaling = \"none\"",
+                "scaling = \" \"",
+                "register.bit.borrowed.scaling` is empty",
+                "[energy.register.bit]",
+            ),
+            case(
+                "\"int8,int8\"]",
+                "\"int8,int9\"]",
+                "unknown key `energy.multiplier.int8,int9`",
+                "[energy.multiplier",
+            ),
+            case(
+                "[energy.register.bit]",
+                "[energy.register.byte]",
+                "unknown key `energy.register.byte`",
+                "[energy.register",
+            ),
+        ]);
+    }
 }

@@ -1,11 +1,18 @@
-//! From the `area` entries of a technology file to areas.
+//! From the `area.mac` entries of a technology file to areas.
+//!
+//! Knows single entries; must not know energies.
 
+use std::collections::BTreeMap;
+
+use crate::cost::{AreaLookup, AreaPerMac, AreaRange, Provenance, Standing};
 use crate::numerics::OperandPair;
 use crate::source::{SourceError, Spanned};
 
-use super::technology_file::RawAreaEntry;
-use super::technology_source::TechnologySource;
-use super::{AreaLookup, AreaPerMac, AreaRange, Provenance, Standing};
+use super::raw::RawAreaEntry;
+use super::source::TechnologySource;
+
+/// Areas of MACs, by the bits of their partial sum where the file tells them apart.
+pub(super) type MacAreas = BTreeMap<(OperandPair, Option<u8>), AreaLookup>;
 
 /// Square millimeters per square micrometer.
 const MM2_PER_UM2: f64 = 1e-6;
@@ -65,4 +72,33 @@ fn parse(key: &str) -> Option<(OperandPair, Option<u8>)> {
     };
     let pair = OperandPair::new(activation.parse().ok()?, weight.parse().ok()?)?;
     bits.is_none_or(|bits| (16..=32).contains(&bits)).then_some((pair, bits))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cost::technology::fixture::{assert_refused, case};
+
+    #[test]
+    fn malformed_areas_are_refused_with_key_and_place() {
+        assert_refused(&[
+            case(
+                "[exclusions]",
+                "[area.mac.\"int8,int9\"]\nexcluded = \"no\"\n[exclusions]",
+                "unknown key `area.mac.int8,int9`",
+                "[area.mac",
+            ),
+            case(
+                "[exclusions]",
+                "[area.mac.\"int8,int8\"]\n[exclusions]",
+                "`area.mac.\"int8,int8\"` needs exactly one of `row`, `borrowed` and `excluded`",
+                "[area.mac",
+            ),
+            case(
+                "[exclusions]",
+                "[area.mac.\"int8,int8\".row]\num2 = 0\nsource = \"s\"\nstanding = \"user\"\n[exclusions]",
+                "expected 0 < low",
+                "\"int8,int8\"",
+            ),
+        ]);
+    }
 }

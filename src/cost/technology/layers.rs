@@ -1,11 +1,13 @@
-//! A technology file and the files it is based on.
+//! A technology file and the files it is based on: which they are, and one checksum of all.
+//!
+//! Knows versions and bases; must not know what else stands in a file.
 
 use std::path::{Path, PathBuf};
 
+use crate::cost::SHIPPED_TECHNOLOGIES;
 use crate::source::{SourceError, SourceFile, Spanned, sha256_hex};
 
-use super::SHIPPED_TECHNOLOGIES;
-use super::technology_file::RawHeader;
+use super::raw::RawHeader;
 
 /// The version of the file format that this program reads.
 const SCHEMA_VERSION: i64 = 1;
@@ -76,4 +78,50 @@ fn resolve(file: &SourceFile, base: &Spanned<String>) -> Result<SourceFile, Sour
 fn same_file(left: &Path, right: &Path) -> bool {
     let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| PathBuf::from(path));
     resolved(left) == resolved(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::technology::fixture::{
+        OVER_7NM, SMALL, assert_refused, bounds, case, given, parse, small,
+    };
+    use crate::cost::{Lookup, SramAccess};
+
+    #[test]
+    fn the_checksum_covers_the_base() {
+        let own = SourceFile::embedded("mine.toml", OVER_7NM).sha256();
+        let base = SourceFile::embedded("7nm.toml", crate::cost::SHIPPED_TECHNOLOGIES[0].1).sha256();
+        let both = SourceFile::embedded("", &format!("{base}\n{own}\n")).sha256();
+        assert_eq!(parse("mine.toml", OVER_7NM).unwrap().sha256(), both);
+        assert_eq!(small().sha256(), SourceFile::embedded("", SMALL).sha256());
+    }
+
+    #[test]
+    fn a_base_is_a_file_beside_the_one_that_names_it_and_not_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("first.toml", OVER_7NM);
+        let second =
+            "schema_version = 1\nbase = \"first.toml\"\nname = \"second\"\n[energy.sram]\nmethod = \"fit\"\n";
+        let technology = parse(folder.path().join("second.toml"), second).unwrap();
+        assert_eq!(bounds(given(&technology, "multiplier.int8,int8").energy), [0.05; 3]);
+        let Lookup::Given(fitted) = technology.sram(8192, 64, SramAccess::Read).unwrap() else { panic!() };
+        assert!(fitted.provenance.derivation.unwrap().contains("power law through 3 macros"));
+
+        write("first.toml", &OVER_7NM.replace("\"7nm\"", "\"second.toml\""));
+        write("second.toml", second);
+        let error = parse(folder.path().join("second.toml"), second).unwrap_err().to_string();
+        assert!(error.contains("first.toml:2:8: `base`: `second.toml` is based on itself"), "{error}");
+    }
+
+    #[test]
+    fn unknown_versions_and_bases_are_refused_with_their_place() {
+        assert_refused(&[
+            case("schema_version = 1", "schema_version = 2", "`schema_version` is 2: expected 1", "2"),
+            case("schema_version = 1\n", "", "`schema_version` is missing", ""),
+            case("node_nm = 7", "base = \"5nm\"", "unknown base `5nm`; expected a path", "\"5nm\""),
+            case("node_nm = 7", "base = \"none.toml\"", "none.toml: cannot read", "\"none.toml\""),
+        ]);
+    }
 }

@@ -1,4 +1,6 @@
-//! Errors of a technology file, each with its place.
+//! Errors of a technology file, each with its place, and the checks of single values.
+//!
+//! Must not know which tables there are.
 
 use std::ops::RangeInclusive;
 
