@@ -9,14 +9,17 @@ mod change;
 mod check;
 mod dataflow;
 mod dram;
+#[cfg(test)]
+mod fixture;
 mod mac;
 mod output_drain;
 mod rational;
 mod raw;
 mod scratchpad;
+mod shipped;
 mod vector;
 
-pub use accelerator::{Accelerator, SHIPPED};
+pub use accelerator::Accelerator;
 pub use array::Array;
 pub use change::Change;
 pub use dataflow::Dataflow;
@@ -26,4 +29,5 @@ pub use output_drain::OutputDrain;
 pub use rational::Rational;
 pub use raw::schema;
 pub use scratchpad::{Layout, Scratchpad};
+pub use shipped::SHIPPED;
 pub use vector::VectorUnit;

@@ -1,4 +1,6 @@
 //! The systolic array: its extents, its dataflows and its latencies.
+//!
+//! Knows `[array]` of a design file; must not know what a PE computes.
 
 use crate::source::{SourceError, SourceFile};
 
@@ -115,4 +117,60 @@ fn output_drain(
         return Err(file.error(drain.span(), message));
     }
     one_of(file, drain, &OutputDrain::NAMED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hardware::fixture::{SMALL, assert_refused, parse};
+
+    #[test]
+    fn an_array_lists_its_dataflows_in_order_and_says_how_outputs_drain() {
+        let text = SMALL.replace("[\"ws\"]", "[\"is\", \"os\"]\nos_drain = \"blocking\"\ncount = 64");
+        let array = parse(&text).unwrap().array().clone();
+        assert_eq!(array.dataflows(), [Dataflow::Is, Dataflow::Os]);
+        assert_eq!((array.output_drain(), array.count()), (OutputDrain::Blocking, 64));
+        assert_eq!(Dataflow::NAMED.map(|(name, dataflow)| dataflow.to_string() == name), [true; 3]);
+        let text = SMALL.replace("[\"ws\"]", "[\"os\"]\nos_drain = \"overlapped\"");
+        assert_eq!(parse(&text).unwrap().array().output_drain(), OutputDrain::Overlapped);
+    }
+
+    #[test]
+    fn wrong_arrays_are_refused_with_their_place() {
+        assert_refused(&[
+            ("rows = 16", "rows = 0", "folder/d.toml:6:8: `array.rows`: 0: expected 1 to 4096"),
+            ("rows = 16", "rows = -16", "`array.rows`: -16: expected 1 to 4096"),
+            ("cols = 8", "cols = 4097", "`array.cols`: 4097: expected 1 to 4096"),
+            ("cols = 8", "cols = 8\ncount = 65", "`array.count`: 65: expected 1 to 64"),
+            ("cols = 8", "cols = 8\ncount = 0", "`array.count`: 0: expected 1 to 64"),
+            (
+                "[\"ws\"]",
+                "[\"ws\", \"rs\"]",
+                "`array.dataflows[1]`: unknown value `rs`: expected one of `ws`, `os`, `is`",
+            ),
+            ("[\"ws\"]", "[]", "`array.dataflows`: expected at least one dataflow: `ws`, `os`, `is`"),
+            ("[\"ws\"]", "[\"is\", \"ws\", \"is\"]", "`array.dataflows[2]`: `is` is listed twice"),
+            (
+                "cols = 8",
+                "cols = 8\nos_drain = \"overlapped\"",
+                "`array.os_drain`: a key of designs with the dataflow `os`",
+            ),
+            (
+                "[\"ws\"]",
+                "[\"os\"]\nos_drain = \"x\"",
+                "`array.os_drain`: unknown value `x`: expected one of `overlapped`, `blocking`",
+            ),
+            ("cols = 8", "cols = 8\naccumulator_latency_cycles = 0", "0: expected 1 to 65536"),
+            (
+                "cols = 8",
+                "cols = 8\nmac_latency_cycles = 2",
+                "`array.mac_latency_cycles`: 2: not in this version; expected 1",
+            ),
+            (
+                "cols = 8",
+                "cols = 8\nloop_order = \"n-m-k\"",
+                "`n-m-k`: not in this version; expected `m-n-k`",
+            ),
+        ]);
+    }
 }

@@ -1,4 +1,6 @@
 //! The DRAM channel.
+//!
+//! Knows `[dram]` of a design file; must not know what is transferred.
 
 use std::ops::Range;
 
@@ -110,6 +112,7 @@ fn millionths(efficiency: f64) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hardware::fixture::{SMALL, assert_refused, parse};
 
     #[test]
     fn efficiencies_are_exact_decimals() {
@@ -120,5 +123,41 @@ mod tests {
             assert_eq!(millionths(efficiency), None, "{efficiency}");
         }
         assert!((1..=EFFICIENCY_UNIT).all(|n| millionths(f64::from(n) / 1e6) == Some(n)));
+    }
+
+    #[test]
+    fn bandwidth_is_an_exact_rational() {
+        let rate = |from: &str, to: &str| {
+            let rate = parse(&SMALL.replace(from, to)).unwrap().dram().bytes_per_cycle();
+            (rate.numerator(), rate.denominator())
+        };
+        assert_eq!(rate("", ""), (224, 25)); // 12.8 · 0.7 = 8.96
+        assert_eq!(rate("efficiency = 0.7", "efficiency = 1"), (64, 5));
+        assert_eq!(rate("1_000_000_000\n", "3_000_000_000\n"), (224, 75));
+        assert_eq!(rate("efficiency = 0.7", "efficiency = 0.123457"), (123_457, 78_125));
+    }
+
+    #[test]
+    fn wrong_channels_are_refused_with_their_place() {
+        assert_refused(&[
+            ("\"LPDDR4\"", "\"\"", "`dram.part`: expected at least one character"),
+            ("12_800_000_000", "999_999", "`dram.bytes_per_s`: 999999: expected 1000000 to 1000000000000000"),
+            (
+                "efficiency = 0.7",
+                "efficiency = 1.1",
+                "`dram.efficiency`: 1.1: expected a decimal above 0 and at most 1 with at most 6 digits",
+            ),
+            ("efficiency = 0.7", "efficiency = nan", "NaN: expected a decimal above 0"),
+            (
+                "latency_cycles = 100",
+                "latency_cycles = -1",
+                "`dram.latency_cycles`: -1: expected 0 to 1000000",
+            ),
+            (
+                "burst_bytes = 64",
+                "burst_bytes = 48",
+                "`dram.burst_bytes`: 48: expected a power of two from 1 to 65536",
+            ),
+        ]);
     }
 }

@@ -1,4 +1,6 @@
 //! MAC units: one per operand pair, with the lanes a PE has for it.
+//!
+//! Knows `[[mac]]` of a design file; must not know how many PEs there are.
 
 use std::ops::Range;
 
@@ -111,6 +113,27 @@ impl MacUnit {
     }
 }
 
+/// All units of a design; no pair occurs twice.
+pub(super) fn macs(
+    file: &SourceFile,
+    raw: &[Spanned<RawMac>],
+    dataflows: &[Dataflow],
+) -> Result<Vec<MacUnit>, SourceError> {
+    let mut macs: Vec<MacUnit> = Vec::with_capacity(raw.len());
+    for raw in raw {
+        let mac = MacUnit::new(file, raw, dataflows)?;
+        if macs.iter().any(|earlier| earlier.pair() == mac.pair()) {
+            let message = format!("the pair {} is listed twice; expected each pair once", mac.pair());
+            return Err(file.error(raw.get_ref().activation.span(), message));
+        }
+        macs.push(mac);
+    }
+    if macs.is_empty() {
+        return Err(file.error_in_file("a design has at least one `[[mac]]`"));
+    }
+    Ok(macs)
+}
+
 /// A key with a choice of values, the first by default.
 fn option<T: Copy>(
     file: &SourceFile,
@@ -199,4 +222,125 @@ fn bf16_mac(file: &SourceFile, raw: &RawMac) -> Result<Bf16Mac, SourceError> {
         )?,
         lane_sum: LaneSum::Serial,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hardware::fixture::{SMALL, assert_refused, pair, parse};
+
+    #[test]
+    fn lanes_widen_k_or_n() {
+        let mac = |text: &str| *parse(text).unwrap().mac(pair("uint8", "int8")).unwrap();
+        assert_eq!((mac(SMALL).lane_axis(), mac(SMALL).lanes()), (LaneAxis::K, 2));
+        let along_n = SMALL.replace("along = \"k\", count = 2", "along = \"n\", count = 4");
+        let along_n = along_n.replace("[\"ws\"]", "[\"ws\", \"os\"]");
+        assert_eq!((mac(&along_n).lane_axis(), mac(&along_n).lanes()), (LaneAxis::N, 4));
+        // A single lane widens nothing, so that pixels on the columns do no harm.
+        let single = SMALL.replace("along = \"k\", count = 1", "along = \"n\", count = 1");
+        assert!(parse(&single.replace("[\"ws\"]", "[\"is\"]")).is_ok());
+    }
+
+    #[test]
+    fn wrong_units_are_refused_with_their_place() {
+        assert_refused(&[
+            ("\"uint8\"", "\"uint9\"", "`mac[0].activation`: unknown format `uint9`"),
+            (
+                "\"uint8\"",
+                "\"f32\"",
+                "unknown format `f32`: expected `int2` to `int8`, `uint2` to `uint8` or `bf16`",
+            ),
+            (
+                "\"uint8\"",
+                "\"bf16\"",
+                "`mac[0].weight`: (bf16,int8): expected a pair of two integers or (bf16,bf16)",
+            ),
+            ("count = 2", "count = 65", "`mac[0].lanes.count`: 65: expected 1 to 64"),
+            (
+                "along = \"k\", count = 2",
+                "along = \"m\", count = 2",
+                "`mac[0].lanes.along`: unknown value `m`: expected one of `k`, `n`",
+            ),
+            (
+                "[\"ws\"]\n[[mac]]\nactivation = \"uint8\"\nweight = \"int8\"\nlanes = { along = \"k\"",
+                "[\"ws\", \"is\"]\n[[mac]]\nactivation = \"uint8\"\nweight = \"int8\"\nlanes = { along = \"n\"",
+                "`mac[0].lanes.along`: `n`: not in this version beside the dataflow `is`",
+            ),
+            ("partial_sum_bits = 24\n", "", "`mac[0]`: an integer pair needs `partial_sum_bits`, 16 to 32"),
+            (
+                "partial_sum_bits = 24",
+                "partial_sum_bits = 33",
+                "`mac[0].partial_sum_bits`: 33: expected 16 to 32",
+            ),
+            ("accumulator_bits = 32", "accumulator_bits = 272", "272: expected 16 to 32"),
+            (
+                "accumulator_bits = 32",
+                "accumulator_bits = 32\noverflow = \"clip\"",
+                "unknown value `clip`: expected one of `wrap`, `saturate`",
+            ),
+            (
+                "accumulator_bits = 32",
+                "accumulator_bits = 32\nbias = \"first\"",
+                "unknown value `first`: expected one of `after-last-fold`, `preload`",
+            ),
+            (
+                "accumulator_bits = 32",
+                "accumulator_bits = 32\nlane_sum = \"tree\"",
+                "unknown value `tree`: expected one of `serial`, `first`, `block`",
+            ),
+            (
+                "accumulator_bits = 32",
+                "accumulator_bits = 32\njoin = \"chained\"",
+                "`chained`: the accumulator's value enters a column",
+            ),
+            (
+                "accumulator_bits = 32",
+                "accumulator_bits = 32\nrounding = \"rne\"",
+                "`mac[0].rounding`: a key of the pair (bf16,bf16)",
+            ),
+            (
+                "weight = \"bf16\"",
+                "weight = \"bf16\"\naccumulator_bits = 32",
+                "`mac[1].accumulator_bits`: a key of integer pairs",
+            ),
+            (
+                "weight = \"bf16\"",
+                "weight = \"bf16\"\nbias = \"preload\"",
+                "`mac[1].bias`: a key of integer pairs",
+            ),
+            (
+                "weight = \"bf16\"",
+                "weight = \"bf16\"\npartial_sum = \"bf16\"\njoin = \"chained\"",
+                "`mac[1].join`: `chained`: the accumulator's value enters a column",
+            ),
+            (
+                "weight = \"bf16\"",
+                "weight = \"bf16\"\naccumulator = \"bf16\"",
+                "unknown value `bf16`: expected `f32`",
+            ),
+            (
+                "weight = \"bf16\"",
+                "weight = \"bf16\"\nrounding = \"rna\"",
+                "unknown value `rna`: expected one of `rne`, `rtz`, `rto`",
+            ),
+            (
+                "weight = \"bf16\"",
+                "weight = \"bf16\"\nsubnormals = \"lose\"",
+                "unknown value `lose`: expected one of `keep`, `flush`",
+            ),
+            (
+                "[scratchpad.activation]",
+                "[[mac]]\nactivation = \"bf16\"\nweight = \"bf16\"\nlanes = { along = \"k\", count = 4 }\n[scratchpad.activation]",
+                "`mac[2].activation`: the pair (bf16,bf16) is listed twice",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_design_has_a_unit() {
+        let no_mac = SMALL[..SMALL.find("[[mac]]").unwrap()].to_owned()
+            + &SMALL[SMALL.find("[scratchpad.activation]").unwrap()..];
+        let error = parse(&no_mac).unwrap_err().to_string();
+        assert_eq!(error, "folder/d.toml: a design has at least one `[[mac]]`");
+    }
 }

@@ -1,8 +1,11 @@
 //! Scratchpads: the SRAM beside the array.
+//!
+//! Knows one table of `[scratchpad]` of a design file; must not know what is stored when.
 
 use crate::source::{SourceError, SourceFile, Spanned};
 
 use super::check::{integer, one_of};
+use super::dataflow::Dataflow;
 use super::raw::RawScratchpad;
 
 const MIN_BYTES: i64 = 1 << 10;
@@ -130,6 +133,22 @@ fn layout(file: &SourceFile, raw: &RawScratchpad, contents: Contents) -> Result<
     }
 }
 
+/// Other dataflows take operands of many pixels at once, whose banks depend on where rows end.
+pub(super) fn check_layout(
+    file: &SourceFile,
+    name: Option<&Spanned<String>>,
+    layout: Layout,
+    dataflows: &[Dataflow],
+) -> Result<(), SourceError> {
+    match name {
+        Some(name) if layout == Layout::Pixels && dataflows != [Dataflow::Ws] => {
+            let message = "`pixels`: bank conflicts are counted for `dataflows = [\"ws\"]` only; expected `ideal` or `spread`";
+            Err(file.error(name.span(), message))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_line_buffer(
     file: &SourceFile,
     value: Option<&Spanned<bool>>,
@@ -143,5 +162,65 @@ fn check_line_buffer(
             Err(file.error(value.span(), "`true`: not in this version; expected `false`"))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hardware::fixture::{SMALL, assert_refused, parse};
+
+    #[test]
+    fn wrong_scratchpads_are_refused_with_their_place() {
+        assert_refused(&[
+            (
+                "bytes = 65536",
+                "bytes = 1023",
+                "`scratchpad.activation.bytes`: 1023: expected 1024 to 4294967296",
+            ),
+            (
+                "bytes = 65536",
+                "bytes = 65536\nline_buffer = true",
+                "`scratchpad.activation.line_buffer`: `true`: not in this version",
+            ),
+            (
+                "banks = 4",
+                "line_buffer = false",
+                "`scratchpad.weight.line_buffer`: a key of `[scratchpad.activation]` only",
+            ),
+            (
+                "banks = 4",
+                "banks = 3",
+                "`scratchpad.weight.banks`: 32768 bytes in 3 banks of 128-bit words: expected a whole number of words per bank",
+            ),
+            ("banks = 4", "banks = 0", "`scratchpad.weight.banks`: 0: expected 1 to"),
+            (
+                "banks = 4",
+                "banks = 4\nlayout = \"pixels\"",
+                "`scratchpad.weight.layout`: `pixels`: a layout of `[scratchpad.activation]` only; expected `ideal` or `spread`",
+            ),
+            (
+                "banks = 4",
+                "banks = 4\nlayout = \"rows\"",
+                "unknown value `rows`: expected one of `ideal`, `spread`, `pixels`",
+            ),
+            (
+                "width_bits = 128",
+                "width_bits = 12",
+                "`scratchpad.weight.width_bits`: 12: expected a multiple of 8",
+            ),
+            ("width_bits = 128", "width_bits = 16384", "16384: expected 8 to 8192"),
+        ]);
+    }
+
+    #[test]
+    fn conflicts_between_pixels_are_counted_for_one_dataflow() {
+        let pixels = SMALL.replacen("bytes = 65536", "bytes = 65536\nlayout = \"pixels\"", 1);
+        assert_eq!(parse(&pixels).unwrap().activation().layout(), Layout::Pixels);
+        let error = parse(&pixels.replace("[\"ws\"]", "[\"ws\", \"os\"]")).unwrap_err().to_string();
+        assert!(
+            error.contains("`scratchpad.activation.layout`: `pixels`: bank conflicts are counted for"),
+            "{error}"
+        );
     }
 }

@@ -1,4 +1,6 @@
 //! The vector unit behind the accumulators: element-wise f32 operations.
+//!
+//! Knows `[vector]` of a design file; must not know what an operation computes.
 
 use crate::source::{SourceError, SourceFile};
 
@@ -31,5 +33,18 @@ impl VectorUnit {
     /// Operations per lane and cycle, at least 1.
     pub fn ops_per_cycle(&self) -> u64 {
         self.ops_per_cycle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::hardware::fixture::assert_refused;
+
+    #[test]
+    fn wrong_units_are_refused_with_their_place() {
+        assert_refused(&[
+            ("lanes = 16", "lanes = 0", "`vector.lanes`: 0: expected 1 to 65536"),
+            ("ops_per_cycle = 1", "ops_per_cycle = 65", "`vector.ops_per_cycle`: 65: expected 1 to 64"),
+        ]);
     }
 }
