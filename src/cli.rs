@@ -21,6 +21,7 @@ mod simulate;
 mod sweep;
 mod validate;
 mod verification;
+mod words;
 mod work_folder;
 
 use std::ffi::OsString;
@@ -87,8 +88,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Nothing can be done about a closed terminal.
-            let _ = error.print();
+            match words::unknown_word(&error) {
+                Some(message) => {
+                    note(&format!("error: {message}\n\nFor more information, try '--help'."));
+                }
+                // Nothing can be done about a closed terminal.
+                None => drop(error.print()),
+            }
             return if error.use_stderr() { COULD_NOT } else { 0 };
         }
     };

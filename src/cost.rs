@@ -30,5 +30,6 @@ pub use error::CostError;
 pub use power_law::PowerLaw;
 pub use provenance::{AreaLookup, AreaPerMac, EnergyPerAction, Exclusion, Lookup, Provenance, Standing};
 pub use shipped::SHIPPED_TECHNOLOGIES;
+pub(crate) use shipped::unknown_technology;
 pub use sram::{SramAccess, SramFit};
 pub use technology::{Technology, schema as technology_schema};

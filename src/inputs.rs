@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cost::{Action, Technology};
+use crate::cost::{Action, Technology, unknown_technology};
 use crate::explore::{self, Design, Subject, Trained};
 use crate::hardware::{self, Accelerator};
 use crate::scalesim::Configuration;
@@ -303,11 +303,7 @@ fn technology(design: &SourceFile, accelerator: &Accelerator) -> Result<SourceFi
         return Ok(SourceFile::embedded(embedded_name(name), text));
     }
     let Some(path) = accelerator.technology_file() else {
-        let message = format!(
-            "unknown family `{}`; expected a path ending in .toml or a shipped family: {}",
-            accelerator.technology(),
-            shipped.map(|(name, _)| name).join(", ")
-        );
+        let message = unknown_technology(accelerator.technology());
         return Err(design.error(accelerator.technology_span(), message));
     };
     SourceFile::read(path).map_err(|error| design.error(accelerator.technology_span(), error.to_string()))

@@ -2,9 +2,10 @@
 //!
 //! Knows files, TOML and positions. Must not know what any key means.
 
+mod parser_message;
 mod schema;
 mod spanned;
-mod type_message;
+mod words;
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 pub use schema::schema_of;
 pub use spanned::Spanned;
+pub(crate) use words::{any_of, of_unknown_key, unknown_value};
 
 /// Larger configuration files are refused before they are read.
 const MAX_TEXT_BYTES: u64 = 16 << 20;
@@ -105,7 +107,9 @@ impl SourceFile {
         toml::from_str(&self.text).map_err(|error| SourceError::Invalid {
             file: self.clone(),
             span: error.span(),
-            message: self.accepted_words::<T>(&error).unwrap_or_else(|| type_message::plain(error.message())),
+            message: self
+                .accepted_words::<T>(&error)
+                .unwrap_or_else(|| parser_message::plain(error.message())),
         })
     }
 
@@ -117,8 +121,8 @@ impl SourceFile {
         text.replace_range(span.clone(), "\"\"");
         let error = toml::from_str::<T>(&text).err()?;
         let here = error.span().is_some_and(|other| other.start == span.start);
-        let words = error.message().strip_prefix("unknown variant ``, ").filter(|_| here)?;
-        Some(format!("{found}: {words}"))
+        let message = words::of_parser(error.message()).filter(|_| here)?;
+        Some(format!("{found}: {}", message.strip_prefix("unknown value ``: ")?))
     }
 
     /// An error at `span`.
@@ -144,24 +148,6 @@ impl SourceFile {
     pub fn warning(&self, offset: usize, message: &str) -> String {
         let (line, column) = self.position(offset);
         format!("{}:{line}:{column}: {message}", self.path.display())
-    }
-
-    /// Accepts an absent value and one written value; the values of later versions are refused by name.
-    pub fn only(
-        &self,
-        value: Option<&Spanned<String>>,
-        accepted: &str,
-        later: &[&str],
-    ) -> Result<(), SourceError> {
-        let Some(value) = value else { return Ok(()) };
-        let given = value.get_ref().as_str();
-        if given == accepted {
-            Ok(())
-        } else if later.contains(&given) {
-            Err(self.error(value.span(), format!("`{given}`: not in this version; expected `{accepted}`")))
-        } else {
-            Err(self.error(value.span(), format!("unknown value `{given}`: expected `{accepted}`")))
-        }
     }
 
     /// Line and column, from 1; the column counts characters.
@@ -296,7 +282,7 @@ mod tests {
         assert!(error.contains("4 | cols = \"x\"\n  |        ^^^"), "{error}");
         let file = SourceFile::embedded("a.toml", "array = {}\nrow = 4\n");
         let error = file.parse::<Raw>().unwrap_err().to_string();
-        assert!(error.starts_with("a.toml:2:1: `row`: unknown field `row`, expected `array`"), "{error}");
+        assert!(error.starts_with("a.toml:2:1: `row`: unknown key `row`: expected `array`"), "{error}");
     }
 
     #[test]

@@ -112,7 +112,7 @@ def test_refusals(folder, sweep_file, command):
     file = sweep_file(2)
     with pytest.raises(systolab.SystolabError, match="32 points; add most_points=32 to go on"):
         systolab.sweep(file, folder / "out", most_points=31)
-    with pytest.raises(systolab.SystolabError, match="objective `speed`: expected latency, energy"):
+    with pytest.raises(systolab.SystolabError, match="objective `speed`: expected `latency`, `energy`"):
         systolab.sweep(file, folder / "out", objectives=["speed", "energy"])
     (folder / "bad.toml").write_text(SWEEP.replace("array.rows", "array.row") % 1)
     printed = command("sweep", "run", "bad.toml", "--out", "out")

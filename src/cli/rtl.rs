@@ -15,6 +15,7 @@ use crate::rtl::{
 
 use super::execution_inputs::Inputs;
 use super::output_folder::{self, Replace};
+use super::words::OneOf;
 use super::work_folder::WorkFolder;
 use super::{Answer, Failure, Format, inputs, note, print};
 
@@ -41,7 +42,7 @@ struct Wave {
     #[arg(long, value_name = "DESIGN")]
     hw: String,
     /// Which of its dataflows (default: the first)
-    #[arg(long, value_parser = dataflow)]
+    #[arg(long, value_parser = OneOf(&Dataflow::NAMED))]
     dataflow: Option<Dataflow>,
     /// Extents of the layer, m,n,k
     #[arg(long, value_name = "M,N,K", value_parser = gemm)]
@@ -67,7 +68,7 @@ struct Synth {
     #[arg(long, value_name = "DESIGN")]
     hw: String,
     /// Which of its dataflows (default: the first)
-    #[arg(long, value_parser = dataflow)]
+    #[arg(long, value_parser = OneOf(&Dataflow::NAMED))]
     dataflow: Option<Dataflow>,
     /// A library of cells with areas
     #[arg(long, value_name = "FILE")]
@@ -93,7 +94,7 @@ struct Emit {
     #[arg(long, value_name = "DESIGN")]
     hw: String,
     /// Which of its dataflows (default: the first)
-    #[arg(long, value_parser = dataflow)]
+    #[arg(long, value_parser = OneOf(&Dataflow::NAMED))]
     dataflow: Option<Dataflow>,
     /// Folder for the files
     #[arg(long, value_name = "DIR")]
@@ -110,7 +111,7 @@ struct Check {
     #[arg(long, value_name = "DESIGN")]
     hw: String,
     /// Which of its dataflows (default: all)
-    #[arg(long, value_parser = dataflow)]
+    #[arg(long, value_parser = OneOf(&Dataflow::NAMED))]
     dataflow: Option<Dataflow>,
     /// Random layers per dataflow, over all operand pairs in turn
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -322,14 +323,6 @@ fn own_requantization(words: &Words, own: Option<StoredAs>) -> Result<Requantiza
         .ok_or("it stores no integers, or its weights have zero points")
         .and_then(|own| Requantization::new(own.biases, own.requantization));
     own.map_err(|reason| format!("random bias and factors: {reason}"))
-}
-
-/// A dataflow by its name in designs.
-fn dataflow(name: &str) -> Result<Dataflow, String> {
-    [Dataflow::Ws, Dataflow::Os, Dataflow::Is]
-        .into_iter()
-        .find(|dataflow| dataflow.to_string() == name)
-        .ok_or_else(|| "expected `ws`, `os` or `is`".to_owned())
 }
 
 /// The version of a tool; says on the side if it is not the one that was tried.

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use crate::explore::{Objective, PointSpec, Status, Sweep, Workbench};
 use crate::sweep::{self, Failed, PointFormats, ResultFolder};
 
+use super::words::OneOf;
 use super::{Answer, Failure, note, print};
 
 /// How long points are computed for an estimate of the time.
@@ -95,8 +96,14 @@ enum Command {
 
 #[derive(Clone, Debug, clap::Args)]
 struct Objectives {
-    /// What the fronts are of: two or more of latency, energy, edp, area, power, utilization, buffer, top1
-    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "latency,energy")]
+    /// What the fronts are of, two or more
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        value_parser = OneOf(&Objective::NAMED),
+        default_value = "latency,energy"
+    )]
     objectives: Vec<Objective>,
 }
 

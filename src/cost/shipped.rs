@@ -1,11 +1,19 @@
 //! The technology files that come with the program.
 
+use crate::source::any_of;
+
 /// Technology files that come with the program: (name, text).
 pub const SHIPPED_TECHNOLOGIES: [(&str, &str); 3] = [
     ("7nm", include_str!("../../hw-configs/technology/7nm.toml")),
     ("45nm", include_str!("../../hw-configs/technology/45nm.toml")),
     ("osu018-yosys", include_str!("../../hw-configs/technology/osu018-yosys.toml")),
 ];
+
+/// What is said of a name that is none of them, nor a file's.
+pub(crate) fn unknown_technology(name: &str) -> String {
+    let shipped = any_of(SHIPPED_TECHNOLOGIES.map(|(shipped, _)| shipped));
+    format!("unknown technology `{name}`: expected {shipped}, or a path that ends in `.toml`")
+}
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use half::bf16;
 use crate::functional::{Activations, Executable};
 use crate::mapping::{Dataflow, Fold, Gemm, Join, Schedule, Split, View};
 use crate::numerics::{MacSpec, PartialSumFormat};
+use crate::source::any_of;
 use crate::stepped::{Bf16Payload, IntegerPayload, Operands, Payload, Preloaded};
 use crate::tensor::Data;
 
@@ -85,11 +86,11 @@ pub enum GoldenFoldError {
     #[error(transparent)]
     Execute(#[from] ExecuteError),
     /// No such layer on the array.
-    #[error("`{layer}`: no such layer on the array; expected one of: {known}")]
+    #[error("`{layer}`: no such layer on the array; expected {known}")]
     Layer {
         /// What was asked for.
         layer: String,
-        /// Layers on the array.
+        /// Layers on the array, as a sentence has them.
         known: String,
     },
     /// No such fold.
@@ -114,8 +115,7 @@ pub fn golden_fold(request: Request<'_>, layer: &str, index: u64) -> Result<Gold
     let Some((position, mapping)) = position.and_then(|at| Some((at, mapped[at]?))) else {
         let layers = network.layers().iter().zip(&mapped);
         let known = layers.filter(|(_, mapping)| mapping.is_some()).map(|(layer, _)| layer.name.as_str());
-        let known = known.collect::<Vec<_>>().join(", ");
-        return Err(GoldenFoldError::Layer { layer: layer.to_owned(), known });
+        return Err(GoldenFoldError::Layer { layer: layer.to_owned(), known: any_of(known) });
     };
     let schedule = mapping.tiling.schedule;
     let folds = schedule.folds().count() as u64;

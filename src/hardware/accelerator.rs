@@ -219,8 +219,8 @@ mod tests {
                 "schema_version = 2\nnew = 1\n",
                 "d.toml:2:18: `schema_version`: expected schema_version = 1",
             ),
-            ("schema_version = 1", "", "missing field `schema_version`"),
-            ("schema_version = 1", "schema_version = 1\nfoo = 1", "`foo`: unknown field `foo`"),
+            ("schema_version = 1", "", "missing key `schema_version`"),
+            ("schema_version = 1", "schema_version = 1\nfoo = 1", "`foo`: unknown key `foo`"),
             (
                 "schema_version = 1",
                 "schema_version = 1\nname = \" \"",

@@ -4,7 +4,7 @@
 
 use crate::source::{SourceError, SourceFile};
 
-use super::check::{integer, one_of, only_one};
+use super::check::{integer, only_one};
 use super::dataflow::Dataflow;
 use super::output_drain::OutputDrain;
 use super::raw::RawArray;
@@ -93,7 +93,7 @@ impl Array {
 fn dataflows(file: &SourceFile, raw: &RawArray) -> Result<Vec<Dataflow>, SourceError> {
     let mut dataflows = Vec::new();
     for name in raw.dataflows.get_ref() {
-        let dataflow = one_of(file, name, &Dataflow::NAMED)?;
+        let dataflow = file.one_of(name, &Dataflow::NAMED)?;
         if dataflows.contains(&dataflow) {
             return Err(file.error(name.span(), format!("`{dataflow}` is listed twice; expected each once")));
         }
@@ -116,7 +116,7 @@ fn output_drain(
         let message = "a key of designs with the dataflow `os`; leave it out, or list `os` in `dataflows`";
         return Err(file.error(drain.span(), message));
     }
-    one_of(file, drain, &OutputDrain::NAMED)
+    file.one_of(drain, &OutputDrain::NAMED)
 }
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ mod tests {
             (
                 "[\"ws\"]",
                 "[\"ws\", \"rs\"]",
-                "`array.dataflows[1]`: unknown value `rs`: expected one of `ws`, `os`, `is`",
+                "`array.dataflows[1]`: unknown value `rs`: expected `ws`, `os` or `is`",
             ),
             ("[\"ws\"]", "[]", "`array.dataflows`: expected at least one dataflow: `ws`, `os`, `is`"),
             ("[\"ws\"]", "[\"is\", \"ws\", \"is\"]", "`array.dataflows[2]`: `is` is listed twice"),
@@ -158,7 +158,7 @@ mod tests {
             (
                 "[\"ws\"]",
                 "[\"os\"]\nos_drain = \"x\"",
-                "`array.os_drain`: unknown value `x`: expected one of `overlapped`, `blocking`",
+                "`array.os_drain`: unknown value `x`: expected `overlapped` or `blocking`",
             ),
             ("cols = 8", "cols = 8\naccumulator_latency_cycles = 0", "0: expected 1 to 65536"),
             (

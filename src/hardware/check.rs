@@ -1,4 +1,4 @@
-//! Checks that the sections of a design file share: ranges, names, and numbers of later versions.
+//! Checks that the sections of a design file share: ranges, texts, and numbers of later versions.
 
 use std::ops::RangeInclusive;
 
@@ -26,19 +26,6 @@ pub(super) fn text<'a>(file: &SourceFile, value: &'a Spanned<String>) -> Result<
         }
         text => Ok(text),
     }
-}
-
-/// One of several named values, each with what it means.
-pub(super) fn one_of<T: Copy>(
-    file: &SourceFile,
-    value: &Spanned<String>,
-    accepted: &[(&str, T)],
-) -> Result<T, SourceError> {
-    let given = value.get_ref().as_str();
-    accepted.iter().find(|(name, _)| *name == given).map(|(_, meaning)| *meaning).ok_or_else(|| {
-        let names = accepted.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        file.error(value.span(), format!("unknown value `{given}`: expected one of {names}"))
-    })
 }
 
 /// Accepts 1; larger numbers are refused as of later versions.

@@ -14,8 +14,8 @@ pub enum Dataflow {
 }
 
 impl Dataflow {
-    /// All of them, by their names in a design file.
-    pub(super) const NAMED: [(&str, Self); 3] = [("ws", Self::Ws), ("os", Self::Os), ("is", Self::Is)];
+    /// All of them, by their names in design files and options.
+    pub(crate) const NAMED: [(&str, Self); 3] = [("ws", Self::Ws), ("os", Self::Os), ("is", Self::Is)];
 }
 
 impl fmt::Display for Dataflow {

@@ -10,7 +10,7 @@ use crate::numerics::{
 };
 use crate::source::{SourceError, SourceFile, Spanned};
 
-use super::check::{integer, one_of};
+use super::check::integer;
 use super::dataflow::Dataflow;
 use super::raw::{RawLanes, RawMac};
 
@@ -140,7 +140,7 @@ fn option<T: Copy>(
     value: &Option<Spanned<String>>,
     choices: &[(&str, T)],
 ) -> Result<T, SourceError> {
-    value.as_ref().map_or(Ok(choices[0].1), |value| one_of(file, value, choices))
+    value.as_ref().map_or(Ok(choices[0].1), |value| file.one_of(value, choices))
 }
 
 fn formats_differ(spec: MacSpec) -> bool {
@@ -155,7 +155,7 @@ fn format(file: &SourceFile, name: &Spanned<String>) -> Result<OperandFormat, So
 }
 
 fn lanes(file: &SourceFile, raw: &RawLanes, dataflows: &[Dataflow]) -> Result<(LaneAxis, u64), SourceError> {
-    let axis = one_of(file, &raw.along, &[("k", LaneAxis::K), ("n", LaneAxis::N)])?;
+    let axis = file.one_of(&raw.along, &[("k", LaneAxis::K), ("n", LaneAxis::N)])?;
     let count = integer(file, &raw.count, 1..=MAX_LANES)?;
     if axis == LaneAxis::N && count > 1 && dataflows.contains(&Dataflow::Is) {
         let message = "`n`: not in this version beside the dataflow `is`, whose columns are pixels; expected \
@@ -259,7 +259,7 @@ mod tests {
             (
                 "along = \"k\", count = 2",
                 "along = \"m\", count = 2",
-                "`mac[0].lanes.along`: unknown value `m`: expected one of `k`, `n`",
+                "`mac[0].lanes.along`: unknown value `m`: expected `k` or `n`",
             ),
             (
                 "[\"ws\"]\n[[mac]]\nactivation = \"uint8\"\nweight = \"int8\"\nlanes = { along = \"k\"",
@@ -276,17 +276,17 @@ mod tests {
             (
                 "accumulator_bits = 32",
                 "accumulator_bits = 32\noverflow = \"clip\"",
-                "unknown value `clip`: expected one of `wrap`, `saturate`",
+                "unknown value `clip`: expected `wrap` or `saturate`",
             ),
             (
                 "accumulator_bits = 32",
                 "accumulator_bits = 32\nbias = \"first\"",
-                "unknown value `first`: expected one of `after-last-fold`, `preload`",
+                "unknown value `first`: expected `after-last-fold` or `preload`",
             ),
             (
                 "accumulator_bits = 32",
                 "accumulator_bits = 32\nlane_sum = \"tree\"",
-                "unknown value `tree`: expected one of `serial`, `first`, `block`",
+                "unknown value `tree`: expected `serial`, `first` or `block`",
             ),
             (
                 "accumulator_bits = 32",
@@ -321,12 +321,12 @@ mod tests {
             (
                 "weight = \"bf16\"",
                 "weight = \"bf16\"\nrounding = \"rna\"",
-                "unknown value `rna`: expected one of `rne`, `rtz`, `rto`",
+                "unknown value `rna`: expected `rne`, `rtz` or `rto`",
             ),
             (
                 "weight = \"bf16\"",
                 "weight = \"bf16\"\nsubnormals = \"lose\"",
-                "unknown value `lose`: expected one of `keep`, `flush`",
+                "unknown value `lose`: expected `keep` or `flush`",
             ),
             (
                 "[scratchpad.activation]",

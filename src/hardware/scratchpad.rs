@@ -4,7 +4,7 @@
 
 use crate::source::{SourceError, SourceFile, Spanned};
 
-use super::check::{integer, one_of};
+use super::check::integer;
 use super::dataflow::Dataflow;
 use super::raw::RawScratchpad;
 
@@ -123,7 +123,7 @@ impl Scratchpad {
 
 fn layout(file: &SourceFile, raw: &RawScratchpad, contents: Contents) -> Result<Layout, SourceError> {
     let Some(name) = &raw.layout else { return Ok(Layout::Ideal) };
-    match (one_of(file, name, &Layout::NAMED)?, contents) {
+    match (file.one_of(name, &Layout::NAMED)?, contents) {
         (Layout::Pixels, Contents::Other) => {
             let message =
                 "`pixels`: a layout of `[scratchpad.activation]` only; expected `ideal` or `spread`";
@@ -202,7 +202,7 @@ mod tests {
             (
                 "banks = 4",
                 "banks = 4\nlayout = \"rows\"",
-                "unknown value `rows`: expected one of `ideal`, `spread`, `pixels`",
+                "unknown value `rows`: expected `ideal`, `spread` or `pixels`",
             ),
             (
                 "width_bits = 128",

@@ -3,7 +3,7 @@
 use crate::numerics::{
     Activation, IntegerFormat, QuantizerKind, RequantizationKind, ShiftRounding, Signedness,
 };
-use crate::source::{SourceError, SourceFile, Spanned};
+use crate::source::{SourceError, SourceFile, Spanned, any_of, unknown_value};
 
 use super::architecture::{ArchFamily, Architecture};
 use super::layer::{Convolution, FeatureMap, Layer, Operation, Padding, Size, Window, WindowKind};
@@ -155,30 +155,24 @@ pub(super) fn requantization(
     }
 }
 
-/// `int4` or `int8`: bits of the format that operands of fewer bits run in.
+/// Bits of the format that operands of fewer bits run in.
 fn carrier_bits(file: &SourceFile, name: &Spanned<String>) -> Result<u8, SourceError> {
-    match name.get_ref().as_str() {
-        "int4" => Ok(4),
-        "int8" => Ok(8),
-        other => Err(file.error(name.span(), format!("`{other}`: expected `int4` or `int8`"))),
-    }
+    file.one_of(name, &[("int4", 4), ("int8", 8)])
 }
 
 fn residual_format(file: &SourceFile, name: &Spanned<String>) -> Result<ResidualFormat, SourceError> {
     let signed = |bits| IntegerFormat::new(Signedness::Signed, bits).map(ResidualFormat::Integer);
-    let format = match name.get_ref().as_str() {
+    let given = name.get_ref().as_str();
+    let format = match given {
         "bf16" => Some(ResidualFormat::Bf16),
         "int4" => signed(4),
         "int8" => signed(8),
         _ => None,
     };
     format.ok_or_else(|| {
-        let message = format!(
-            "`{}`: expected `bf16`, `int8` or `int4` (a projection's shortcut has both signs, so the residual stream is \
-             signed)",
-            name.get_ref()
-        );
-        file.error(name.span(), message)
+        let unknown = unknown_value(given, ["bf16", "int8", "int4"]);
+        let why = "a projection's shortcut has both signs, so the residual stream is signed";
+        file.error(name.span(), format!("{unknown} ({why})"))
     })
 }
 
@@ -204,8 +198,9 @@ fn arch_family(
         accepted.push(ArchFamily::PreActivation);
     }
     ArchFamily::named(name.get_ref()).filter(|family| accepted.contains(family)).ok_or_else(|| {
-        let accepted: Vec<String> = accepted.iter().map(|family| format!("`{family}`")).collect();
-        let message = format!("`{}`: expected {} here", name.get_ref(), accepted.join(" or "));
+        let accepted: Vec<String> = accepted.iter().map(ToString::to_string).collect();
+        let accepted = any_of(accepted.iter().map(String::as_str));
+        let message = format!("`{}`: expected {accepted} here", name.get_ref());
         file.error(name.span(), message)
     })
 }

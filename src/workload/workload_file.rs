@@ -439,8 +439,8 @@ default = "w8a8"
                 "default = \"w8a8\"\nstore = \"per-consumer\"",
                 "`per-consumer`: not in this version; expected `once`",
             ),
-            Case("default = \"w8a8\"", "default = \"w8a8\"\nfoo = 1", "unknown field `foo`"),
-            Case("[precision]", "[generator.resnet]\n[precision]", "missing field `depth`"),
+            Case("default = \"w8a8\"", "default = \"w8a8\"\nfoo = 1", "unknown key `foo`"),
+            Case("[precision]", "[generator.resnet]\n[precision]", "missing key `depth`"),
         ] {
             assert!(EXPLICIT.contains(from), "{from}");
             let error = parse(&EXPLICIT.replacen(from, to, 1)).unwrap_err().to_string();

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cost::SHIPPED_TECHNOLOGIES;
+use crate::cost::shipped::{SHIPPED_TECHNOLOGIES, unknown_technology};
 use crate::source::{SourceError, SourceFile, Spanned, sha256_hex};
 
 use super::raw::RawHeader;
@@ -65,11 +65,7 @@ fn resolve(file: &SourceFile, base: &Spanned<String>) -> Result<SourceFile, Sour
         return Ok(SourceFile::embedded(format!("{name}.toml (shipped)"), text));
     }
     if !name.ends_with(".toml") {
-        let shipped = SHIPPED_TECHNOLOGIES.map(|(name, _)| name).join(", ");
-        let message = format!(
-            "unknown base `{name}`; expected a path ending in .toml or a shipped technology: {shipped}"
-        );
-        return Err(file.error(base.span(), message));
+        return Err(file.error(base.span(), unknown_technology(name)));
     }
     let folder = file.path().parent().unwrap_or(Path::new(""));
     SourceFile::read(&folder.join(name)).map_err(|error| file.error(base.span(), error.to_string()))
@@ -120,7 +116,7 @@ mod tests {
         assert_refused(&[
             case("schema_version = 1", "schema_version = 2", "`schema_version` is 2: expected 1", "2"),
             case("schema_version = 1\n", "", "`schema_version` is missing", ""),
-            case("node_nm = 7", "base = \"5nm\"", "unknown base `5nm`; expected a path", "\"5nm\""),
+            case("node_nm = 7", "base = \"5nm\"", "unknown technology `5nm`: expected `7nm`, ", "\"5nm\""),
             case("node_nm = 7", "base = \"none.toml\"", "none.toml: cannot read", "\"none.toml\""),
         ]);
     }

@@ -131,10 +131,10 @@ mod tests {
     fn an_override_says_where_it_comes_from() {
         let text = OVER_7NM.replacen("source = \"own synthesis\"\n", "", 1);
         let error = parse("mine.toml", &text).unwrap_err().to_string();
-        assert!(error.contains("mine.toml:4") && error.contains("missing field `source`"), "{error}");
+        assert!(error.contains("mine.toml:4") && error.contains("missing key `source`"), "{error}");
         let text = OVER_7NM.replacen("pj = 0.05", "pj = 0.05\nunit = \"pJ\"", 1);
         let error = parse("mine.toml", &text).unwrap_err().to_string();
-        assert!(error.contains("unknown field `unit`"), "{error}");
+        assert!(error.contains("unknown key `unit`"), "{error}");
     }
 
     #[test]

@@ -232,9 +232,9 @@ mod tests {
     fn unknown_keys_and_wrong_types_are_refused_with_their_place() {
         assert_refused(&[
             case("name = \"small\"", "name = small", "string values must be quoted", "small"),
-            case("node_nm = 7", "node_nm = 7\nvoltage = 1", "unknown field `voltage`", "voltage"),
-            case("[exclusions]", "[area]\nmultiplier = 1\n[exclusions]", "unknown field", "multiplier"),
-            case("pj = 0.5", "pj = 0.5, unit = \"pJ\"", "unknown field `unit`", "unit"),
+            case("node_nm = 7", "node_nm = 7\nvoltage = 1", "unknown key `voltage`", "voltage"),
+            case("[exclusions]", "[area]\nmultiplier = 1\n[exclusions]", "unknown key", "multiplier"),
+            case("pj = 0.5", "pj = 0.5, unit = \"pJ\"", "unknown key `unit`", "unit"),
             case(
                 "pj = 0.5",
                 "pj = \"0.5\"",
@@ -244,15 +244,15 @@ mod tests {
             case(
                 "\"user\" }\n[energy.multiplier",
                 "\"derived\" }\n[energy.multiplier",
-                "unknown variant `derived`",
+                "unknown value `derived`",
                 "\"derived\"",
             ),
-            case("low_pj = 0.1, ", "", "missing field `low_pj`", "{ pj = 0.2"),
-            case("[energy.dram.", "[energy.flash.", "unknown field `flash`", "flash"),
+            case("low_pj = 0.1, ", "", "missing key `low_pj`", "{ pj = 0.2"),
+            case("[energy.dram.", "[energy.flash.", "unknown key `flash`", "flash"),
             case(
                 "[energy.sram.rows]",
                 "[energy.sram]\nmethod = \"spline\"\n[energy.sram.rows]",
-                "unknown variant `spline`, expected `interpolate` or `fit`",
+                "unknown value `spline`: expected `interpolate` or `fit`",
                 "\"spline\"",
             ),
         ]);

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::explore::pareto_front;
+use crate::source::any_of;
 
 /// A number that every costed point has, or has where its sources give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -32,28 +33,31 @@ pub enum Objective {
 
 /// A word that names no objective.
 #[derive(Debug, thiserror::Error)]
-#[error("expected latency, energy, edp, area, power, utilization, buffer or top1")]
+#[error("expected {}", any_of(Objective::NAMED.iter().map(|(word, _)| *word)))]
 pub struct UnknownObjective;
 
 impl FromStr for Objective {
     type Err = UnknownObjective;
 
     fn from_str(text: &str) -> Result<Self, UnknownObjective> {
-        Ok(match text {
-            "latency" => Self::LatencyS,
-            "energy" => Self::EnergyPerImageUj,
-            "edp" => Self::EdpUjS,
-            "area" => Self::AreaMm2,
-            "power" => Self::AveragePowerW,
-            "utilization" => Self::Utilization,
-            "buffer" => Self::BufferBytes,
-            "top1" => Self::Top1Percent,
-            _ => return Err(UnknownObjective),
-        })
+        let named = Self::NAMED.iter().find(|(word, _)| *word == text);
+        named.map(|(_, objective)| *objective).ok_or(UnknownObjective)
     }
 }
 
 impl Objective {
+    /// All of them, by their words in options.
+    pub(crate) const NAMED: [(&str, Self); 8] = [
+        ("latency", Self::LatencyS),
+        ("energy", Self::EnergyPerImageUj),
+        ("edp", Self::EdpUjS),
+        ("area", Self::AreaMm2),
+        ("power", Self::AveragePowerW),
+        ("utilization", Self::Utilization),
+        ("buffer", Self::BufferBytes),
+        ("top1", Self::Top1Percent),
+    ];
+
     /// All of them.
     pub const ALL: [Self; 8] = [
         Self::LatencyS,

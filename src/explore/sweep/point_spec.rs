@@ -8,6 +8,9 @@ use crate::explore::MappingObjective;
 
 use super::objective::Objective;
 
+/// Words for where weights are when a request starts.
+pub(super) const REGIMES: [&str; 2] = ["cold", "steady"];
+
 /// A limit that a point has to keep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

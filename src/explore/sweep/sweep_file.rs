@@ -7,12 +7,12 @@ use serde::Deserialize;
 use serde_json::Map;
 
 use crate::explore::MappingObjective;
-use crate::source::{SourceError, SourceFile, Spanned, schema_of};
+use crate::source::{SourceError, SourceFile, Spanned, of_unknown_key, schema_of, unknown_value};
 
 use super::axis::axis_values;
 use super::key_path::KeyPath;
 use super::point_result::PointResult;
-use super::point_spec::{PointSpec, Requirement};
+use super::point_spec::{PointSpec, REGIMES, Requirement};
 use super::workbench::Workbench;
 
 /// Points of a sweep at most.
@@ -128,8 +128,8 @@ impl Sweep {
                 .ok_or_else(|| file.error(batch.span(), "expected 1 to 65536"))?,
         };
         let regime = raw.regime.as_ref().map_or("cold", |regime| regime.get_ref());
-        if let (Some(given), false) = (&raw.regime, ["cold", "steady"].contains(&regime)) {
-            return Err(file.error(given.span(), "expected `cold` or `steady`").into());
+        if let (Some(given), false) = (&raw.regime, REGIMES.contains(&regime)) {
+            return Err(file.error(given.span(), unknown_value(regime, REGIMES)).into());
         }
         let mut dimensions = Vec::new();
         for zip in &raw.zip {
@@ -228,10 +228,10 @@ impl Sweep {
                 let resolved = workbench
                     .resolve(spec)
                     .map_err(|message| SweepError::KeyPath(self.file.error(span.clone(), message)))?;
-                if let Some((unknown, known)) = resolved.invalid().and_then(unknown_key) {
-                    let nearest = known.iter().min_by_key(|name| strsim::levenshtein(name, &unknown));
+                if let Some((unknown, known)) = resolved.invalid().and_then(of_unknown_key) {
+                    let nearest = known.iter().min_by_key(|name| strsim::levenshtein(name, unknown));
                     let suggestion = nearest.map_or_else(String::new, |nearest| {
-                        format!("; did you mean `{}`?", path.with_key(&unknown, nearest))
+                        format!("; did you mean `{}`?", path.with_key(unknown, nearest))
                     });
                     let message = format!("no key `{unknown}` there{suggestion}");
                     return Err(SweepError::KeyPath(self.file.error(span.clone(), message)));
@@ -297,15 +297,6 @@ fn zipped(
     Ok(Dimension { values: (0..first.len()).map(row).collect(), paths })
 }
 
-/// From "unknown field `row`, expected one of `rows`, `cols`": the unknown name, and the known ones.
-fn unknown_key(message: &str) -> Option<(String, Vec<String>)> {
-    let first_line = message.lines().next()?;
-    let (_, rest) = first_line.split_once("unknown field `")?;
-    let (unknown, known) = rest.split_once('`')?;
-    let known = known.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-    Some((unknown.to_owned(), known))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,14 +347,11 @@ mod tests {
                 "2 values; the others of this zip have 1",
             ),
             ("[[require]]\nmetric = \"area_mm2\"", "expected `max`, `min` or both"),
-            (
-                "[[require]]\nmetric = \"speed\"\nmax = 1",
-                "unknown variant `speed`, expected one of `latency_s`",
-            ),
-            ("regime = \"warm\"", "expected `cold` or `steady`"),
-            ("objective = \"speed\"", "expected one of `latency`, `energy`, `edp`"),
-            ("objective = 3", "`objective`: 3: expected one of `latency`, `energy`, `edp`"),
-            ("axis = 1", "unknown field `axis`"),
+            ("[[require]]\nmetric = \"speed\"\nmax = 1", "unknown value `speed`: expected `latency_s`, "),
+            ("regime = \"warm\"", "`regime`: unknown value `warm`: expected `cold` or `steady`"),
+            ("objective = \"speed\"", "unknown value `speed`: expected `latency`, `energy` or `edp`"),
+            ("objective = 3", "`objective`: 3: expected `latency`, `energy` or `edp`"),
+            ("axis = 1", "unknown key `axis`"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");

@@ -9,12 +9,12 @@ use serde_json::json;
 use crate::explore::evaluate::{Design, Subject};
 use crate::explore::pricing::Pricing;
 use crate::explore::{MappingPolicy, Outcome, PricingError, Regime, published};
-use crate::source::{SourceError, SourceFile, sha256_hex};
+use crate::source::{SourceError, SourceFile, sha256_hex, unknown_value};
 use crate::workload::{ParameterSource, Workload};
 
 use super::key_path::{KeyPath, Root};
 use super::point_result::{Metrics, PointResult, PublishedTop1, Status};
-use super::point_spec::PointSpec;
+use super::point_spec::{PointSpec, REGIMES};
 use super::{MODEL_VERSION, Objective};
 
 /// Parsed designs and networks that are kept; beyond, all are dropped.
@@ -115,7 +115,7 @@ impl Workbench {
         let regime = match spec.regime.as_str() {
             "cold" => Regime::Cold,
             "steady" => Regime::Steady,
-            other => return Err(format!("regime `{other}`: expected `cold` or `steady`")),
+            other => return Err(format!("`regime`: {}", unknown_value(other, REGIMES))),
         };
         if !(1..=65_536).contains(&spec.batch) {
             return Err(format!("batch {}: expected 1 to 65536", spec.batch));

@@ -1,4 +1,8 @@
-//! What the parser says of a value of another type, in a user's words and with what to write instead.
+//! What the parser says, in a user's words and with what to write instead.
+//!
+//! Knows the parser's messages; must not know which keys there are.
+
+use super::words;
 
 /// Units of memory sizes and their bytes.
 const UNITS: [(&str, u64); 7] = [
@@ -12,8 +16,14 @@ const UNITS: [(&str, u64); 7] = [
 ];
 
 /// `string "24": expected a whole number; write 24 without quotes` of serde's `invalid type: string "24", expected
-/// i64`; other messages as they are.
+/// i64`; its fields are keys, its variants values; other messages as they are.
 pub(super) fn plain(message: &str) -> String {
+    if let Some(unknown) = words::of_parser(message) {
+        return unknown;
+    }
+    if let Some(key) = message.strip_prefix("missing field ") {
+        return format!("missing key {key}");
+    }
     let kinds = ["invalid type: ", "invalid value: "];
     let rest = kinds.iter().find_map(|kind| message.strip_prefix(kind));
     let Some((found, expected)) = rest.and_then(|rest| rest.split_once(", expected ")) else {
@@ -69,7 +79,9 @@ mod tests {
                 "string \"18446744073709551615 GiB\": expected a whole number",
             ),
             ("invalid type: integer `1`, expected a string", "integer `1`: expected a string"),
-            ("unknown field `row`, expected `rows`", "unknown field `row`, expected `rows`"),
+            ("unknown field `row`, expected `rows`", "unknown key `row`: expected `rows`"),
+            ("missing field `rows`", "missing key `rows`"),
+            ("string values must be quoted", "string values must be quoted"),
         ] {
             assert_eq!(plain(message), expected);
         }
