@@ -42,7 +42,7 @@ impl RegisterWidth {
     #[inline]
     pub fn wrap(self, value: i64) -> i64 {
         let unused = 64 - u32::from(self.0);
-        (value << unused) >> unused
+        value.wrapping_shl(unused).wrapping_shr(unused)
     }
 
     /// Width that holds every value of magnitude up to `magnitude`: its bits and a sign.
@@ -156,8 +156,11 @@ impl IntegerMac {
     ) -> i32 {
         debug_assert_eq!(self.overflow, Overflow::Wrap);
         let unused = 32 - u32::from(self.partial_sum.bits());
-        let products = activations.iter().zip(weights).map(|(&a, w)| i32::from(a) * i32::from(w));
-        products.fold(partial_sum, i32::wrapping_add) << unused >> unused
+        let mut sum = partial_sum;
+        for (activation, weight) in activations.iter().zip(&weights) {
+            sum = sum.wrapping_add(i32::from(*activation) * i32::from(*weight));
+        }
+        sum << unused >> unused
     }
 }
 
