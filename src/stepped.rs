@@ -16,6 +16,7 @@ mod registers;
 mod tag;
 mod violation;
 mod watch;
+mod wave;
 mod weight_stationary;
 
 use crate::mapping::{Dataflow, Schedule};

@@ -1,6 +1,7 @@
 //! Golden vectors of one fold: what enters an array, in which order, and what must leave it.
 
 use std::iter;
+use std::ops::Range;
 
 use half::bf16;
 
@@ -382,6 +383,8 @@ impl Golden<'_> {
         let (group, end) = (self.fold.group, self.fold.k + self.fold.depth);
         let (per_fold, lanes) = (self.schedule.k_per_fold(), self.schedule.lanes.along_k());
         let chained = self.schedule.join == Join::Chained && self.schedule.dataflow != Dataflow::Os;
+        let Gemm { m: pixels, n: channels, k: depth, .. } = self.schedule.gemm;
+        let of = |row: u64, k: &Range<u64>| (row * depth + k.start) as usize..(row * depth + k.end) as usize;
         let fold = |before: Option<P::Output>, k: u64| {
             let start = before.filter(|_| chained);
             let mut sum = start.map_or_else(|| payload.zero(), |before| payload.resume(iter::once(before)));
@@ -390,14 +393,13 @@ impl Golden<'_> {
                 let k = k..depth_end.min(k + lanes);
                 sum = payload.step(
                     sum,
-                    payload.activation(group, m, k.clone()),
-                    payload.weight(group, n..n + 1, k),
+                    payload.activation(of(group * pixels + m, &k)),
+                    payload.weight(of(group * channels + n, &k), 1),
                 );
             }
             let sum = payload.lane(sum, 0);
             (sum, if chained { payload.store(sum) } else { payload.join(before, sum) })
         };
-        let Gemm { m: pixels, n: channels, .. } = self.schedule.gemm;
         let preloaded = payload.preload(((group * pixels + m) * channels + n) as usize);
         let earlier =
             (0..self.fold.k).step_by(per_fold as usize).fold(preloaded, |before, k| Some(fold(before, k).1));

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::payload::Payload;
-use super::violation::{Conflict, Violation};
+use super::violation::Conflict;
 
 /// A sum that becomes readable in its accumulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,22 +53,18 @@ impl<S: Copy> Accumulators<S> {
         self.cycle = cycle;
         self.pipeline.push_back(std::mem::take(&mut self.entering));
         let mut stage = self.pipeline.pop_front().unwrap_or_default();
-        for (output, sum) in stage.drain(..) {
-            self.retired += 1;
+        if !stage.is_empty() {
+            self.retired += stage.len() as u64;
             self.last_readable = cycle;
+        }
+        for (output, sum) in stage.drain(..) {
             observe(Arrival { cycle, output, sum });
         }
         self.entering = stage;
     }
 
-    /// A sum that becomes readable `latency` cycles from now.
-    #[inline]
-    fn send(&mut self, output: usize, sum: S) {
-        self.entries[output] = Entry { sum: Some(sum), readable: self.cycle + self.latency };
-        self.entering.push((output, sum));
-    }
-
     /// The value of an accumulator that enters a column. None while it is not readable.
+    #[inline]
     pub(super) fn read(&self, address: usize) -> Option<S> {
         let entry = &self.entries[address];
         entry.sum.filter(|_| entry.readable <= self.cycle)
@@ -80,25 +76,28 @@ impl<S: Copy> Accumulators<S> {
     }
 
     /// A fold's sum leaves the bottom register; `first` starts the accumulator anew, from what is preloaded.
-    #[inline]
+    #[inline(always)] // into the loop over columns
     pub(super) fn enter<P: Payload<Output = S>>(
         &mut self,
         payload: &P,
         address: usize,
         first: bool,
         sum: S,
-    ) -> Result<(), Violation> {
+    ) -> Result<(), Conflict> {
         let before = if first {
             payload.preload(address)
         } else {
-            let readable = self.read(address);
-            if readable.is_none() {
-                return Err(Violation { cycle: self.cycle, conflict: Conflict::NotReadable });
-            }
-            readable
+            Some(self.read(address).ok_or(Conflict::NotReadable)?)
         };
         self.send(address, payload.join(before, sum));
         Ok(())
+    }
+
+    /// A sum that becomes readable `latency` cycles from now.
+    #[inline]
+    fn send(&mut self, address: usize, sum: S) {
+        self.entries[address] = Entry { sum: Some(sum), readable: self.cycle + self.latency };
+        self.entering.push((address, sum));
     }
 
     /// Sums that became readable.

@@ -11,11 +11,12 @@
 //! finds on its way there. The signals between them do nothing else than to keep the sets moving.
 
 use std::collections::VecDeque;
-use std::ops::{AddAssign, Range};
+use std::ops::AddAssign;
 
 use super::registers::{Moving, Registers};
 use super::tag::Tag;
 use super::violation::Conflict;
+use super::wave::Wave;
 
 /// Weight registers written with a weight, each of one PE and all its lanes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,31 +37,11 @@ impl AddAssign for WeightWrites {
     }
 }
 
-/// A fold's load signals, on their way since the first one entered column 0, as many as the fold has rows. They enter
-/// the columns one after the other.
+/// A fold's load signals, as many as the fold has rows: they enter one after the other.
 struct Load {
     fold: usize,
-    entered: u64,
-    signals: u64,
-    columns: u64,
-}
-
-impl Load {
-    /// PEs that the signal is in that entered `number` cycles behind the first one, if it is among the first `rows`
-    /// rows: row and column.
-    #[inline]
-    fn signal(&self, cycle: u64, number: u64, rows: u64) -> impl Iterator<Item = (usize, usize)> + use<> {
-        // Behind the signal's entry into column 0, counted from 1; 0 where it has not entered.
-        let age = (cycle + 1 - self.entered).saturating_sub(number);
-        let columns = age.saturating_sub(rows)..self.columns.min(age);
-        columns.map(move |column| ((age - 1 - column) as usize, column as usize))
-    }
-
-    /// Whether none is left in an array of so many rows.
-    #[inline]
-    fn is_over(&self, cycle: u64, rows: u64) -> bool {
-        self.entered + self.signals + self.columns + rows <= cycle + 2
-    }
+    first: Wave,
+    last: Wave,
 }
 
 /// A set of operands on their way, and how many they are.
@@ -83,6 +64,8 @@ pub(super) struct Held<W> {
     links: Chain<W>,
     /// The oldest first.
     loads: VecDeque<Load>,
+    /// Where the first vectors of folds are; the oldest first.
+    swaps: VecDeque<Wave>,
     cycle: u64,
     pub(super) writes: WeightWrites,
 }
@@ -99,16 +82,21 @@ impl<W: Copy> Held<W> {
             shadows: chain(),
             links: chain(),
             loads: VecDeque::new(),
+            swaps: VecDeque::new(),
             cycle: 0,
             writes: WeightWrites::default(),
         }
     }
 
-    /// Operands on their way and load signals move.
+    /// Operands on their way and what moves them move; a load is over where its last signal has left all rows.
     pub(super) fn shift(&mut self) {
         self.cycle += 1;
-        while self.loads.front().is_some_and(|load| load.is_over(self.cycle, self.rows as u64)) {
+        let (cycle, rows) = (self.cycle, self.rows as u64);
+        while self.loads.front().is_some_and(|load| Wave { rows, ..load.last }.is_over(cycle)) {
             self.loads.pop_front();
+        }
+        while self.swaps.front().is_some_and(|swap| swap.is_over(self.cycle)) {
+            self.swaps.pop_front();
         }
         if !self.loads.is_empty() {
             std::mem::swap(&mut self.shadows, &mut self.links);
@@ -116,35 +104,48 @@ impl<W: Copy> Held<W> {
         }
     }
 
-    /// The operands that a fold of `rows` rows and `columns` columns has at the top of some columns, each with its row.
+    /// The operands that a fold of `rows` rows and `columns` columns has at the top of some columns: column, row, words.
+    #[inline]
     pub(super) fn feed(
         &mut self,
         fold: usize,
         (rows, columns): (u64, u64),
-        at: Range<usize>,
-        operand: impl Fn(usize) -> (u64, W),
+        operands: impl Iterator<Item = (usize, u64, W)>,
     ) -> Result<(), Conflict> {
         if self.loads.back().is_none_or(|load| load.fold < fold) {
-            self.loads.push_back(Load { fold, entered: self.cycle, signals: rows, columns });
+            let first = Wave { entered: self.cycle, rows: self.rows as u64, columns };
+            let last = Wave { entered: self.cycle + rows - 1, rows, columns };
+            self.loads.push_back(Load { fold, first, last });
         }
-        self.shadows.count += at.len() as u64;
-        let (tags, words) = self.shadows.registers.both_mut();
-        let top = tags[at.clone()].iter_mut().zip(&mut words[at.clone()]);
-        for ((tag, word), column) in top.zip(at) {
-            if tag.is_valid() {
-                return Err(Conflict::WeightPort);
-            }
-            let (row, operand) = operand(column);
-            (*tag, *word) = (Tag::new(fold, row), operand);
-        }
+        let mut count = 0;
+        let operands = operands.map(|(column, row, word)| {
+            count += 1;
+            Ok((column, Tag::new(fold, row), word))
+        });
+        self.shadows.registers.fill(Conflict::WeightPort, operands)?;
+        self.shadows.count += count;
         Ok(())
     }
 
-    /// A fold's first vector makes the shadow register the active one.
-    pub(super) fn swap(&mut self, at: usize) {
-        let (tag, word) = &mut self.shadow[at];
-        (self.active.tags[at], self.active.words[at]) = (std::mem::take(tag), *word);
-        self.writes.active += 1;
+    /// The first vector of a fold of `rows` rows and `columns` columns enters in this cycle.
+    pub(super) fn begin_swap(&mut self, (rows, columns): (u64, u64)) {
+        if self.double_buffer {
+            self.swaps.push_back(Wave { entered: self.cycle, rows, columns });
+        }
+    }
+
+    /// Where a fold's first vector is, the shadow register becomes the active one.
+    pub(super) fn swap(&mut self) {
+        let Self { shadow, active: Registers { tags, words }, .. } = self;
+        let (shadow, tags, words) = (&mut shadow[..], &mut tags[..], &mut words[..]);
+        for swap in &self.swaps {
+            let pes = swap.pes(self.cycle, self.columns);
+            self.writes.active += pes.len() as u64;
+            for (at, _) in pes {
+                let (tag, word) = &mut shadow[at];
+                (tags[at], words[at]) = (std::mem::take(tag), *word);
+            }
+        }
     }
 
     /// The newest fold that is loaded in this cycle.
@@ -156,26 +157,25 @@ impl<W: Copy> Held<W> {
     #[inline(never)]
     pub(super) fn load(&mut self) -> Result<(), Conflict> {
         let (tags, words) = self.shadows.registers.both_mut();
+        let shadow = &mut self.shadow[..];
         self.writes.link += self.links.count;
         self.writes.shadow += self.shadows.count;
         for load in &self.loads {
-            for (row, column) in load.signal(self.cycle, 0, self.rows as u64) {
-                let at = row * self.columns + column;
+            for (at, _) in load.first.pes(self.cycle, self.columns) {
                 if !self.double_buffer {
                     self.active.tags[at] = Tag::NOTHING;
-                } else if self.shadow[at].0.is_valid() {
+                } else if shadow[at].0.is_valid() {
                     return Err(Conflict::WeightLost);
                 }
             }
-            for (row, column) in load.signal(self.cycle, load.signals - 1, load.signals) {
-                let at = row * self.columns + column;
+            for (at, row) in load.last.pes(self.cycle, self.columns) {
                 if std::mem::take(&mut tags[at]) != Tag::new(load.fold, row as u64) {
                     continue;
                 }
                 self.shadows.count -= 1;
                 let (tag, word) = (Tag::new(load.fold, 0), words[at]);
                 if self.double_buffer {
-                    self.shadow[at] = (tag, word);
+                    shadow[at] = (tag, word);
                 } else {
                     (self.active.tags[at], self.active.words[at]) = (tag, word);
                 }

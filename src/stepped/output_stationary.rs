@@ -89,13 +89,14 @@ impl<P: Payload> Machine<'_, P> {
             let step_at = |skew: u64| cycle.checked_sub(start + skew).filter(|&step| step < steps);
             for (row, port) in (0..part.rows).zip(&mut self.activations) {
                 if let Some(step) = step_at(row) {
-                    let word = self.payload.activation(part.group, part.vector + row, part.k_of(step));
+                    let word = self.payload.activation(part.moving(row, step));
                     put(port, Operand { fold: index, step, word }, Conflict::ActivationPort)?;
                 }
             }
             for (column, port) in (0..part.columns).zip(&mut self.weights) {
                 if let Some(step) = step_at(column) {
-                    let word = self.payload.weight(part.group, part.held_by(column), part.k_of(step));
+                    let (first, channels) = part.held(column, step);
+                    let word = self.payload.weight(first, channels);
                     put(port, Operand { fold: index, step, word }, Conflict::WeightPort)?;
                 }
             }
@@ -235,7 +236,10 @@ pub(super) fn output_stationary<P: Payload>(
             let Some(out) = out else { continue };
             let addresses = parts[out.fold].accumulators(out.row as u64, column as u64);
             for (lane, address) in addresses.enumerate() {
-                accumulators.enter(payload, address, true, payload.lane(out.sum, lane))?;
+                let sum = payload.lane(out.sum, lane);
+                accumulators
+                    .enter(payload, address, true, sum)
+                    .map_err(|conflict| Violation { cycle, conflict })?;
             }
         }
         while starts.get(first).zip(parts.get(first)).is_some_and(|(start, part)| {

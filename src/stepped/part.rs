@@ -8,9 +8,6 @@ use crate::mapping::{Dataflow, Fold, Schedule, Split};
 /// an input-stationary array. Empty where an array has nothing to do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
-    pub(super) group: u64,
-    /// First pixel; input-stationary: first channel.
-    pub(super) vector: u64,
     /// Vectors streamed; output-stationary: steps.
     pub(super) vectors: u64,
     /// Rows used.
@@ -19,14 +16,16 @@ pub(super) struct Part {
     pub(super) columns: u64,
     /// Whether its outputs have no partial result yet.
     pub(super) first_of_outputs: bool,
-    /// First channel; input-stationary: first pixel.
-    across: u64,
-    /// How many of them: up to `lanes_across` per column.
+    /// Channels (input-stationary: pixels) that lie across the columns, up to `lanes_across` per column.
     width: u64,
     lanes_across: u64,
-    k: u64,
+    /// Extent of k, up to `lanes_k` per row; output-stationary: per step.
     depth: u64,
     lanes_k: u64,
+    /// First operands of the first vector and of column 0, and how far those of the next one are.
+    moving: u64,
+    held: u64,
+    operand_stride: u64,
     /// Accumulator of the first output, and how far the next vector and the next along the columns are.
     output: u64,
     vector_stride: u64,
@@ -51,18 +50,17 @@ impl Part {
         let extent = |of: fn(crate::mapping::View) -> u64| view.map_or(0, of);
         let gemm = schedule.gemm;
         let part = Self {
-            group: fold.group,
-            vector: m,
             vectors: extent(|view| view.vectors),
             rows: extent(|view| view.rows),
             columns: extent(|view| view.columns),
             first_of_outputs: fold.is_first_of_outputs(),
-            across: n,
             width: extent(|view| view.channels),
             lanes_across: schedule.lanes.along_n(),
-            k: fold.k,
             depth: fold.depth,
             lanes_k: schedule.lanes.along_k(),
+            moving: (fold.group * gemm.m + m) * gemm.k + fold.k,
+            held: (fold.group * gemm.n + n) * gemm.k + fold.k,
+            operand_stride: gemm.k,
             output: (fold.group * gemm.m + m) * gemm.n + n,
             vector_stride: gemm.n,
             across_stride: 1,
@@ -70,10 +68,10 @@ impl Part {
         match schedule.dataflow {
             Dataflow::Ws | Dataflow::Os => part,
             Dataflow::Is => Self {
-                vector: n,
-                across: m,
                 width: extent(|view| view.pixels),
                 lanes_across: 1,
+                moving: part.held,
+                held: part.moving,
                 vector_stride: 1,
                 across_stride: gemm.n,
                 ..part
@@ -88,18 +86,28 @@ impl Part {
         start..self.width.min(start + self.lanes_across)
     }
 
-    /// What a column holds: channels; input-stationary: a pixel.
+    /// What the lanes along k of a row (output-stationary: of a step) take of a vector's operands.
     #[inline]
-    pub(super) fn held_by(&self, column: u64) -> Range<u64> {
-        let Range { start, end } = self.lanes_of(column);
-        self.across + start..self.across + end
+    pub(super) fn moving(&self, vector: u64, row: u64) -> Range<usize> {
+        self.lanes_k_of(self.moving + vector * self.operand_stride, row)
     }
 
-    /// What the lanes of a row take of k; output-stationary: of a step.
+    /// What they take of the operands of a column's first channel (input-stationary: of its pixel), and how many
+    /// channels it has.
+    #[inline(always)] // into the loop over an edge
+    pub(super) fn held(&self, column: u64, row: u64) -> (Range<usize>, usize) {
+        let lanes = self.lanes_of(column);
+        (
+            self.lanes_k_of(self.held + lanes.start * self.operand_stride, row),
+            (lanes.end - lanes.start) as usize,
+        )
+    }
+
     #[inline]
-    pub(super) fn k_of(&self, row: u64) -> Range<u64> {
-        let start = row * self.lanes_k;
-        self.k + start..self.k + self.depth.min(start + self.lanes_k)
+    fn lanes_k_of(&self, operands: u64, row: u64) -> Range<usize> {
+        let k = row * self.lanes_k;
+        let start = (operands + k) as usize;
+        start..start + self.lanes_k.min(self.depth - k) as usize
     }
 
     /// The accumulators of one vector in one column, lane by lane.

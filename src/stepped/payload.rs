@@ -17,10 +17,10 @@ pub trait Payload {
     /// One of them, and what an accumulator holds.
     type Output: Copy;
 
-    /// Activations `k` of vector m.
-    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> Self::Activation;
-    /// Weights `k` of the output channels `n`.
-    fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> Self::Weight;
+    /// The activations at `at` in `[group][m][k]`.
+    fn activation(&self, at: Range<usize>) -> Self::Activation;
+    /// The weights at `first` in `[group][n][k]`, and as many of each of the following output channels.
+    fn weight(&self, first: Range<usize>, channels: usize) -> Self::Weight;
     /// What enters at the top of a column.
     fn zero(&self) -> Self::Sum;
     /// One PE in one cycle: lanes along k join a partial sum, lanes along n have one each.
@@ -62,8 +62,8 @@ impl Payload for () {
     type Sum = ();
     type Output = ();
 
-    fn activation(&self, _: u64, _: u64, _: Range<u64>) {}
-    fn weight(&self, _: u64, _: Range<u64>, _: Range<u64>) {}
+    fn activation(&self, _: Range<usize>) {}
+    fn weight(&self, _: Range<usize>, _: usize) {}
     fn zero(&self) {}
     fn step(&self, (): (), (): (), (): ()) {}
     fn step_all(&self, _: &mut [()], _: &[()], _: &[()], _: &[u32]) {}
@@ -91,27 +91,12 @@ pub struct Operands<'a, T> {
 }
 
 impl<'a, T> Operands<'a, T> {
-    #[inline]
-    fn run(&self, from: &'a [T], row: u64, k: Range<u64>) -> &'a [T] {
-        let start = row * self.k;
-        &from[(start + k.start) as usize..(start + k.end) as usize]
-    }
-
-    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> &'a [T] {
-        self.run(self.activations, group * self.m + m, k)
-    }
-
     /// One run of k per output channel; lanes without a channel have an empty one.
-    fn weight<const CHANNELS: usize>(
-        &self,
-        group: u64,
-        n: Range<u64>,
-        k: &Range<u64>,
-    ) -> [&'a [T]; CHANNELS] {
-        assert!(n.end - n.start <= CHANNELS as u64, "{n:?} are more than {CHANNELS} output channels");
-        let mut channels = n;
-        std::array::from_fn(|_| {
-            channels.next().map_or(&[][..], |n| self.run(self.weights, group * self.n + n, k.clone()))
+    fn weight<const CHANNELS: usize>(&self, first: &Range<usize>, channels: usize) -> [&'a [T]; CHANNELS] {
+        assert!(channels <= CHANNELS, "{channels} are more than {CHANNELS} output channels");
+        std::array::from_fn(|channel| {
+            let skipped = channel * self.k as usize;
+            if channel < channels { &self.weights[first.start + skipped..first.end + skipped] } else { &[] }
         })
     }
 }
@@ -139,12 +124,12 @@ impl<'a, const CHANNELS: usize> Payload for IntegerPayload<'a, CHANNELS> {
     type Sum = [i64; CHANNELS];
     type Output = i64;
 
-    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> &'a [i16] {
-        self.operands.activation(group, m, k)
+    fn activation(&self, at: Range<usize>) -> &'a [i16] {
+        &self.operands.activations[at]
     }
 
-    fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> [&'a [i16]; CHANNELS] {
-        self.operands.weight(group, n, &k)
+    fn weight(&self, first: Range<usize>, channels: usize) -> [&'a [i16]; CHANNELS] {
+        self.operands.weight(&first, channels)
     }
 
     fn zero(&self) -> [i64; CHANNELS] {
@@ -198,13 +183,13 @@ impl<const LANES: usize> Payload for LanePayload<'_, LANES> {
     type Output = i64;
 
     #[inline]
-    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> [i16; LANES] {
-        lanes(self.operands.activation(group, m, k))
+    fn activation(&self, at: Range<usize>) -> [i16; LANES] {
+        lanes(&self.operands.activations[at])
     }
 
     #[inline]
-    fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> [i16; LANES] {
-        let [channel] = self.operands.weight(group, n, &k);
+    fn weight(&self, first: Range<usize>, channels: usize) -> [i16; LANES] {
+        let [channel] = self.operands.weight(&first, channels);
         lanes(channel)
     }
 
@@ -271,12 +256,12 @@ impl<'a, const CHANNELS: usize> Payload for Bf16Payload<'a, CHANNELS> {
     type Sum = [f32; CHANNELS];
     type Output = f32;
 
-    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> &'a [bf16] {
-        self.operands.activation(group, m, k)
+    fn activation(&self, at: Range<usize>) -> &'a [bf16] {
+        &self.operands.activations[at]
     }
 
-    fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> [&'a [bf16]; CHANNELS] {
-        self.operands.weight(group, n, &k)
+    fn weight(&self, first: Range<usize>, channels: usize) -> [&'a [bf16]; CHANNELS] {
+        self.operands.weight(&first, channels)
     }
 
     fn zero(&self) -> [f32; CHANNELS] {
@@ -323,12 +308,12 @@ impl<P: Payload> Payload for Preloaded<'_, P> {
     type Sum = P::Sum;
     type Output = P::Output;
 
-    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> P::Activation {
-        self.payload.activation(group, m, k)
+    fn activation(&self, at: Range<usize>) -> P::Activation {
+        self.payload.activation(at)
     }
 
-    fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> P::Weight {
-        self.payload.weight(group, n, k)
+    fn weight(&self, first: Range<usize>, channels: usize) -> P::Weight {
+        self.payload.weight(first, channels)
     }
 
     fn zero(&self) -> P::Sum {
@@ -380,12 +365,12 @@ impl<P: Payload> Payload for Swapped<'_, P> {
     type Sum = P::Sum;
     type Output = P::Output;
 
-    fn activation(&self, group: u64, m: u64, k: Range<u64>) -> P::Weight {
-        self.0.weight(group, m..m + 1, k)
+    fn activation(&self, at: Range<usize>) -> P::Weight {
+        self.0.weight(at, 1)
     }
 
-    fn weight(&self, group: u64, n: Range<u64>, k: Range<u64>) -> P::Activation {
-        self.0.activation(group, n.start, k)
+    fn weight(&self, first: Range<usize>, _: usize) -> P::Activation {
+        self.0.activation(first)
     }
 
     fn zero(&self) -> P::Sum {

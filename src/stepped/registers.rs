@@ -15,15 +15,6 @@ impl<W: Copy> Registers<W> {
     pub(super) fn new(count: usize, word: W) -> Self {
         Self { tags: vec![Tag::NOTHING; count], words: vec![word; count] }
     }
-
-    /// Fills a register that must be free.
-    pub(super) fn put(&mut self, at: usize, tag: Tag, word: W, conflict: Conflict) -> Result<(), Conflict> {
-        if self.tags[at].is_valid() {
-            return Err(conflict);
-        }
-        (self.tags[at], self.words[at]) = (tag, word);
-        Ok(())
-    }
 }
 
 /// Registers that all move together, by as many PEs every cycle: they lie at the end of a longer piece of memory and move
@@ -82,14 +73,29 @@ impl<W: Copy> Moving<W> {
         (&mut self.registers.tags[all.clone()], &mut self.registers.words[all])
     }
 
-    /// Fills a register that must be free.
-    pub(super) fn put(&mut self, at: usize, tag: Tag, word: W, conflict: Conflict) -> Result<(), Conflict> {
-        self.registers.put(self.start + at, tag, word, conflict)
+    /// Fills registers that must be free.
+    #[inline]
+    pub(super) fn fill(
+        &mut self,
+        conflict: Conflict,
+        values: impl Iterator<Item = Result<(usize, Tag, W), Conflict>>,
+    ) -> Result<(), Conflict> {
+        let (tags, words) = self.both_mut();
+        for value in values {
+            let (at, tag, word) = value?;
+            if tags[at].is_valid() {
+                return Err(conflict);
+            }
+            (tags[at], words[at]) = (tag, word);
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
 
     #[test]
@@ -98,11 +104,10 @@ mod tests {
         for cycle in 0..20 {
             moving.shift();
             for at in 0..2 {
-                assert_eq!(moving.put(at, Tag::new(0, cycle), cycle, Conflict::ColumnTop), Ok(()));
-                assert_eq!(
-                    moving.put(at, Tag::new(0, cycle), 99, Conflict::ColumnTop),
-                    Err(Conflict::ColumnTop)
-                );
+                let mut put =
+                    |word| moving.fill(Conflict::ColumnTop, iter::once(Ok((at, Tag::new(0, cycle), word))));
+                assert_eq!(put(cycle), Ok(()));
+                assert_eq!(put(99), Err(Conflict::ColumnTop));
             }
             let expected = |at: usize| cycle.checked_sub(at as u64 / 2).map(|then| (0, then));
             for (at, (tag, &word)) in moving.tags().iter().zip(moving.words()).enumerate() {

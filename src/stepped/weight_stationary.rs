@@ -4,7 +4,6 @@
 //! Registers of a kind lie side by side, row by row: all of them move at once, and all PEs multiply in one loop. The
 //! phases of a cycle are functions of their own for the compiler too: together they need more registers than there are.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::mapping::{Join, Schedule};
@@ -32,8 +31,6 @@ struct Machine<'a, P: Payload> {
     held: Held<P::Weight>,
     moving: Moving<P::Activation>,
     sums: Moving<P::Sum>,
-    /// Rows that a fold's first vector is in, and the cycle in which it entered column 0; the oldest first.
-    swaps: VecDeque<(usize, u64)>,
     /// All bits where a vector meets a sum in this cycle.
     meets: Vec<u32>,
 }
@@ -71,16 +68,13 @@ fn top<P: Payload>(
 impl<P: Payload> Machine<'_, P> {
     /// Everything that moves moves by one PE.
     #[inline(never)]
-    fn shift(&mut self, cycle: u64) {
+    fn shift(&mut self) {
         let Self { columns, .. } = *self;
         self.moving.shift();
         for tag in self.moving.tags_mut().iter_mut().step_by(columns) {
             *tag = Tag::NOTHING; // What left the row above.
         }
         self.sums.shift();
-        while self.swaps.front().is_some_and(|&(_, entered)| cycle - entered >= columns as u64) {
-            self.swaps.pop_front();
-        }
         self.held.shift();
     }
 
@@ -101,50 +95,52 @@ impl<P: Payload> Machine<'_, P> {
             if let Some(elapsed) = cycle.checked_sub(start.load) {
                 let loading = entering(elapsed, part.rows, part.columns);
                 if !loading.is_empty() {
-                    let operand = |column: usize| {
-                        let row = part.rows + column as u64 - 1 - elapsed;
-                        (row, payload.weight(part.group, part.held_by(column as u64), part.k_of(row)))
-                    };
-                    let size = (part.rows, part.columns);
-                    self.held.feed(index, size, loading.start as usize..loading.end as usize, operand)?;
+                    // The last row's operand is the first one.
+                    let rows = part.rows + loading.start - 1 - elapsed..;
+                    let operands = loading.zip(rows).map(|(column, row)| {
+                        let (first, channels) = part.held(column, row);
+                        (column as usize, row, payload.weight(first, channels))
+                    });
+                    self.held.feed(index, (part.rows, part.columns), operands)?;
                 }
             }
             let Some(elapsed) = cycle.checked_sub(start.vector) else { continue };
-            for row in entering(elapsed, part.vectors, self.rows) {
+            let activations = entering(elapsed, part.vectors, self.rows).map(|row| {
                 let (vector, at) = (elapsed - row, row as usize * columns);
-                let (tag, word) = if row < part.rows {
-                    let word = payload.activation(part.group, part.vector + vector, part.k_of(row));
-                    (Tag::new(index, vector), word)
+                if row < part.rows {
+                    let word = payload.activation(part.moving(vector, row));
+                    Ok((at, Tag::new(index, vector), word))
                 } else {
-                    (Tag::passing(index, vector), self.idle)
-                };
-                self.moving.put(at, tag, word, Conflict::ActivationPort)?;
-                if vector == 0 && row < part.rows && self.double_buffer {
-                    self.swaps.push_back((row as usize, cycle));
+                    Ok((at, Tag::passing(index, vector), self.idle))
                 }
+            });
+            self.moving.fill(Conflict::ActivationPort, activations)?;
+            if elapsed == 0 {
+                self.held.begin_swap((part.rows, part.columns));
             }
-            for column in entering(elapsed, part.vectors, columns as u64) {
-                let vector = elapsed - column;
-                let (tag, word) = if column < part.columns {
-                    (Tag::new(index, vector), top(payload, join, part, vector, column, accumulators)?)
+            let sums = entering(elapsed, part.vectors, columns as u64).map(|column| {
+                let (vector, at) = (elapsed - column, column as usize);
+                if column < part.columns {
+                    let sum = top(payload, join, part, vector, column, accumulators)?;
+                    Ok((at, Tag::new(index, vector), sum))
                 } else {
-                    (Tag::passing(index, vector), payload.zero())
-                };
-                self.sums.put(column as usize, tag, word, Conflict::ColumnTop)?;
-            }
+                    Ok((at, Tag::passing(index, vector), payload.zero()))
+                }
+            });
+            self.sums.fill(Conflict::ColumnTop, sums)?;
         }
         Ok(())
     }
 
     /// What left the bottom registers enters the accumulators.
     #[inline(never)]
-    fn retire(&self, accumulators: &mut Accumulators<P::Output>) -> Result<(), Violation> {
+    fn retire(&self, accumulators: &mut Accumulators<P::Output>) -> Result<(), Conflict> {
         let bottom = self.sums.tags().len() - self.columns..;
         let bottom = self.sums.tags()[bottom.clone()].iter().zip(&self.sums.words()[bottom]);
         for ((tag, &sum), column) in bottom.zip(0..) {
             let Some((fold, vector)) = tag.get() else { continue };
             let part = &self.parts[fold];
-            for (address, lane) in part.accumulators(vector, column).zip(0..) {
+            for (lane, address) in part.accumulators(vector, column).enumerate() {
                 let lane = self.payload.lane(sum, lane);
                 match self.join {
                     Join::PerFold => {
@@ -176,13 +172,8 @@ impl<P: Payload> Machine<'_, P> {
 
     /// The MACs of all PEs, with what their registers get in this cycle.
     #[inline(never)]
-    fn multiply(&mut self, cycle: u64) -> Result<(), Conflict> {
-        for &(row, entered) in &self.swaps {
-            let at = row * self.columns + (cycle - entered) as usize;
-            if self.sums.tags()[at].is_used() {
-                self.held.swap(at);
-            }
-        }
+    fn multiply(&mut self) -> Result<(), Conflict> {
+        self.held.swap();
         // A loop without branches over all PEs; which of them is wrong is searched for where one is.
         let mut wrong = 0;
         let tags = self.moving.tags().iter().zip(self.sums.tags()).zip(&self.held.active.tags);
@@ -212,8 +203,8 @@ impl<P: Payload> Machine<'_, P> {
     }
 
     /// One clock edge, behind the one that shifts.
-    fn clock(&mut self, cycle: u64) -> Result<(), Conflict> {
-        self.multiply(cycle)?;
+    fn clock(&mut self) -> Result<(), Conflict> {
+        self.multiply()?;
         self.held.load()?;
         if self.double_buffer {
             return Ok(());
@@ -240,7 +231,7 @@ pub(super) fn weight_stationary<P: Payload>(
     mut watch: Option<&mut Watch<'_, P::Output>>,
 ) -> Result<ArrayRun<P::Output>, Violation> {
     let (rows, columns) = (schedule.rows as usize, schedule.columns as usize);
-    let idle = payload.activation(0, 0, 0..0);
+    let idle = payload.activation(0..0);
     let mut machine = Machine {
         payload,
         double_buffer: control.double_buffer,
@@ -249,10 +240,9 @@ pub(super) fn weight_stationary<P: Payload>(
         rows: schedule.rows,
         columns,
         idle,
-        held: Held::new(rows, columns, control.double_buffer, payload.weight(0, 0..0, 0..0)),
+        held: Held::new(rows, columns, control.double_buffer, payload.weight(0..0, 0)),
         moving: Moving::new(rows * columns, 1, idle),
         sums: Moving::new(rows * columns, columns, payload.zero()),
-        swaps: VecDeque::new(),
         meets: vec![0; rows * columns],
     };
     let mut accumulators = Accumulators::new(schedule.gemm.outputs() as usize, control.accumulator_latency);
@@ -264,16 +254,16 @@ pub(super) fn weight_stationary<P: Payload>(
         if accumulators.retired() == expected {
             break;
         }
-        machine.retire(&mut accumulators)?;
+        let at = |conflict| Violation { cycle, conflict };
+        machine.retire(&mut accumulators).map_err(at)?;
         while starts.get(first).zip(parts.get(first)).is_some_and(|(start, part)| {
-            start.vector + part.vectors + edge < cycle && start.load + part.rows + edge < cycle
+            (start.vector + part.vectors).max(start.load + part.rows) + edge <= cycle + 1
         }) {
             first += 1;
         }
-        let at = |conflict| Violation { cycle, conflict };
-        machine.shift(cycle);
+        machine.shift();
         machine.feed(cycle, first, starts, &accumulators).map_err(at)?;
-        machine.clock(cycle).map_err(at)?;
+        machine.clock().map_err(at)?;
         if let Some(watch) = watch.as_deref_mut() {
             machine.show(cycle, watch);
         }
