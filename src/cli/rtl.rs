@@ -36,7 +36,7 @@ enum Command {
 
 /// Registers of the stepped array over some cycles of a random layer: a waveform, a picture
 #[derive(Debug, clap::Args)]
-#[group(id = "output", required = true, multiple = true, args = ["wave", "picture"])]
+#[command(group = clap::ArgGroup::new("output").required(true).multiple(true).args(["wave", "picture"]))]
 struct Wave {
     /// A design: shipped name or file
     #[arg(long, value_name = "DESIGN")]
@@ -121,7 +121,7 @@ struct Check {
     /// and random otherwise
     #[arg(long, value_name = "NETWORK")]
     workload: Vec<String>,
-    /// What the random layers are drawn from
+    /// What the random layers are drawn from; those that look for the seeded faults are always the same
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Keep the Verilog, the builds and the last layers' files in this folder: a new one, or one of an earlier run,
@@ -129,9 +129,6 @@ struct Check {
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 }
-
-/// Random layers that look for each seeded fault.
-const FAULT_LAYERS: u64 = 96;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     match &arguments.command {
@@ -152,6 +149,11 @@ fn emit(arguments: &Emit) -> Result<(), Failure> {
     output_folder::write(&arguments.out, &files, replace)?;
     note(&format!("{}: {} files, dataflow {dataflow}", arguments.out.display(), files.len()));
     note(&format!("not generated: {}", generated.left_out().join(", ")));
+    note("compile: iverilog -g2005 -s systolab_testbench *.v");
+    note("     or: verilator --binary --timing -Wno-fatal --top-module systolab_testbench *.v");
+    note(
+        "layers for the testbench, which takes +stimulus=, +sums= and +stored=: systolab rtl check --keep DIR",
+    );
     Ok(())
 }
 
@@ -166,6 +168,9 @@ fn generated(hw: &str, design: &Accelerator, dataflow: Dataflow) -> Result<Gener
         Err(refused) => Err(inputs::design_file(hw)?.error_at(&refused.path(), refused.reason()).into()),
     }
 }
+
+/// Said before anything is synthesized.
+const NO_JSON: &str = "--format json: not in this version; expected table, markdown or csv";
 
 /// Values of all PEs that are recorded at most.
 const MAX_STATES: u64 = 1 << 22;
@@ -198,7 +203,8 @@ fn wave(arguments: &Wave) -> Result<(), Failure> {
             format!("--cycles: {} cycles; at most {most} of this array", cycles.end - cycles.start).into()
         );
     }
-    let wave = generated.wave(&generated.layer(m, n, k, 1), cycles)?;
+    let wave = generated.wave(&generated.layer(m, n, k, 1), cycles);
+    let wave = wave.map_err(|error| format!("--gemm {m},{n},{k}: {error}"))?;
     if wave.recorded() == 0 {
         return Err(format!("--cycles: the layer ends before cycle {}", arguments.cycles.start).into());
     }
@@ -219,6 +225,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 fn synthesis(arguments: &Synth) -> Result<(), Failure> {
+    if arguments.format == Format::Json {
+        return Err(NO_JSON.into());
+    }
     let design = design(&arguments.hw)?;
     let generated =
         generated(&arguments.hw, &design, arguments.dataflow.unwrap_or(design.array().dataflows()[0]))?;
@@ -262,15 +271,17 @@ fn synthesis(arguments: &Synth) -> Result<(), Failure> {
         Format::Table => table.to_text(),
         Format::Markdown => table.to_markdown(),
         Format::Csv => table.to_csv()?,
-        Format::Json => {
-            return Err("--format json: not in this version; expected table, markdown or csv".into());
-        }
+        Format::Json => return Err(NO_JSON.into()),
     })
 }
 
 /// The layers of a network's first image, as the design's mapper cuts them.
-fn layers_of(workload: &str, arguments: &Check, compiled: &[Compiled<'_>]) -> Result<Consistency, Failure> {
-    let inputs = Inputs::of(&arguments.hw, workload)?;
+fn layers_of(
+    workload: &str,
+    inputs: &Inputs,
+    seed: u64,
+    compiled: &[Compiled<'_>],
+) -> Result<Consistency, Failure> {
     let layers = explore::array_layers(inputs.request())?;
     let mut found = Consistency::default();
     for (index, layer) in layers.into_iter().enumerate() {
@@ -280,8 +291,7 @@ fn layers_of(workload: &str, arguments: &Check, compiled: &[Compiled<'_>]) -> Re
             ArrayOperands::Bf16(activations, weights) => Words::Bf16 { activations, weights },
         };
         let compiled = compiled.iter().find(|compiled| compiled.dataflow() == schedule.dataflow);
-        let mut play =
-            Layer::new(layer.mapped.pair, schedule, words, layer.sums, arguments.seed + index as u64);
+        let mut play = Layer::new(layer.mapped.pair, schedule, words, layer.sums, seed + index as u64);
         let behind = match own_requantization(&play.words, layer.stored_as) {
             Ok(own) => {
                 play.requantization = Some(own);
@@ -339,6 +349,8 @@ fn consistency(arguments: &Check) -> Result<Answer, Failure> {
     let dataflows = arguments.dataflow.map_or(design.array().dataflows().to_vec(), |dataflow| vec![dataflow]);
     let arrays = dataflows.iter().map(|&dataflow| generated(&arguments.hw, &design, dataflow));
     let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
+    let inputs = arguments.workload.iter().map(|workload| Inputs::of(&arguments.hw, workload));
+    let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
     let version = tested(Tool::Verilator)?;
     tested(Tool::Icarus)?;
     let folder = WorkFolder::new(arguments.keep.as_deref(), "rtl")?;
@@ -353,11 +365,11 @@ fn consistency(arguments: &Check) -> Result<Answer, Failure> {
     for (array, compiled) in arrays.iter().zip(&compiled) {
         found += compiled.check_all(array.random_layers(arguments.cases, arguments.seed))?;
     }
-    for workload in &arguments.workload {
-        found += layers_of(workload, arguments, &compiled)?;
+    for (workload, inputs) in arguments.workload.iter().zip(&inputs) {
+        found += layers_of(workload, inputs, arguments.seed, &compiled)?;
     }
     note("seeded faults under Icarus Verilog…");
-    let caught = count_caught(Simulator::Icarus, folders, FAULT_LAYERS, arguments.seed)?;
+    let caught = count_caught(Simulator::Icarus, folders)?;
     let dataflows: Vec<_> = dataflows.iter().map(ToString::to_string).collect();
     print(&format!(
         "consistency of the array of {}, {} ({version})\n\

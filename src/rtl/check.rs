@@ -186,6 +186,10 @@ impl Trial<'_> {
     }
 }
 
+/// Random layers that look for each fault, and what they are drawn from: always the same, so that whether the faults are
+/// noticed says nothing about a user's seed.
+const FAULT_LAYERS: (u64, u64) = (96, 1);
+
 /// The design whose array has the faults.
 fn faulty_design() -> Result<Accelerator, CheckError> {
     let file = SourceFile::embedded("faults.toml", include_str!("faults.toml"));
@@ -197,12 +201,8 @@ fn faulty_design() -> Result<Accelerator, CheckError> {
 ///
 /// # Errors
 /// When the simulator is missing or fails.
-pub fn count_caught(
-    simulator: Simulator,
-    folders: Folders<'_>,
-    cases: u64,
-    seed: u64,
-) -> Result<Caught, CheckError> {
+pub fn count_caught(simulator: Simulator, folders: Folders<'_>) -> Result<Caught, CheckError> {
+    let (cases, seed) = FAULT_LAYERS;
     let design = faulty_design()?;
     let mut caught = Caught::default();
     for dataflow in [Dataflow::Ws, Dataflow::Os] {

@@ -14,6 +14,9 @@ const ADDRESS_BITS: u32 = 12;
 /// PEs that are generated at most: what simulators elaborate in minutes.
 const MAX_PES: u64 = 32 * 32;
 
+/// Cycles of an accumulator that are generated at most: registers of every column.
+const MAX_LATENCY: u64 = 1024;
+
 /// `BF16` of an array without that pair.
 const NO_PAIR: u64 = 255;
 
@@ -47,6 +50,13 @@ impl Generated {
                 array.cols()
             );
             return refuse("array.rows", reason);
+        }
+        if array.accumulator_latency_cycles() > MAX_LATENCY {
+            let reason = format!(
+                "{} cycles are not generated in this version; expected at most {MAX_LATENCY}",
+                array.accumulator_latency_cycles()
+            );
+            return refuse("array.accumulator_latency_cycles", reason);
         }
         if !array.dataflows().contains(&dataflow) {
             return refuse("array.dataflows", format!("`{dataflow}` is not among them"));

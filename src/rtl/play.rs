@@ -107,11 +107,7 @@ impl Generated {
         if self.dataflow != Dataflow::Os && vectors > self.depth() {
             return Err(PlayError::Vectors { vectors, most: self.depth() });
         }
-        let starts = self.control.starts(&schedule, layer.loading);
-        let cycles = starts.last().map_or(0, |start| start.vector) + vectors;
-        if cycles > MAX_CYCLES {
-            return Err(PlayError::Cycles { cycles });
-        }
+        let starts = self.starts(layer)?;
         let blocks = schedule.gemm.groups * self.blocks_of_a_group(&schedule);
         if blocks > self.depth() && !path.is_bf16() {
             return Err(PlayError::Blocks { blocks, most: self.depth() });
@@ -156,10 +152,19 @@ impl Generated {
     pub fn wave(&self, layer: &Layer, cycles: Range<u64>) -> Result<Wave, PlayError> {
         let path = self.datapaths.iter().find(|path| path.pair == layer.pair);
         let path = path.ok_or_else(|| PlayError::Pair(layer.pair.to_string()))?;
-        let starts = self.control.starts(&layer.schedule, layer.loading);
+        let starts = self.starts(layer)?;
         let mut wave = Wave::new(self.rows, self.columns, cycles);
         self.sums(layer, path, &starts, Some(&mut |state| wave.record(state)))?;
         Ok(wave)
+    }
+
+    /// When folds begin, if all of them end early enough.
+    pub(super) fn starts(&self, layer: &Layer) -> Result<Vec<Start>, PlayError> {
+        let starts = self.control.starts(&layer.schedule, layer.loading);
+        let vectors =
+            layer.schedule.folds().map(|fold| layer.schedule.widest(fold).vectors).max().unwrap_or(0);
+        let cycles = starts.last().map_or(0, |start| start.vector) + vectors;
+        if cycles > MAX_CYCLES { Err(PlayError::Cycles { cycles }) } else { Ok(starts) }
     }
 
     /// Every sum that becomes readable, and the cycles of the layer.

@@ -128,7 +128,10 @@ pub(super) fn run(command: &mut Command, of: Tool) -> Result<Output, ToolError> 
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     let lines: Vec<_> = said.lines().collect();
-    let lines = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+    let mut lines = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+    if lines.trim().is_empty() {
+        lines = format!("none; it ended with {}", output.status);
+    }
     Err(ToolError::Failed { tool, lines })
 }
 

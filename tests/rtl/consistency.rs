@@ -99,7 +99,7 @@ fn every_seeded_fault_is_noticed() {
     if simulators_are_there() {
         let plays = tempfile::tempdir().unwrap();
         let folders = Folders { builds: &builds(), plays: plays.path() };
-        let caught = count_caught(Simulator::Icarus, folders, 96, 1).unwrap();
+        let caught = count_caught(Simulator::Icarus, folders).unwrap();
         assert!(caught.missed.is_empty(), "{caught:?}");
         assert!(caught.total() > FAULTS.len() as u64);
         eprintln!("{} of {} seeded faults noticed", caught.caught, caught.total());

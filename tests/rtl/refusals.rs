@@ -51,6 +51,55 @@ fn tools_that_are_missing_old_or_fail_are_named() {
         with_tools(&[("yosys", "true")], &["synth", "--hw", "edge-16x16", "--liberty", "Cargo.toml"]);
     assert_eq!((silent.0, silent.2), (Some(2), 0));
     assert!(silent.1.contains("yosys printed no result"), "{}", silent.1);
+
+    let wordless = "case $1 in -V) echo Yosys 0.23;; *) exit 7;; esac";
+    let synth = ["synth", "--hw", "edge-16x16", "--liberty", "Cargo.toml"];
+    let (code, said, _) = with_tools(&[("yosys", wordless)], &synth);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("yosys failed; its last lines:\nnone; it ended with exit status: 7"), "{said}");
+}
+
+/// Not after minutes of compiling or synthesizing: no tool is there to be asked.
+#[test]
+fn wrong_arguments_are_refused_before_any_tool_runs() {
+    let synth = ["synth", "--hw", "edge-16x16", "--liberty", "Cargo.toml", "--format", "json"];
+    for (arguments, expected) in [
+        (&synth[..], "--format json"),
+        (&["check", "--hw", "edge-16x16", "--workload", "none-such"], "--workload none-such"),
+        (&["wave", "--hw", "edge-16x16", "--gemm", "8,8,8", "--cycles", "0..4"], "--picture <FILE>"),
+        (
+            &[
+                "wave",
+                "--hw",
+                "edge-16x16",
+                "--gemm",
+                "4096,4096,4096",
+                "--cycles",
+                "0..4",
+                "--wave",
+                "/none/w.vcd",
+            ],
+            "--gemm 4096,4096,4096: it takes",
+        ),
+    ] {
+        let (code, said, left) = with_tools(&[], arguments);
+        assert_eq!((code, left), (Some(2), 0), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+/// Of an array that is long one way, some drawn layers would take more cycles than are simulated.
+#[test]
+fn random_layers_of_long_arrays_can_be_played() {
+    let changes = [
+        ("rows = 16", "rows = 1"),
+        ("cols = 16", "cols = 1024"),
+        ("dataflows = [\"ws\"]", "dataflows = [\"os\"]"),
+    ];
+    let generated = Generated::new(&design("edge-16x16", &changes), Dataflow::Os).unwrap();
+    for layer in generated.random_layers(20, 1) {
+        generated.stimulus(&layer).unwrap();
+    }
 }
 
 #[test]
@@ -117,6 +166,8 @@ fn what_has_no_verilog_is_refused_by_its_key() {
     };
     assert_refused(&design("tpuv4i-like", &[]), "array.count");
     assert_refused(&design("tpuv1-like", &[]), "array.rows");
+    let late = [("accumulator_latency_cycles = 1", "accumulator_latency_cycles = 1025")];
+    assert_refused(&design("edge-16x16", &late), "array.accumulator_latency_cycles");
     assert!(refused(&design("edge-16x16", &[]), Dataflow::Os).starts_with("`array.dataflows`"));
     // Equal widths, so that folds may be chained.
     let chained = "partial_sum_bits = 32\naccumulator_bits = 32\njoin = \"chained\"";
