@@ -291,7 +291,8 @@ fn layers_of(
             ArrayOperands::Bf16(activations, weights) => Words::Bf16 { activations, weights },
         };
         let compiled = compiled.iter().find(|compiled| compiled.dataflow() == schedule.dataflow);
-        let mut play = Layer::new(layer.mapped.pair, schedule, words, layer.sums, seed + index as u64);
+        let mut play =
+            Layer::new(layer.mapped.pair, schedule, words, layer.sums, seed.wrapping_add(index as u64));
         let behind = match own_requantization(&play.words, layer.stored_as) {
             Ok(own) => {
                 play.requantization = Some(own);
