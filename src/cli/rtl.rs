@@ -331,7 +331,7 @@ fn own_requantization(words: &Words, own: Option<StoredAs>) -> Result<Requantiza
         return Err("not requantized: bf16".to_owned());
     }
     let own = own
-        .ok_or("it stores no integers, or its weights have zero points")
+        .ok_or("its sums become reals, or its weights have zero points")
         .and_then(|own| Requantization::new(own.biases, own.requantization));
     own.map_err(|reason| format!("random bias and factors: {reason}"))
 }

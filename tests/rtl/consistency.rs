@@ -4,7 +4,7 @@ use systolab::hardware::Accelerator;
 use systolab::mapping::Dataflow;
 use systolab::rtl::{FAULTS, Folders, Generated, MODULES, Simulator, count_caught};
 
-use super::{SMALL, SMALLER, builds, compile, design, simulators_are_there};
+use super::{SMALL, SMALLER, builds, compile, design, other_design, simulators_are_there};
 
 /// Random layers of [`assert_consistent`] under Verilator.
 const VERILATED_CASES: [u64; 4] = [160, 80, 160, 120];
@@ -57,34 +57,10 @@ fn output_stationary_arrays_agree() {
     }
 }
 
-/// No shadow registers and one register per result; sums that saturate; lanes in a block and along n; bf16 partial
-/// sums with flushed subnormals.
 #[test]
 fn other_registers_and_other_sums_agree() {
     if simulators_are_there() {
-        let design = design(
-            "edge-16x16",
-            &[
-                &SMALLER[..],
-                &[
-                    ("dataflows = [\"ws\"]", "dataflows = [\"ws\", \"os\"]\nos_drain = \"blocking\""),
-                    ("double_buffer = true", "double_buffer = false"),
-                    ("partial_sum = \"f32\"", "partial_sum = \"bf16\""),
-                    ("subnormals = \"keep\"", "subnormals = \"flush\""),
-                    ("along = \"k\", count = 2 }", "along = \"n\", count = 3 }\noverflow = \"saturate\""),
-                    (
-                        "along = \"k\", count = 2 }",
-                        "along = \"k\", count = 2 }\noverflow = \"saturate\"\nlane_sum = \"block\"",
-                    ),
-                    (
-                        "count = 1 }\npartial_sum_bits",
-                        "count = 4 }\noverflow = \"saturate\"\npartial_sum_bits",
-                    ),
-                    ("partial_sum_bits = 20", "partial_sum_bits = 16"),
-                ],
-            ]
-            .concat(),
-        );
+        let design = other_design();
         assert_consistent(&design, Dataflow::Ws, Simulator::Verilator, VERILATED_CASES[3]);
         assert_consistent(&design, Dataflow::Os, Simulator::Icarus, 40);
     }

@@ -45,6 +45,25 @@ fn simulators_are_there() -> bool {
 const SMALLER: [(&str, &str); 2] = [("rows = 16", "rows = 3"), ("cols = 16", "cols = 3")];
 const SMALL: [(&str, &str); 2] = [("rows = 16", "rows = 4"), ("cols = 16", "cols = 5")];
 
+/// No shadow registers and one register per result; sums that saturate; lanes in a block and along n; bf16 partial
+/// sums with flushed subnormals.
+fn other_design() -> Accelerator {
+    let changes = [
+        ("dataflows = [\"ws\"]", "dataflows = [\"ws\", \"os\"]\nos_drain = \"blocking\""),
+        ("double_buffer = true", "double_buffer = false"),
+        ("partial_sum = \"f32\"", "partial_sum = \"bf16\""),
+        ("subnormals = \"keep\"", "subnormals = \"flush\""),
+        ("along = \"k\", count = 2 }", "along = \"n\", count = 3 }\noverflow = \"saturate\""),
+        (
+            "along = \"k\", count = 2 }",
+            "along = \"k\", count = 2 }\noverflow = \"saturate\"\nlane_sum = \"block\"",
+        ),
+        ("count = 1 }\npartial_sum_bits", "count = 4 }\noverflow = \"saturate\"\npartial_sum_bits"),
+        ("partial_sum_bits = 20", "partial_sum_bits = 16"),
+    ];
+    design("edge-16x16", &[&SMALLER[..], &changes].concat())
+}
+
 /// The same Verilog is compiled once, also from one run of the tests to the next.
 fn builds() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("verilog")

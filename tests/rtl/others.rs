@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use half::bf16;
-use rustc_apfloat::Float;
-use rustc_apfloat::ieee::Single;
+use rustc_apfloat::ieee::{BFloat, Double, Quad, Single};
+use rustc_apfloat::{Float, FloatConvert, Round, Status};
 use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
 use systolab::explore::{ArrayLayer, ArrayOperands, Design, Origin, Request, array_layers};
 use systolab::hardware::Accelerator;
@@ -16,7 +16,7 @@ use systolab::source::SourceFile;
 use systolab::tensor::{Data, TensorFile};
 use systolab::workload::{ParameterSource, Params, Samples, Workload};
 
-use super::{SMALL, builds, compile, design, simulators_are_there};
+use super::{SMALL, builds, compile, design, other_design, simulators_are_there};
 
 /// Integer sums of ONNX Runtime's MatMulInteger (tests/oracles/onnxruntime/matmulinteger.py) on the ws and the os array.
 #[test]
@@ -85,19 +85,23 @@ fn assert_same(design: &Accelerator, dataflow: Dataflow, layers: Vec<Layer>, cou
     assert!(compiled.check(&wrong).unwrap().differences > 0);
 }
 
-/// bf16 sums in f32 by rustc_apfloat: products and sums one by one, folds joined by one more addition.
+/// bf16 sums by rustc_apfloat: products and sums one by one, folds joined by one more addition; in f32 with subnormals
+/// kept, and in bf16 with subnormals flushed.
 #[test]
 fn bf16_sums_are_those_of_apfloat() {
-    if !simulators_are_there() {
-        return;
+    if simulators_are_there() {
+        assert_sums_of_apfloat(&design("edge-16x16", &SMALL), false);
+        assert_sums_of_apfloat(&other_design(), true);
     }
-    let design = design("edge-16x16", &SMALL);
-    let generated = Generated::new(&design, Dataflow::Ws).unwrap();
+}
+
+fn assert_sums_of_apfloat(design: &Accelerator, narrow_and_flushed: bool) {
+    let generated = Generated::new(design, Dataflow::Ws).unwrap();
     let mut layers: Vec<Layer> =
         generated.random_layers(200, 2).filter(|layer| layer.pair == OperandPair::Bf16).collect();
+    let mut ordinary = 0;
     for layer in &mut layers {
         let Words::Bf16 { activations, weights } = &layer.words else { panic!("not bf16") };
-        let single = |value: bf16| Single::from_bits(u128::from(value.to_bits()) << 16);
         let (gemm, fold) = (layer.schedule.gemm, layer.schedule.k_per_fold() as usize);
         let (m, n, k) = (gemm.m as usize, gemm.n as usize, gemm.k as usize);
         let mut sums = Vec::new();
@@ -105,18 +109,62 @@ fn bf16_sums_are_those_of_apfloat() {
             let (row, column) = (output / n, output / (m * n) * n + output % n);
             let pairs: Vec<_> = activations[row * k..][..k].iter().zip(&weights[column * k..][..k]).collect();
             let sum_of_fold = |pairs: &[(&bf16, &bf16)]| {
-                let add =
-                    |sum: Single, &(&a, &w): &(&bf16, &bf16)| (sum + (single(a) * single(w)).value).value;
-                pairs.iter().fold(Single::ZERO, add)
+                pairs.iter().fold(Single::ZERO, |sum, &(&activation, &weight)| {
+                    add(
+                        sum,
+                        product(activation, weight, narrow_and_flushed),
+                        narrow_and_flushed,
+                        narrow_and_flushed,
+                    )
+                })
             };
-            let sum = pairs.chunks(fold).map(sum_of_fold).fold(Single::ZERO, |sum, fold| (sum + fold).value);
+            let join = |sum, fold| add(sum, fold, false, narrow_and_flushed);
+            let sum = pairs.chunks(fold).map(sum_of_fold).fold(Single::ZERO, join);
+            ordinary += u32::from(sum.is_normal());
             sums.push(if sum.is_nan() { 0x7fc0_0000 } else { sum.to_bits() as u32 });
         }
         layer.sums = Some(sums);
     }
     let count = layers.len() as u64;
-    assert!(count > 20);
-    assert_same(&design, Dataflow::Ws, layers, count);
+    assert!(count > 20 && ordinary > 500, "{ordinary} normal sums in {count} layers");
+    assert_same(design, Dataflow::Ws, layers, count);
+}
+
+fn product(activation: bf16, weight: bf16, flushes: bool) -> Single {
+    let operand = |value: bf16| flushed(Single::from_bits(u128::from(value.to_bits()) << 16), flushes);
+    let (activation, weight) = (operand(activation), operand(weight));
+    // Double holds it exactly: what is tiny is so before it is rounded.
+    let double = |value: Single| -> Double { value.convert(&mut false).value };
+    let exact = (double(activation) * double(weight)).value;
+    let least_normal: Double = Single::smallest_normalized().convert(&mut false).value;
+    let tiny = exact.abs() < least_normal;
+    if flushes && tiny { zero(exact.is_negative()) } else { (activation * weight).value }
+}
+
+/// Of f32s; rounded once, to bf16 if it is `narrow`.
+fn add(sum: Single, term: Single, narrow: bool, flushes: bool) -> Single {
+    let single = (sum + term).value;
+    // Tiny sums are exact.
+    if single.is_denormal() && flushes {
+        return zero(single.is_negative());
+    }
+    if !narrow {
+        return single;
+    }
+    let quad = |value: Single| -> Quad { value.convert(&mut false).value };
+    // 113 bits toward zero with a sticky last bit decide as the exact sum.
+    let wide = quad(sum).add_r(quad(term), Round::TowardZero);
+    let sticky = u128::from(wide.status.contains(Status::INEXACT) && wide.value.is_finite());
+    let narrow: BFloat = Quad::from_bits(wide.value.to_bits() | sticky).convert(&mut false).value;
+    Single::from_bits(narrow.to_bits() << 16)
+}
+
+fn zero(negative: bool) -> Single {
+    Single::from_bits(u128::from(negative) << 31)
+}
+
+fn flushed(value: Single, flushes: bool) -> Single {
+    if flushes && value.is_denormal() { zero(value.is_negative()) } else { value }
 }
 
 /// Layers of a trained network as the mapper cuts them; sums must be those of ONNX Runtime's ConvInteger and
