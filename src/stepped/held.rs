@@ -160,6 +160,7 @@ impl<W: Copy> Held<W> {
         let shadow = &mut self.shadow[..];
         self.writes.link += self.links.count;
         self.writes.shadow += self.shadows.count;
+        let mut landed = 0;
         for load in &self.loads {
             for (at, _) in load.first.pes(self.cycle, self.columns) {
                 if !self.double_buffer {
@@ -172,7 +173,7 @@ impl<W: Copy> Held<W> {
                 if std::mem::take(&mut tags[at]) != Tag::new(load.fold, row as u64) {
                     continue;
                 }
-                self.shadows.count -= 1;
+                landed += 1;
                 let (tag, word) = (Tag::new(load.fold, 0), words[at]);
                 if self.double_buffer {
                     shadow[at] = (tag, word);
@@ -181,6 +182,7 @@ impl<W: Copy> Held<W> {
                 }
             }
         }
+        self.shadows.count -= landed;
         Ok(())
     }
 
