@@ -1,7 +1,12 @@
-//! Folders for files that other tools read and write: temporary unless kept.
+//! Folders for files that other tools read and write: temporary unless kept, also where the process is told to end.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io, thread};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use super::Failure;
 
@@ -19,6 +24,7 @@ impl WorkFolder {
     pub(super) fn new(keep: Option<&Path>, name: &str) -> Result<Self, Failure> {
         let Some(path) = keep else {
             let path = std::env::temp_dir().join(format!("systolab-{name}-{}", std::process::id()));
+            remove_when_told_to_end(path.clone()).map_err(|error| format!("signals: {error}"))?;
             return Ok(Self { path, is_kept: false });
         };
         let shown = path.display();
@@ -45,4 +51,25 @@ impl Drop for WorkFolder {
             let _ = fs::remove_dir_all(&self.path);
         }
     }
+}
+
+/// Tools that are still running may write while the folder is removed: it is tried so often, so long apart.
+const TRIES: (u32, Duration) = (20, Duration::from_millis(50));
+
+fn remove_when_told_to_end(path: PathBuf) -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        for signal in &mut signals {
+            let (tries, apart) = TRIES;
+            for _ in 0..tries {
+                if fs::remove_dir_all(&path).is_ok() || !path.exists() {
+                    break;
+                }
+                thread::sleep(apart);
+            }
+            // Ends the process as if nothing had happened before.
+            let _ = emulate_default_handler(signal);
+        }
+    });
+    Ok(())
 }

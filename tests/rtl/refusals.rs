@@ -1,28 +1,67 @@
 //! Is it said what cannot be generated, and which tool is missing, old or failing?
 
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
 use systolab::hardware::{Accelerator, SHIPPED};
 use systolab::mapping::Dataflow;
 use systolab::rtl::Generated;
 
 use super::design;
 
-/// What `systolab rtl` says where `tools` (name and shell script) are all the tools there are, its exit code and how
-/// many temporary files it left.
-fn with_tools(tools: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, usize) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let folder = tempfile::tempdir().unwrap();
-    let (path, temporary) = (folder.path().join("bin"), folder.path().join("tmp"));
-    std::fs::create_dir_all(&path).unwrap();
-    std::fs::create_dir_all(&temporary).unwrap();
-    for (name, script) in tools {
-        std::fs::write(path.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(path.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+/// All the tools that there are, and a folder for temporary files.
+struct Tools {
+    folder: TempDir,
+}
+
+impl Tools {
+    /// Name and shell script.
+    fn new(tools: &[(&str, &str)]) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["bin", "tmp"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        for (name, script) in tools {
+            let path = folder.path().join("bin").join(name);
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        Self { folder }
     }
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_systolab"));
-    let output =
-        command.arg("rtl").args(arguments).env("PATH", &path).env("TMPDIR", &temporary).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    (output.status.code(), said, std::fs::read_dir(temporary).unwrap().count())
+
+    fn rtl(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_systolab"));
+        let (path, temporary) = (self.folder.path().join("bin"), self.folder.path().join("tmp"));
+        command.arg("rtl").args(arguments).env("PATH", path).env("TMPDIR", temporary);
+        command
+    }
+
+    fn temporary_files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.path().join("tmp")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path.clone());
+                }
+                found.push(path);
+            }
+        }
+        found
+    }
+}
+
+/// What `systolab rtl` says where these are all the tools there are, its exit code and how many temporary files it left.
+fn with_tools(tools: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, usize) {
+    let tools = Tools::new(tools);
+    let output = tools.rtl(arguments).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap(), tools.temporary_files().len())
 }
 
 #[test]
@@ -62,10 +101,8 @@ fn tools_that_are_missing_old_or_fail_are_named() {
 /// Not after minutes of compiling or synthesizing: no tool is there to be asked.
 #[test]
 fn wrong_arguments_are_refused_before_any_tool_runs() {
-    let synth = ["synth", "--hw", "edge-16x16", "--liberty", "Cargo.toml", "--format", "json"];
     for (arguments, expected) in [
-        (&synth[..], "--format json"),
-        (&["check", "--hw", "edge-16x16", "--workload", "none-such"], "--workload none-such"),
+        (&["check", "--hw", "edge-16x16", "--workload", "none-such"][..], "--workload none-such"),
         (&["wave", "--hw", "edge-16x16", "--gemm", "8,8,8", "--cycles", "0..4"], "--picture <FILE>"),
         (
             &[
@@ -181,4 +218,22 @@ fn what_has_no_verilog_is_refused_by_its_key() {
     assert_refused(&design("edge-16x16", &[("rounding = \"rne\"", block)]), "mac.lane_sum");
     let first = "lanes = { along = \"k\", count = 2 }\noverflow = \"saturate\"\nlane_sum = \"first\"";
     assert_refused(&design("edge-16x16", &[("lanes = { along = \"k\", count = 2 }", first)]), "mac.lane_sum");
+}
+
+/// Builds are hundreds of megabytes.
+#[test]
+fn nothing_is_left_where_a_signal_ends_it() {
+    let compiles = "case $1 in --version) echo Verilator 5.006;; *) : > compiling; exec /bin/sleep 5;; esac";
+    let tools = Tools::new(&[("verilator", compiles), ("iverilog", "echo Icarus Verilog version 11.0")]);
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let mut process = tools.rtl(&["check", "--hw", "edge-16x16"]).stderr(Stdio::null()).spawn().unwrap();
+        while !tools.temporary_files().iter().any(|path| path.ends_with("compiling")) {
+            assert_eq!(process.try_wait().unwrap(), None, "it ends before it compiles");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let sent = Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let status = process.wait().unwrap();
+        assert_eq!((status.code(), tools.temporary_files()), (None, vec![]), "{signal}: {status}");
+    }
 }
