@@ -33,6 +33,13 @@ pub(super) struct Play {
     pub(super) schedule: Schedule,
 }
 
+impl Play {
+    /// The files that the testbench reads where it is run without arguments: name and text.
+    pub(super) fn files(&self) -> [(&'static str, &str); 3] {
+        [("stimulus.txt", &self.stimulus), ("sums.txt", &self.sums), ("stored.txt", &self.stored)]
+    }
+}
+
 /// Why a layer cannot be played.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlayError {
@@ -93,6 +100,15 @@ struct Sum {
 }
 
 impl Generated {
+    /// What the testbench reads to play a layer, and expects of it: files beside those of [`Self::files`].
+    ///
+    /// # Errors
+    /// When the layer is not one of this array.
+    pub fn layer_files(&self, layer: &Layer) -> Result<Vec<(String, String)>, PlayError> {
+        let play = self.play(layer)?;
+        Ok(play.files().map(|(name, text)| (name.to_owned(), text.to_owned())).into())
+    }
+
     /// Plays a layer on the stepped array.
     pub(super) fn play(&self, layer: &Layer) -> Result<Play, PlayError> {
         let pair = self.pairs().position(|pair| pair == layer.pair);

@@ -139,6 +139,12 @@ impl Generated {
         Layer { loading: random.pick(&[Loading::Earliest, Loading::Latest]), ..layer }
     }
 
+    /// A layer in one piece, m × n × k, with random operands of the last pair.
+    pub fn example(&self, [m, n, k]: [u64; 3]) -> Layer {
+        let path = &self.datapaths[self.datapaths.len() - 1];
+        self.layer_of(path, Gemm { m, n, k, groups: 1 }, (m, n), &mut Random(1))
+    }
+
     /// A layer in one piece, with random operands of the first pair.
     pub fn layer(&self, m: u64, n: u64, k: u64, seed: u64) -> Layer {
         self.layer_of(&self.datapaths[0], Gemm { m, n, k, groups: 1 }, (m, n), &mut Random(seed))

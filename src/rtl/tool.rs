@@ -223,9 +223,7 @@ impl Simulation {
             result.map_err(|source| ToolError::Write { path: path.to_owned(), source })
         };
         write(folder, std::fs::create_dir_all(folder))?;
-        for (name, text) in
-            [("stimulus.txt", &play.stimulus), ("sums.txt", &play.sums), ("stored.txt", &play.stored)]
-        {
+        for (name, text) in play.files() {
             let path = folder.join(name);
             write(&path, std::fs::write(&path, text))?;
         }
@@ -237,8 +235,7 @@ impl Simulation {
                 command
             }
         };
-        command.args(["+stimulus=stimulus.txt", "+sums=sums.txt", "+stored=stored.txt"]).current_dir(folder);
-        let output = run(&mut command, self.simulator.tool())?;
+        let output = run(command.current_dir(folder), self.simulator.tool())?;
         let text = String::from_utf8_lossy(&output.stdout);
         let verdict = text.lines().find_map(Verdict::parse);
         verdict.ok_or_else(|| ToolError::NoResult { of: "the testbench", text: text.into_owned() })

@@ -8,6 +8,7 @@
 #![allow(clippy::print_stderr, reason = "what was skipped")]
 
 mod consistency;
+mod emitted;
 mod others;
 mod refusals;
 mod synthesis;

@@ -1,5 +1,6 @@
 // Accumulator of one column and one lane along n: a fold's sum starts an entry or is added to it, and is readable
 // LATENCY cycles after it left the bottom register.
+/* verilator lint_off WIDTH */ // Operands of operators are meant to be extended.
 module systolab_accumulator #(
 `include "parameters.vh"
 ) (

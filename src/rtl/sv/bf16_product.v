@@ -1,5 +1,6 @@
 // Product of two bfloat16 numbers in f32: exact in f32's range, else rounded once to nearest even. FLUSH makes
 // subnormal operands and results zero. NaN is the canonical one.
+/* verilator lint_off WIDTH */ // Operands of operators are meant to be extended.
 module systolab_bf16_product #(parameter FLUSH = 0) (
     input wire [15:0] a,
     input wire [15:0] w,

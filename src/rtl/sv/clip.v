@@ -1,4 +1,5 @@
 // An exact sum in a register of BITS bits: its low bits, or with SATURATE the nearest value that fits.
+/* verilator lint_off WIDTH */ // Operands of operators are meant to be extended.
 module systolab_clip #(parameter BITS = 24, parameter SATURATE = 0) (
     input wire signed [39:0] exact,
     output wire signed [39:0] held

@@ -1,5 +1,6 @@
 // a + b in f32's range, rounded once to nearest even: to 24 significant bits, or to the 8 of bfloat16 in an f32.
 // FLUSH makes a sum below the normal range zero, before it is rounded. NaN is the canonical one.
+/* verilator lint_off WIDTH */ // Operands of operators are meant to be extended.
 module systolab_float_add #(parameter SIGNIFICANT = 24, parameter FLUSH = 0) (
     input wire [31:0] a,
     input wire [31:0] b,

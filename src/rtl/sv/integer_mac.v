@@ -1,5 +1,7 @@
 // The MACs of one PE for one pair of integers. LANES_K products are added to each of LANES_N partial sums of
 // SUM_BITS bits, which stand sign-extended in fields of FIELD bits: one after the other, or with BLOCK at once.
+/* verilator lint_off WIDTH */ // Operands of operators are meant to be extended.
+/* verilator lint_off UNOPTFLAT */ // Slices of a chain depend on those below them only.
 module systolab_integer_mac #(
     parameter A_BITS = 8, parameter A_SIGNED = 1, parameter W_BITS = 8, parameter W_SIGNED = 1,
     parameter LANES_K = 1, parameter LANES_N = 1,

@@ -1,4 +1,5 @@
 // The MACs of one PE: a datapath per operand pair, of which `pair` selects one at run time.
+/* verilator lint_off WIDTH */ // Operands of operators are meant to be extended.
 module systolab_macs #(
 `include "parameters.vh"
 ) (

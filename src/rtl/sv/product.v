@@ -1,4 +1,5 @@
 // Exact product of two integers, signed or unsigned each, sign-extended to 32 bits.
+/* verilator lint_off WIDTH */ // Operands of operators are meant to be extended.
 module systolab_product #(
     parameter A_BITS = 8, parameter A_SIGNED = 1, parameter W_BITS = 8, parameter W_SIGNED = 1
 ) (

@@ -2,6 +2,7 @@
 // multiplier, rounded, + zero point, then clamped. Combinational.
 // mode 0 to 4: value / 2^shift with halves to even, halves up, halves away from zero, toward -inf, toward zero.
 // mode 5 and 6: value * q31 * 2^(shift - 31), rounded twice (gemmlowp) or once (TensorFlow Lite).
+/* verilator lint_off WIDTH */ // Operands of operators are meant to be extended.
 module systolab_requantize (
     input wire signed [31:0] sum, input wire signed [31:0] bias,
     input wire [2:0] mode, input wire signed [6:0] shift, input wire [30:0] q31,

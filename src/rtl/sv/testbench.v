@@ -1,7 +1,7 @@
-// Plays +stimulus=FILE: a line with the requantization, one line per channel of each port with its parameters, which are
+// Plays +stimulus=FILE (stimulus.txt): a line with the requantization, one line per channel of each port with its parameters, which are
 // written first, then one line per cycle. Compares every readable sum and the
-// cycle in which it appears with +sums=FILE, every requantized and aligned one with +stored=FILE, both lines of
-// cycle, port and value, in the order of cycles and ports. Counts cycles itself.
+// cycle in which it appears with +sums=FILE (sums.txt), every requantized and aligned one with +stored=FILE (stored.txt),
+// both lines of cycle, port and value, in the order of cycles and ports. Counts cycles itself, and says PASS or FAIL.
 module systolab_testbench #(
 `include "parameters.vh"
 );
@@ -37,11 +37,11 @@ module systolab_testbench #(
         write = 0; channel_port = 0; entry = 0; block = 0; bias = 0; q31 = 0; shift = 0;
         cycle = 0; last = 0; quiet = 0;
         outputs = 0; differences = 0; stored_outputs = 0; stored_differences = 0;
-        read = $value$plusargs("stimulus=%s", name);
+        if ($value$plusargs("stimulus=%s", name) == 0) name = "stimulus.txt";
         stimulus = $fopen(name, "r");
-        read = $value$plusargs("sums=%s", name);
+        if ($value$plusargs("sums=%s", name) == 0) name = "sums.txt";
         sums = $fopen(name, "r");
-        read = $value$plusargs("stored=%s", name);
+        if ($value$plusargs("stored=%s", name) == 0) name = "stored.txt";
         requantized = $fopen(name, "r");
         if (stimulus == 0 || sums == 0 || requantized == 0) begin
             $display("needs +stimulus=FILE, +sums=FILE and +stored=FILE");
@@ -89,6 +89,8 @@ module systolab_testbench #(
             stored_differences = stored_differences + 1;
         $display("outputs %0d differences %0d stored %0d stored_differences %0d cycles %0d",
             outputs, differences, stored_outputs, stored_differences, last);
+        if (differences == 0 && stored_differences == 0) $display("PASS");
+        else $display("FAIL");
         $finish;
     end
 endmodule
