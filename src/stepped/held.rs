@@ -8,7 +8,8 @@
 //! cycle one set moves down by a row, from links into shadows, and the other becomes that of the links where it lies.
 //! What moves them is a load signal that enters with each operand and goes down by a row every cycle. A fold's first
 //! signal is the only one that may find another fold's operand in a shadow; the last one leaves in every row what it
-//! finds on its way there. The signals between them do nothing else than to keep the sets moving.
+//! finds on its way there. The signals between them do nothing else than to keep the sets moving. Behind them a fold's
+//! first vector goes the same way, and makes the shadow register the active one.
 
 use std::collections::VecDeque;
 use std::ops::AddAssign;
