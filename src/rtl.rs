@@ -19,7 +19,7 @@ mod tool;
 mod version;
 mod wave;
 
-pub use check::{Caught, CheckError, Compiled, Consistency, Folders, count_caught};
+pub use check::{Caught, CheckError, Compiled, Consistency, Folders, count_caught, count_caught_from};
 pub use datapath::NotGenerated;
 pub use faults::{FAULTS, Fault};
 pub use generated::Generated;

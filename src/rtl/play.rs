@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::mapping::{Dataflow, Schedule};
+use crate::mapping::{Dataflow, Gemm, Schedule};
 use crate::numerics::{Bf16Mac, IntegerMac, MacSpec};
 use crate::stepped::{
     Arrival, Bf16Payload, IntegerPayload, LanePayload, Operands, Payload, PeState, Start, Violation, Watch,
@@ -181,6 +181,15 @@ impl Generated {
             layer.schedule.folds().map(|fold| layer.schedule.widest(fold).vectors).max().unwrap_or(0);
         let cycles = starts.last().map_or(0, |start| start.vector) + vectors;
         if cycles > MAX_CYCLES { Err(PlayError::Cycles { cycles }) } else { Ok(starts) }
+    }
+
+    /// Bits of the finished sums, `[group][m][n]`; None where operands are not those of the layer's pair.
+    pub(super) fn finished(&self, layer: &Layer, starts: &[Start]) -> Option<Vec<u32>> {
+        let Gemm { m, n, groups, .. } = layer.schedule.gemm;
+        let path = self.datapaths.iter().find(|path| path.pair == layer.pair)?;
+        let (sums, _) = self.sums(layer, path, starts, None).ok()?;
+        let last = last_of_each(&sums, (groups * m * n) as usize).ok()?;
+        Some(last.into_iter().map(|index| sums[index].bits).collect())
     }
 
     /// Every sum that becomes readable, and the cycles of the layer.

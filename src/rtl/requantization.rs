@@ -57,6 +57,26 @@ impl Requantization {
         Some(self.factors.requantize(accumulator.wrapping_add(*bias), channel))
     }
 
+    /// Least and greatest integer stored.
+    pub(super) fn limits(&self) -> (i32, i32) {
+        self.shared.2
+    }
+
+    /// The least value, bias included, that a channel stores as `stored` or more; of ±2^28 where there is none between.
+    pub(super) fn step_to(&self, stored: i32, channel: usize) -> i32 {
+        let (mut low, mut high) = (-1 << 28, 1 << 28);
+        while low < high {
+            let middle = (low + high) >> 1;
+            if self.factors.requantize(middle, channel) < stored { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    /// Of a channel.
+    pub(super) fn set_bias(&mut self, channel: usize, bias: i32) {
+        self.biases[channel] = bias;
+    }
+
     /// mode, zero point and limits, which all channels share.
     pub(super) fn shared(&self) -> String {
         let (mode, zero_point, (low, high)) = self.shared;

@@ -2,7 +2,7 @@
 
 use systolab::hardware::Accelerator;
 use systolab::mapping::Dataflow;
-use systolab::rtl::{FAULTS, Folders, Generated, MODULES, Simulator, count_caught};
+use systolab::rtl::{FAULTS, Folders, Generated, MODULES, Simulator, count_caught, count_caught_from};
 
 use super::{SMALL, SMALLER, builds, compile, design, other_design, simulators_are_there};
 
@@ -79,5 +79,18 @@ fn every_seeded_fault_is_noticed() {
         assert!(caught.missed.is_empty(), "{caught:?}");
         assert!(caught.total() > FAULTS.len() as u64);
         eprintln!("{} of {} seeded faults noticed", caught.caught, caught.total());
+    }
+}
+
+/// The trial is strong by itself, not by the seed that it was tried with.
+#[test]
+fn seeded_faults_are_noticed_from_other_seeds() {
+    if simulators_are_there() {
+        let plays = tempfile::tempdir().unwrap();
+        let folders = Folders { builds: &builds(), plays: plays.path() };
+        for seed in [2, 3] {
+            let caught = count_caught_from(seed, Simulator::Icarus, folders).unwrap();
+            assert!(caught.missed.is_empty(), "seed {seed}: {caught:?}");
+        }
     }
 }

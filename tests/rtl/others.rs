@@ -8,7 +8,7 @@ use rustc_apfloat::ieee::{BFloat, Double, Quad, Single};
 use rustc_apfloat::{Float, FloatConvert, Round, Status};
 use systolab::cost::{SHIPPED_TECHNOLOGIES, Technology};
 use systolab::explore::{ArrayLayer, ArrayOperands, Design, Origin, Request, array_layers};
-use systolab::hardware::Accelerator;
+use systolab::hardware::{Accelerator, SHIPPED};
 use systolab::mapping::{Dataflow, Gemm, Join, Lanes, Schedule, Split};
 use systolab::numerics::OperandPair;
 use systolab::rtl::{Folders, Generated, Layer, Requantization, Simulator, Words};
@@ -16,7 +16,7 @@ use systolab::source::SourceFile;
 use systolab::tensor::{Data, TensorFile};
 use systolab::workload::{ParameterSource, Params, Samples, Workload};
 
-use super::{SMALL, builds, compile, design, other_design, simulators_are_there};
+use super::{SMALL, SMALLER, builds, compile, design, other_design, simulators_are_there};
 
 /// Integer sums of ONNX Runtime's MatMulInteger (tests/oracles/onnxruntime/matmulinteger.py) on the ws and the os array.
 #[test]
@@ -48,7 +48,7 @@ fn integer_sums_are_those_of_onnx_runtime() {
         }
         let count = layers.len() as u64;
         assert!(count >= 18);
-        assert_same(&design, dataflow, layers, count);
+        assert_same(&design, dataflow, Simulator::Verilator, layers, count);
     }
 }
 
@@ -70,11 +70,17 @@ fn schedule(design: &Accelerator, dataflow: Dataflow, pair: OperandPair, gemm: G
 }
 
 /// Layers with somebody else's sums: every bit of the Verilog's must be theirs.
-fn assert_same(design: &Accelerator, dataflow: Dataflow, layers: Vec<Layer>, count: u64) {
+fn assert_same(
+    design: &Accelerator,
+    dataflow: Dataflow,
+    simulator: Simulator,
+    layers: Vec<Layer>,
+    count: u64,
+) {
     let plays = tempfile::tempdir().unwrap();
     let generated = Generated::new(design, dataflow).unwrap();
     let folders = Folders { builds: &builds(), plays: plays.path() };
-    let compiled = compile(&generated, design, Simulator::Verilator, folders);
+    let compiled = compile(&generated, design, simulator, folders);
     assert!(layers.iter().all(|layer| layer.sums.is_some()));
     let found = compiled.check_all(layers).unwrap();
     assert_eq!((found.cases, found.differences, found.total_differences), (count, 0, 0), "{found:?}");
@@ -85,20 +91,55 @@ fn assert_same(design: &Accelerator, dataflow: Dataflow, layers: Vec<Layer>, cou
     assert!(compiled.check(&wrong).unwrap().differences > 0);
 }
 
-/// bf16 sums by rustc_apfloat: products and sums one by one, folds joined by one more addition; in f32 with subnormals
-/// kept, and in bf16 with subnormals flushed.
+/// bf16 sums by rustc_apfloat: products and sums one by one, folds joined by one more addition; in f32 and in bf16, with
+/// subnormals kept and flushed, in every dataflow. Under Verilator where another test has compiled the array, else under
+/// Icarus.
 #[test]
 fn bf16_sums_are_those_of_apfloat() {
-    if simulators_are_there() {
-        assert_sums_of_apfloat(&design("edge-16x16", &SMALL), false);
-        assert_sums_of_apfloat(&other_design(), true);
+    if !simulators_are_there() {
+        return;
     }
+    let is = [("dataflows = [\"ws\"]", "dataflows = [\"is\"]")];
+    let os = [("dataflows = [\"ws\"]", "dataflows = [\"os\"]")];
+    let narrow = [("partial_sum = \"f32\"", "partial_sum = \"bf16\"")];
+    let flush = [("subnormals = \"keep\"", "subnormals = \"flush\"")];
+    for (dataflow, change) in [(Dataflow::Ws, &[][..]), (Dataflow::Is, &is), (Dataflow::Os, &os)] {
+        if dataflow != Dataflow::Is {
+            let design = design("edge-16x16", &[&SMALL[..], change].concat());
+            assert_sums_of_apfloat(&design, dataflow, (false, false), Simulator::Verilator);
+        }
+        for kind in [(false, false), (false, true), (true, false), (true, true)] {
+            let (narrow, flush) =
+                (if kind.0 { &narrow[..] } else { &[] }, if kind.1 { &flush[..] } else { &[] });
+            let design =
+                design("edge-16x16", &[&SMALLER[..], &without_integers(), change, narrow, flush].concat());
+            assert_sums_of_apfloat(&design, dataflow, kind, Simulator::Icarus);
+        }
+    }
+    assert_sums_of_apfloat(&other_design(), Dataflow::Ws, (true, true), Simulator::Verilator);
 }
 
-fn assert_sums_of_apfloat(design: &Accelerator, narrow_and_flushed: bool) {
-    let generated = Generated::new(design, Dataflow::Ws).unwrap();
-    let mut layers: Vec<Layer> =
-        generated.random_layers(200, 2).filter(|layer| layer.pair == OperandPair::Bf16).collect();
+/// The change that leaves (bf16,bf16) alone in a shipped design: Icarus compiles and runs it in a moment.
+fn without_integers() -> [(&'static str, &'static str); 1] {
+    let (_, text) = SHIPPED.iter().find(|(name, _)| *name == "edge-16x16").unwrap();
+    let first = text.find("[[mac]]\nactivation = \"uint8\"").unwrap();
+    let end = text.rfind("accumulator_bits = 32").unwrap() + "accumulator_bits = 32".len();
+    [(&text[first..end], "")]
+}
+
+/// Whether partial sums are bf16, and whether subnormals are flushed.
+type Kind = (bool, bool);
+
+fn assert_sums_of_apfloat(
+    design: &Accelerator,
+    dataflow: Dataflow,
+    (narrow, flushes): Kind,
+    simulator: Simulator,
+) {
+    let generated = Generated::new(design, dataflow).unwrap();
+    let random = generated.random_layers(280, 2).filter(|layer| layer.pair == OperandPair::Bf16);
+    // Each kind of operands four times.
+    let mut layers: Vec<Layer> = random.take(36).collect();
     let mut ordinary = 0;
     for layer in &mut layers {
         let Words::Bf16 { activations, weights } = &layer.words else { panic!("not bf16") };
@@ -110,15 +151,10 @@ fn assert_sums_of_apfloat(design: &Accelerator, narrow_and_flushed: bool) {
             let pairs: Vec<_> = activations[row * k..][..k].iter().zip(&weights[column * k..][..k]).collect();
             let sum_of_fold = |pairs: &[(&bf16, &bf16)]| {
                 pairs.iter().fold(Single::ZERO, |sum, &(&activation, &weight)| {
-                    add(
-                        sum,
-                        product(activation, weight, narrow_and_flushed),
-                        narrow_and_flushed,
-                        narrow_and_flushed,
-                    )
+                    add(sum, product(activation, weight, flushes), narrow, flushes)
                 })
             };
-            let join = |sum, fold| add(sum, fold, false, narrow_and_flushed);
+            let join = |sum, fold| add(sum, fold, false, flushes);
             let sum = pairs.chunks(fold).map(sum_of_fold).fold(Single::ZERO, join);
             ordinary += u32::from(sum.is_normal());
             sums.push(if sum.is_nan() { 0x7fc0_0000 } else { sum.to_bits() as u32 });
@@ -127,7 +163,7 @@ fn assert_sums_of_apfloat(design: &Accelerator, narrow_and_flushed: bool) {
     }
     let count = layers.len() as u64;
     assert!(count > 20 && ordinary > 500, "{ordinary} normal sums in {count} layers");
-    assert_same(design, Dataflow::Ws, layers, count);
+    assert_same(design, dataflow, simulator, layers, count);
 }
 
 fn product(activation: bf16, weight: bf16, flushes: bool) -> Single {
@@ -197,7 +233,7 @@ fn sums_of_a_trained_network_are_those_of_onnx_runtime() {
         layers.push(played(layer, Some(sums), count));
     }
     assert!(count >= 8, "only {count} layers");
-    assert_same(&hw, Dataflow::Ws, layers, count);
+    assert_same(&hw, Dataflow::Ws, Simulator::Verilator, layers, count);
 }
 
 fn array_layers_of(
@@ -284,7 +320,7 @@ fn requantized_integers_are_those_of_litert() {
     if let Some(stored) = &mut wrong.stored {
         stored[0] ^= 1;
     }
-    assert_same(&hw, Dataflow::Ws, layers, count);
+    assert_same(&hw, Dataflow::Ws, Simulator::Verilator, layers, count);
     let plays = tempfile::tempdir().unwrap();
     let generated = Generated::new(&hw, Dataflow::Ws).unwrap();
     let folders = Folders { builds: &builds(), plays: plays.path() };
