@@ -56,8 +56,17 @@ impl Drop for WorkFolder {
 /// Tools that are still running may write while the folder is removed: it is tried so often, so long apart.
 const TRIES: (u32, Duration) = (20, Duration::from_millis(50));
 
+/// Whether whoever started the process wants it to go on (`nohup`). Known on Linux only.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 != 0
+}
+
 fn remove_when_told_to_end(path: PathBuf) -> io::Result<()> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let mut signals =
+        Signals::new([SIGHUP, SIGINT, SIGTERM].into_iter().filter(|&signal| !is_ignored(signal)))?;
     thread::spawn(move || {
         for signal in &mut signals {
             let (tries, apart) = TRIES;

@@ -72,7 +72,7 @@ impl Requantization {
         low
     }
 
-    /// Of a channel.
+    /// Replaces the bias of a channel.
     pub(super) fn set_bias(&mut self, channel: usize, bias: i32) {
         self.biases[channel] = bias;
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -220,20 +220,46 @@ fn what_has_no_verilog_is_refused_by_its_key() {
     assert_refused(&design("edge-16x16", &[("lanes = { along = \"k\", count = 2 }", first)]), "mac.lane_sum");
 }
 
+/// Compiles for five seconds.
+fn slow_tools() -> Tools {
+    let compiles = "case $1 in --version) echo Verilator 5.006;; *) : > compiling; exec /bin/sleep 5;; esac";
+    Tools::new(&[("verilator", compiles), ("iverilog", "echo Icarus Verilog version 11.0")])
+}
+
+/// Waits until it compiles.
+fn send(tools: &Tools, process: &mut Child, signal: &str) {
+    while !tools.temporary_files().iter().any(|path| path.ends_with("compiling")) {
+        assert_eq!(process.try_wait().unwrap(), None, "it ends before it compiles");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let sent = Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
 /// Builds are hundreds of megabytes.
 #[test]
 fn nothing_is_left_where_a_signal_ends_it() {
-    let compiles = "case $1 in --version) echo Verilator 5.006;; *) : > compiling; exec /bin/sleep 5;; esac";
-    let tools = Tools::new(&[("verilator", compiles), ("iverilog", "echo Icarus Verilog version 11.0")]);
+    let tools = slow_tools();
     for signal in ["-INT", "-TERM", "-HUP"] {
         let mut process = tools.rtl(&["check", "--hw", "edge-16x16"]).stderr(Stdio::null()).spawn().unwrap();
-        while !tools.temporary_files().iter().any(|path| path.ends_with("compiling")) {
-            assert_eq!(process.try_wait().unwrap(), None, "it ends before it compiles");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let sent = Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        send(&tools, &mut process, signal);
         let status = process.wait().unwrap();
         assert_eq!((status.code(), tools.temporary_files()), (None, vec![]), "{signal}: {status}");
     }
+}
+
+/// As `nohup` starts it.
+#[test]
+fn an_ignored_signal_does_not_end_it() {
+    let tools = slow_tools();
+    let check = tools.rtl(&["check", "--hw", "edge-16x16"]);
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(check.get_program()).args(check.get_args());
+    command.envs(check.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut process = command.stderr(Stdio::null()).spawn().unwrap();
+    send(&tools, &mut process, "-HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(process.try_wait().unwrap(), None, "HUP ended it");
+    process.kill().unwrap();
+    process.wait().unwrap();
 }

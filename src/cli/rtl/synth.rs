@@ -1,5 +1,6 @@
 //! `systolab rtl synth`: cells and area by Yosys.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -63,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Format::Table => table(title, arguments, &areas).to_text(),
         Format::Markdown => table(title, arguments, &areas).to_markdown(),
         Format::Csv => table(title, arguments, &areas).to_csv()?,
-        Format::Json => json(&design, &generated, &version, &areas)?,
+        Format::Json => json(arguments, &design, &generated, &version, &areas)?,
     })
 }
 
@@ -74,8 +75,10 @@ fn areas(arguments: &Arguments, generated: &Generated) -> Result<Vec<Areas>, Fai
     let mut all = Vec::new();
     for pair in generated.pairs() {
         let one = generated.with_pair(pair);
-        let widths = arguments.sum_bits.iter().filter_map(|&bits| one.clone().with_sum_bits(bits));
-        let mut arrays: Vec<_> = widths.collect();
+        let widths: BTreeSet<u8> = arguments.sum_bits.iter().copied().collect();
+        let mut arrays: Vec<_> =
+            widths.into_iter().filter_map(|bits| one.clone().with_sum_bits(bits)).collect();
+        // bf16 has one width.
         arrays.dedup();
         if arrays.is_empty() {
             arrays.push(one);
@@ -111,6 +114,7 @@ fn table(title: String, arguments: &Arguments, areas: &[Areas]) -> Table {
 }
 
 fn json(
+    arguments: &Arguments,
     design: &Accelerator,
     generated: &Generated,
     version: &Version,
@@ -131,6 +135,7 @@ fn json(
         "hardware": { "name": design.name(), "sha256": design.sha256() },
         "dataflow": generated.dataflow().to_string(),
         "synthesized_by": version.to_string(),
+        "liberty": arguments.liberty.display().to_string(),
         "note": LEFT_OUT,
         "areas": areas.iter().map(row).collect::<Vec<_>>(),
     });

@@ -37,10 +37,10 @@ pub(super) struct Arguments {
 const MAX_STATES: u64 = 1 << 22;
 
 fn gemm(text: &str) -> Result<[u64; 3], String> {
-    let extents: Vec<u64> = text.split(',').filter_map(|extent| extent.parse().ok()).collect();
+    let extents: Result<Vec<u64>, _> = text.split(',').map(str::parse).collect();
     extents
-        .try_into()
         .ok()
+        .and_then(|extents| extents.try_into().ok())
         .filter(|extents: &[u64; 3]| extents.iter().all(|extent| (1..=4096).contains(extent)))
         .ok_or_else(|| "expected M,N,K, each 1 to 4096".to_owned())
 }
