@@ -10,6 +10,7 @@ use clap::Subcommand;
 use crate::hardware::{Accelerator, Dataflow};
 use crate::rtl::{Generated, Tool, Version};
 
+use super::words::OneOf;
 use super::{Answer, Failure, inputs, note};
 
 /// Verilog of a design's array: write it, or check it against the stepped array and the closed form
@@ -36,14 +37,33 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     }
 }
 
+/// One array of a design.
+#[derive(Debug, clap::Args)]
+struct OneArray {
+    /// A design: shipped name or file
+    #[arg(long, value_name = "DESIGN")]
+    hw: String,
+    /// Which of its dataflows (default: the first)
+    #[arg(long, value_parser = OneOf(&Dataflow::NAMED))]
+    dataflow: Option<Dataflow>,
+}
+
+impl OneArray {
+    fn generate(&self) -> Result<(Accelerator, Generated), Failure> {
+        let design = design(&self.hw)?;
+        let dataflow = self.dataflow.unwrap_or(design.array().dataflows()[0]);
+        let generated = generated(&self.hw, &design, dataflow)?;
+        Ok((design, generated))
+    }
+}
+
 fn design(name: &str) -> Result<Accelerator, Failure> {
     Ok(inputs::design_named(name, note)?.accelerator)
 }
 
 /// `hw` is the design's name, for what is refused by the place in its file.
-/// The first dataflow is taken where none is asked for.
-fn generated(hw: &str, design: &Accelerator, dataflow: Option<Dataflow>) -> Result<Generated, Failure> {
-    match Generated::new(design, dataflow.unwrap_or(design.array().dataflows()[0])) {
+fn generated(hw: &str, design: &Accelerator, dataflow: Dataflow) -> Result<Generated, Failure> {
+    match Generated::new(design, dataflow) {
         Ok(generated) => Ok(generated),
         Err(refused) => Err(inputs::design_file(hw)?.error_at(&refused.path(), refused.reason()).into()),
     }

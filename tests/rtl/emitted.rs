@@ -45,10 +45,15 @@ fn a_written_testbench_plays_its_layer_and_says_pass_or_fail() {
         for file in ["sums.txt", "stored.txt"] {
             let expected = fs::read_to_string(out.join(file)).unwrap();
             let (first, rest) = expected.split_once('\n').unwrap();
-            fs::write(out.join(file), rest).unwrap();
-            assert_eq!(last_line(&out, "vvp simulation"), "FAIL", "{hw}, {dataflow}: without {first}");
+            for wrong in [rest.to_owned(), format!("{expected}{first}\n"), format!("{expected}none\n")] {
+                fs::write(out.join(file), wrong).unwrap();
+                assert_eq!(last_line(&out, "vvp simulation"), "FAIL", "{hw}, {dataflow}, {file}");
+            }
             fs::write(out.join(file), &expected).unwrap();
         }
         assert_eq!(last_line(&out, "vvp simulation"), "PASS");
+        let nothing = ["stimulus", "sums", "stored"].map(|file| format!("+{file}=/dev/null")).join(" ");
+        assert_eq!(last_line(&out, &format!("vvp simulation {nothing}")), "FAIL");
+        assert_eq!(last_line(&out, "vvp simulation +sums=none.txt"), "FAIL");
     }
 }

@@ -23,7 +23,8 @@ pub(super) struct Arguments {
     /// Which of its dataflows (default: all)
     #[arg(long, value_parser = OneOf(&Dataflow::NAMED))]
     dataflow: Option<Dataflow>,
-    /// Random layers per dataflow, over all operand pairs in turn
+    /// Random layers per dataflow, over all operand pairs in turn: with 9 per pair each has seen every kind of operands
+    /// and every rounding
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     cases: u64,
     /// Also a network's layers: first image, real operands, tiles of the mapper; sums must be the engine's, but for
@@ -43,7 +44,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     let design = design(&arguments.hw)?;
     let dataflows = arguments.dataflow.map_or(design.array().dataflows().to_vec(), |dataflow| vec![dataflow]);
-    let arrays = dataflows.iter().map(|&dataflow| generated(&arguments.hw, &design, Some(dataflow)));
+    let arrays = dataflows.iter().map(|&dataflow| generated(&arguments.hw, &design, dataflow));
     let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
     let inputs = arguments.workload.iter().map(|workload| Inputs::of(&arguments.hw, workload));
     let inputs = inputs.collect::<Result<Vec<_>, _>>()?;

@@ -2,22 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::hardware::Dataflow;
-
 use super::super::output_folder::{self, Replace};
-use super::super::words::OneOf;
 use super::super::{Failure, note};
-use super::{design, generated};
+use super::OneArray;
 
 /// Write parameterized Verilog-2005 of the array, with a self-checking testbench and a random layer that it plays
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A design: shipped name or file
-    #[arg(long, value_name = "DESIGN")]
-    hw: String,
-    /// Which of its dataflows (default: the first)
-    #[arg(long, value_parser = OneOf(&Dataflow::NAMED))]
-    dataflow: Option<Dataflow>,
+    #[command(flatten)]
+    array: OneArray,
     /// Folder for the files
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -32,8 +25,7 @@ const EXAMPLE: [u64; 3] = [4, 6, 9];
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let replace = if arguments.force { Replace::Anything } else { Replace::OnlyOurs };
     output_folder::check(&arguments.out, replace)?;
-    let design = design(&arguments.hw)?;
-    let generated = generated(&arguments.hw, &design, arguments.dataflow)?;
+    let (_, generated) = arguments.array.generate()?;
     let mut files = generated.files();
     let example = generated.example(EXAMPLE);
     files.extend(generated.layer_files(&example).map_err(|error| error.to_string())?);

@@ -6,14 +6,13 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::hardware::{Accelerator, Dataflow};
+use crate::hardware::Accelerator;
 use crate::report::Table;
 use crate::rtl::{Generated, Part, Synthesized, Tool, Version};
 
-use super::super::words::OneOf;
 use super::super::work_folder::WorkFolder;
 use super::super::{Failure, Format, note, print};
-use super::{design, generated, tested};
+use super::{OneArray, tested};
 
 /// Cells and area of the MACs, of a PE and of the array, one operand pair at a time, by Yosys
 ///
@@ -21,12 +20,8 @@ use super::{design, generated, tested};
 /// are left out.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A design: shipped name or file
-    #[arg(long, value_name = "DESIGN")]
-    hw: String,
-    /// Which of its dataflows (default: the first)
-    #[arg(long, value_parser = OneOf(&Dataflow::NAMED))]
-    dataflow: Option<Dataflow>,
+    #[command(flatten)]
+    of: OneArray,
     /// A library of cells with areas: of Debian's qflow-tech-osu018,
     /// /usr/share/qflow/tech/osu018/osu018_stdcells.lib
     #[arg(long, value_name = "FILE")]
@@ -45,6 +40,10 @@ pub(super) struct Arguments {
     format: Format,
 }
 
+/// Of what there is no area.
+const LEFT_OUT: &str =
+    "area-driven, no timing constraint; accumulators, scratchpads and control are left out";
+
 /// One operand pair, one width of partial sums.
 struct Areas {
     pair: String,
@@ -53,8 +52,7 @@ struct Areas {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let design = design(&arguments.hw)?;
-    let generated = generated(&arguments.hw, &design, arguments.dataflow)?;
+    let (design, generated) = arguments.of.generate()?;
     let liberty = &arguments.liberty;
     File::open(liberty).map_err(|error| format!("--liberty {}: cannot read: {error}", liberty.display()))?;
     let version = tested(Tool::Yosys)?;
@@ -141,7 +139,3 @@ fn json(
     });
     Ok(serde_json::to_string_pretty(&document).map_err(|error| error.to_string())? + "\n")
 }
-
-/// Of what there is no area.
-const LEFT_OUT: &str =
-    "area-driven, no timing constraint; accumulators, scratchpads and control are left out";

@@ -3,22 +3,15 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::hardware::Dataflow;
-
-use super::super::words::OneOf;
 use super::super::{Failure, note};
-use super::{design, generated};
+use super::OneArray;
 
 /// Registers of the stepped array over some cycles of a random layer: a waveform, a picture
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("output").required(true).multiple(true).args(["wave", "picture"]))]
 pub(super) struct Arguments {
-    /// A design: shipped name or file
-    #[arg(long, value_name = "DESIGN")]
-    hw: String,
-    /// Which of its dataflows (default: the first)
-    #[arg(long, value_parser = OneOf(&Dataflow::NAMED))]
-    dataflow: Option<Dataflow>,
+    #[command(flatten)]
+    array: OneArray,
     /// Extents of the layer, m,n,k
     #[arg(long, value_name = "M,N,K", value_parser = gemm)]
     gemm: [u64; 3],
@@ -53,8 +46,7 @@ fn cycles(text: &str) -> Result<Range<u64>, String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let design = design(&arguments.hw)?;
-    let generated = generated(&arguments.hw, &design, arguments.dataflow)?;
+    let (design, generated) = arguments.array.generate()?;
     let [m, n, k] = arguments.gemm;
     let cycles = arguments.cycles.clone();
     let most = MAX_STATES / (design.array().rows() * design.array().cols());

@@ -44,7 +44,8 @@ module systolab_testbench #(
         if ($value$plusargs("stored=%s", name) == 0) name = "stored.txt";
         requantized = $fopen(name, "r");
         if (stimulus == 0 || sums == 0 || requantized == 0) begin
-            $display("needs +stimulus=FILE, +sums=FILE and +stored=FILE");
+            $display("cannot open stimulus.txt, sums.txt or stored.txt, or what +stimulus=, +sums= and +stored= name");
+            $display("FAIL");
             $finish;
         end
         read = $fscanf(stimulus, "%d %d %d %d %d\n", mode, zero_point, low, high, channels);
@@ -83,13 +84,20 @@ module systolab_testbench #(
             end
             cycle = cycle + 1;
         end
-        while ($fscanf(sums, "%d %d %h\n", expected_cycle, expected_port, expected) == 3)
-            differences = differences + 1;
-        while ($fscanf(requantized, "%d %d %h\n", expected_cycle, expected_port, expected) == 3)
-            stored_differences = stored_differences + 1;
+        // What is left was expected and did not come, or cannot be read.
+        read = 3;
+        while (read == 3) begin
+            read = $fscanf(sums, "%d %d %h\n", expected_cycle, expected_port, expected);
+            if (read == 3 || !$feof(sums)) differences = differences + 1;
+        end
+        read = 3;
+        while (read == 3) begin
+            read = $fscanf(requantized, "%d %d %h\n", expected_cycle, expected_port, expected);
+            if (read == 3 || !$feof(requantized)) stored_differences = stored_differences + 1;
+        end
         $display("outputs %0d differences %0d stored %0d stored_differences %0d cycles %0d",
             outputs, differences, stored_outputs, stored_differences, last);
-        if (differences == 0 && stored_differences == 0) $display("PASS");
+        if (outputs != 0 && differences == 0 && stored_differences == 0) $display("PASS");
         else $display("FAIL");
         $finish;
     end
