@@ -14,7 +14,7 @@ use systolab::hardware::{Accelerator, SHIPPED};
 use systolab::inputs;
 use systolab::source::SourceFile;
 use systolab::tensor::{Data, Tensor, TensorFile};
-use systolab::workload::{ParameterSource, Params, Samples, Workload};
+use systolab::workload::{EdgeId, Network, ParameterSource, Params, Samples, Workload};
 
 const COMMITTED: &str = "tests/oracles/cases";
 
@@ -24,8 +24,9 @@ const COMMITTED: &str = "tests/oracles/cases";
 enum Rule {
     /// Every bit.
     Equal,
-    /// The oracle computes in float: integers differ by 1 at most, where a sum lies near a tie, and
-    /// rarely. Counted and printed.
+    /// The oracle computes in float: what a layer makes of the oracle's own values differs by 1 at most, where
+    /// a sum lies near a tie, and rarely. Counted and printed. What it makes of other values is not asked: one
+    /// difference by 1 moves every sum behind it.
     Near,
     /// Another program's float functions: counted and printed.
     Reported,
@@ -118,6 +119,8 @@ struct Tally {
     cases: usize,
     elements: usize,
     differences: usize,
+    /// Elements that were not asked, behind a difference.
+    behind: usize,
 }
 
 /// Counts per oracle and rule, and per oracle and what would be wrong.
@@ -199,10 +202,15 @@ fn compare(place: &str, ours: &Tensor, expected: &Tensor) -> Option<(usize, i64)
 }
 
 /// Every tensor of a case as we compute it, and the names that we must have.
-fn execute_case(name: &str, case: &Case, folder: &Path, keep: Keep) -> (Run, Vec<String>) {
+fn execute_case(
+    name: &str,
+    case: &Case,
+    workload: &Workload,
+    folder: &Path,
+    keep: Keep,
+) -> (Run, Vec<String>) {
     let design = design(case);
     let fail = |error: &dyn std::fmt::Display| -> ! { panic!("{name}: {error}") };
-    let workload = Workload::read(&case.network_file(folder)).unwrap_or_else(|error| fail(&error));
     let input = TensorFile::read(&folder.join("input.npz")).unwrap();
     let (params, samples, known) = match (workload.model(), workload.parameters()) {
         (Some(model), _) => {
@@ -224,7 +232,7 @@ fn execute_case(name: &str, case: &Case, folder: &Path, keep: Keep) -> (Run, Vec
         (None, _) => fail(&"no values"),
     };
     let (params, samples) = (&params, &samples);
-    let request = Request { design: &design, workload: &workload, params, origin: Origin::Trace, samples };
+    let request = Request { design: &design, workload, params, origin: Origin::Trace, samples };
     (execute(request, keep, |_| ()).unwrap_or_else(|error| fail(&error)), known)
 }
 
@@ -234,24 +242,83 @@ struct Compared {
     elements: usize,
     /// Differing elements and the largest difference; None where types differ.
     difference: Option<(usize, i64)>,
+    /// Whether its layer read other values than the oracle's.
+    behind_a_difference: bool,
 }
 
 fn compare_all(name: &str, case: &Case, folder: &Path) -> Vec<Compared> {
     let expected = TensorFile::read(&folder.join("expected.npz")).unwrap();
-    let accumulators = expected.names().any(|name| name.ends_with(".accumulator"));
+    compare_with(name, case, folder, expected.tensors())
+}
+
+fn compare_with(
+    name: &str,
+    case: &Case,
+    folder: &Path,
+    expected: &BTreeMap<String, Tensor>,
+) -> Vec<Compared> {
+    let accumulators = expected.keys().any(|name| name.ends_with(".accumulator"));
     let keep = if accumulators { Keep::OutputsAndAccumulators } else { Keep::Outputs };
-    let (run, known) = execute_case(name, case, folder, keep);
+    let workload =
+        Workload::read(&case.network_file(folder)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let (run, known) = execute_case(name, case, &workload, folder, keep);
     let mut compared = Vec::new();
-    for (tensor, expected) in expected.tensors() {
+    for (tensor, expected) in expected {
         let Some(ours) = run.tensors.get(tensor) else {
             assert!(!known.contains(tensor), "{name}: tensor `{tensor}` was not kept");
             continue; // an f32 tensor within a fused operator
         };
         let difference = compare(&format!("{name}: tensor `{tensor}`"), ours, expected);
-        compared.push(Compared { tensor: tensor.clone(), elements: expected.data().len(), difference });
+        compared.push(Compared {
+            tensor: tensor.clone(),
+            elements: expected.data().len(),
+            difference,
+            behind_a_difference: false,
+        });
     }
     assert!(!compared.is_empty(), "{name}: nothing to compare");
+    mark_behind_differences(&workload, &mut compared);
     compared
+}
+
+/// Follows differences through the network, layer by layer, as far as other tensors are not equal again.
+fn mark_behind_differences(workload: &Workload, compared: &mut [Compared]) {
+    let network = workload.network();
+    let edges: Vec<Option<EdgeId>> =
+        compared.iter().map(|compared| edge_of(workload, &compared.tensor)).collect();
+    let differs = |edge: EdgeId| {
+        let of_edge = edges.iter().zip(&*compared).filter(|(of, _)| **of == Some(edge));
+        of_edge.map(|(_, compared)| compared.difference != Some((0, 0))).reduce(|a, b| a || b)
+    };
+    let behind = behind_differences(network, differs);
+    for (compared, edge) in compared.iter_mut().zip(&edges) {
+        compared.behind_a_difference = edge.is_some_and(|edge| behind[edge.index()]);
+    }
+}
+
+/// The edge whose values a tensor has; None of accumulators.
+fn edge_of(workload: &Workload, tensor: &str) -> Option<EdgeId> {
+    match workload.model() {
+        Some(model) => model.tensors().iter().find(|known| known.name == tensor).map(|known| known.edge),
+        None => {
+            let mut outputs = workload.network().layers().iter().map(|layer| layer.output);
+            outputs.find(|&output| workload.network().edge(output).name == tensor)
+        }
+    }
+}
+
+/// Per edge, whether the layer that stores it read other values than the oracle's. `differs` says of an edge
+/// whether its values do, None where nobody compared them.
+fn behind_differences(network: &Network, differs: impl Fn(EdgeId) -> Option<bool>) -> Vec<bool> {
+    let mut behind = vec![false; network.edges().len()];
+    let mut other = behind.clone();
+    for layer in network.layers() {
+        let mut read = std::iter::once(layer.input).chain(layer.operation.second_input());
+        let output = layer.output.index();
+        behind[output] = read.any(|edge| other[edge.index()] || differs(edge) == Some(true));
+        other[output] = differs(layer.output).unwrap_or(behind[output]);
+    }
+    behind
 }
 
 fn run(folder: &Path, tallies: &mut Tallies) {
@@ -266,15 +333,8 @@ fn run(folder: &Path, tallies: &mut Tallies) {
     }
     let tally = tallies.right.entry((case.oracle.clone(), rule)).or_default();
     tally.cases += 1;
-    for Compared { tensor, elements, difference } in compare_all(&name, &case, folder) {
-        let (differing, largest) = difference.unwrap_or_else(|| panic!("{name}: tensor `{tensor}`: type"));
-        tally.elements += elements;
-        tally.differences += differing;
-        match rule {
-            Rule::Equal => assert_eq!(differing, 0, "{name}: tensor `{tensor}`: {differing} elements differ"),
-            Rule::Near => assert!(largest <= 1, "{name}: tensor `{tensor}`: differs by {largest}"),
-            Rule::Reported => {}
-        }
+    for compared in compare_all(&name, &case, folder) {
+        judge(&name, rule, &compared, tally);
     }
     for changes in &case.wrong {
         let label = toml::to_string(changes).unwrap().trim().replace('\n', ", ");
@@ -290,22 +350,84 @@ fn run(folder: &Path, tallies: &mut Tallies) {
     }
 }
 
+/// Counts a tensor.
+///
+/// # Panics
+/// When it is not as the rule asks.
+fn judge(name: &str, rule: Rule, compared: &Compared, tally: &mut Tally) {
+    let Compared { tensor, elements, difference, behind_a_difference } = compared;
+    let (differing, largest) = difference.unwrap_or_else(|| panic!("{name}: tensor `{tensor}`: type"));
+    match rule {
+        Rule::Equal => assert_eq!(differing, 0, "{name}: tensor `{tensor}`: {differing} elements differ"),
+        Rule::Near if *behind_a_difference => {
+            tally.behind += elements;
+            return;
+        }
+        Rule::Near => assert!(largest <= 1, "{name}: tensor `{tensor}`: differs by {largest}"),
+        Rule::Reported => {}
+    }
+    tally.elements += elements;
+    tally.differences += differing;
+}
+
 fn run_all(folder: &Path) {
     let mut tallies = Tallies::default();
     for case in cases(folder) {
         run(&case, &mut tallies);
     }
-    for ((oracle, rule), Tally { cases, elements, differences }) in tallies.right {
-        println!("{oracle}, {rule:?}: {cases} cases, {elements} elements, {differences} differ");
+    for ((oracle, rule), Tally { cases, elements, differences, behind }) in tallies.right {
+        let behind = if behind > 0 { format!("; {behind} behind these not asked") } else { String::new() };
+        println!("{oracle}, {rule:?}: {cases} cases, {elements} elements, {differences} differ{behind}");
         let few = rule == Rule::Reported || differences as f64 <= NEAR_SHARE * elements as f64;
         assert!(few, "{oracle}: {differences} of {elements}");
     }
-    for ((oracle, wrong), Tally { cases, elements, differences }) in tallies.wrong {
+    for ((oracle, wrong), Tally { cases, elements, differences, .. }) in tallies.wrong {
         println!(
             "{oracle}, wrong on purpose ({wrong}): {cases} cases, {elements} elements, {differences} differ"
         );
         assert!(differences > 0, "{oracle}: {wrong} shows in none of {elements} elements");
     }
+}
+
+/// A sum near a tie spreads: with seed ff3590a0 one element of 2,048 made the logits of a ResNet-8 differ by 2.
+#[test]
+fn differences_excuse_what_reads_them() {
+    let folder = Path::new(COMMITTED).join("resnet8-qdq-s8");
+    let case: Case = toml::from_str(&fs::read_to_string(folder.join("case.toml")).unwrap()).unwrap();
+    let expected = TensorFile::read(&folder.join("expected.npz")).unwrap();
+    let behind = |changes: &[&str]| {
+        let mut expected = expected.tensors().clone();
+        for name in changes {
+            let tensor = &expected[*name];
+            let Data::I8(mut values) = tensor.data().clone() else { panic!("{name}: type") };
+            values[0] = if values[0] < 126 { values[0] + 2 } else { values[0] - 2 };
+            let changed = Tensor::new(tensor.shape().to_vec(), Data::I8(values)).unwrap();
+            expected.insert((*name).to_owned(), changed);
+        }
+        let compared = compare_with("changed", &case, &folder, &expected);
+        let names = |which: &dyn Fn(&Compared) -> bool| -> Vec<String> {
+            compared
+                .iter()
+                .filter(|compared| which(compared))
+                .map(|compared| compared.tensor.clone())
+                .collect()
+        };
+        let judged =
+            |compared: &Compared| compared.difference != Some((0, 0)) && !compared.behind_a_difference;
+        (names(&|compared| compared.behind_a_difference), names(&judged))
+    };
+    let output = |layer: &str| format!("{layer}_QuantizeLinear_Output");
+    assert_eq!(behind(&[]), (vec![], vec![]));
+    // What the max pool makes of other values is excused, the layers behind its equal ones are not.
+    assert_eq!(behind(&[&output("relu_2")]), (vec![output("maxpool_3")], vec![output("relu_2")]));
+    // Both readers of the pool, one through the shortcut.
+    assert_eq!(
+        behind(&[&output("relu_2"), &output("maxpool_3")]),
+        (vec![output("maxpool_3"), output("relu_5"), output("relu_8")], vec![output("relu_2")])
+    );
+    // Side by side: neither excuses the other.
+    let both = [output("conv_12"), output("conv_9")];
+    assert_eq!(behind(&[&both[0], &both[1]]).1, both);
 }
 
 #[test]
