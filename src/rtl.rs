@@ -31,8 +31,11 @@ pub use tool::{Simulator, ToolError};
 pub use version::{Tool, Version};
 pub use wave::Wave;
 
+/// What runs the testbench under Verilator: name and text.
+const MAIN: (&str, &str) = ("main.cpp", include_str!("rtl/sv/main.cpp"));
+
 /// Hand-written modules: name and text.
-pub const MODULES: [(&str, &str); 17] = [
+pub const MODULES: [(&str, &str); 19] = [
     ("delay.v", include_str!("rtl/sv/delay.v")),
     ("clip.v", include_str!("rtl/sv/clip.v")),
     ("product.v", include_str!("rtl/sv/product.v")),
@@ -42,8 +45,10 @@ pub const MODULES: [(&str, &str); 17] = [
     ("bf16_mac.v", include_str!("rtl/sv/bf16_mac.v")),
     ("macs.v", include_str!("rtl/sv/macs.v")),
     ("stationary_pe.v", include_str!("rtl/sv/stationary_pe.v")),
+    ("stationary_column.v", include_str!("rtl/sv/stationary_column.v")),
     ("stationary_array.v", include_str!("rtl/sv/stationary_array.v")),
     ("output_pe.v", include_str!("rtl/sv/output_pe.v")),
+    ("output_column.v", include_str!("rtl/sv/output_column.v")),
     ("output_array.v", include_str!("rtl/sv/output_array.v")),
     ("accumulator.v", include_str!("rtl/sv/accumulator.v")),
     ("requantize.v", include_str!("rtl/sv/requantize.v")),

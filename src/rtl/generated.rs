@@ -5,14 +5,17 @@ use crate::mapping::{Dataflow, OutputDrain};
 use crate::numerics::OperandPair;
 use crate::stepped::Control;
 
-use super::MODULES;
 use super::datapath::{Datapath, NotGenerated, is_signed, refuse};
+use super::{MAIN, MODULES};
 
 /// Entries of an accumulator that are generated: vectors that a fold may stream.
 const ADDRESS_BITS: u32 = 12;
 
-/// PEs that are generated at most: what simulators elaborate in minutes.
-const MAX_PES: u64 = 32 * 32;
+/// PEs that are generated at most: what Verilator compiles in minutes.
+const MAX_PES: u64 = 256 * 256;
+
+/// Rows and columns that are generated at most: every column has an output stage.
+const MAX_SIDE: u64 = 1024;
 
 /// Cycles of an accumulator that are generated at most: registers of every column.
 const MAX_LATENCY: u64 = 1024;
@@ -43,13 +46,11 @@ impl Generated {
         if array.count() > 1 {
             return refuse("array.count", "several arrays are not generated in this version; expected 1");
         }
-        if array.rows() * array.cols() > MAX_PES {
-            let reason = format!(
-                "{} × {} PEs; expected at most {MAX_PES}, which simulators elaborate in minutes",
-                array.rows(),
-                array.cols()
-            );
-            return refuse("array.rows", reason);
+        let (rows, cols) = (array.rows(), array.cols());
+        if rows > MAX_SIDE || cols > MAX_SIDE || rows * cols > MAX_PES {
+            let most =
+                format!("at most {MAX_PES}, and {MAX_SIDE} a side, which Verilator compiles in minutes");
+            return refuse("array.rows", format!("{rows} × {cols} PEs; expected {most}"));
         }
         if array.accumulator_latency_cycles() > MAX_LATENCY {
             let reason = format!(
@@ -62,8 +63,8 @@ impl Generated {
             return refuse("array.dataflows", format!("`{dataflow}` is not among them"));
         }
         Ok(Self {
-            rows: array.rows(),
-            columns: array.cols(),
+            rows,
+            columns: cols,
             dataflow,
             control: Control {
                 accumulator_latency: array.accumulator_latency_cycles(),
@@ -117,8 +118,9 @@ impl Generated {
 
     /// All files: name and text.
     pub fn files(&self) -> Vec<(String, String)> {
-        let modules = MODULES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-        modules.chain([("parameters.vh".to_owned(), self.parameters())]).collect()
+        let written = MODULES.iter().chain([&MAIN]);
+        let written = written.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        written.chain([("parameters.vh".to_owned(), self.parameters())]).collect()
     }
 
     fn parameters(&self) -> String {

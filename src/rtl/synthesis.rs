@@ -10,7 +10,7 @@ use super::generated::Generated;
 use super::tool::{ToolError, run, write_files};
 use super::version::Tool;
 
-/// Modules that are synthesized: no accumulator, whose entries are a memory, and no testbench.
+/// Modules that are not synthesized: the accumulator, whose entries are a memory, what is behind it, and the testbench.
 const LEFT_OUT: [&str; 5] = ["accumulator.v", "requantize.v", "output_stage.v", "top.v", "testbench.v"];
 
 /// What of an array is synthesized.
@@ -22,6 +22,19 @@ pub enum Part {
     Pe,
     /// All PEs and the skew registers.
     Array,
+}
+
+impl Part {
+    /// Whether a file has something of it. Files that have not would change names in the netlist, and with them
+    /// what ABC finds.
+    fn needs(self, file: &str) -> bool {
+        let of = |level: &str| file.ends_with(level);
+        match self {
+            Self::Macs => !of("_pe.v") && !of("_column.v") && !of("_array.v"),
+            Self::Pe => !of("_column.v") && !of("_array.v"),
+            Self::Array => true,
+        }
+    }
 }
 
 /// Cells of the library and their area.
@@ -62,7 +75,7 @@ impl Generated {
     /// When Yosys is missing or fails.
     pub fn synthesize(&self, part: Part, liberty: &Path, folder: &Path) -> Result<Synthesized, ToolError> {
         let mut files = self.files();
-        files.retain(|(name, _)| !LEFT_OUT.contains(&name.as_str()));
+        files.retain(|(name, _)| !LEFT_OUT.contains(&name.as_str()) && part.needs(name));
         let sources: Vec<_> =
             files.iter().map(|(name, _)| name.as_str()).filter(|name| name.ends_with(".v")).collect();
         let is_os = self.dataflow == Dataflow::Os;

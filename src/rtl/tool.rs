@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+use super::MAIN;
 use super::play::Play;
 use super::version::Tool;
 
@@ -191,8 +192,11 @@ impl Simulator {
         let mut command = match self {
             Self::Verilator => {
                 let mut command = Command::new("verilator");
-                command.args(["--binary", "--timing", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style"]);
+                command.args(["--cc", "--exe", "--build", MAIN.0, "--timing", "-O3"]);
+                command.args(["-Wno-fatal", "-Wno-lint", "-Wno-style"]);
                 command.args(["--top-module", "systolab_testbench", "-o", "simulation"]);
+                // One library for all columns: the C++ compiler would take minutes for 32 of them.
+                command.arg("--hierarchical");
                 // As many jobs as there are processors.
                 command.args(["-j", "0"]);
                 // Most of the time goes to the C++ compiler; layers run a moment.

@@ -147,9 +147,9 @@ fn a_design_without_verilog_leaves_nothing() {
     assert_eq!(code, Some(2));
     assert!(said.contains("`array.count`"), "{said}");
     assert!(!out.exists());
-    let (code, said, left) = with_tools(&[], &["check", "--hw", "tpuv1-like"]);
+    let (code, said, left) = with_tools(&[], &["check", "--hw", "tpuv4i-like"]);
     assert_eq!((code, left), (Some(2), 0));
-    assert!(said.contains("`array.rows`"), "{said}");
+    assert!(said.contains("`array.count`"), "{said}");
 }
 
 /// File, line and key of what has no Verilog, and what would.
@@ -202,7 +202,11 @@ fn what_has_no_verilog_is_refused_by_its_key() {
         assert!(refused(design, Dataflow::Ws).starts_with(&format!("`{key}`")), "{key}");
     };
     assert_refused(&design("tpuv4i-like", &[]), "array.count");
-    assert_refused(&design("tpuv1-like", &[]), "array.rows");
+    for (rows, cols) in [("257", "256"), ("1", "1025"), ("1025", "1")] {
+        let (rows, cols) = (format!("rows = {rows}"), format!("cols = {cols}"));
+        assert_refused(&design("tpuv1-like", &[("rows = 256", &rows), ("cols = 256", &cols)]), "array.rows");
+    }
+    assert!(Generated::new(&design("tpuv1-like", &[]), Dataflow::Ws).is_ok());
     let late = [("accumulator_latency_cycles = 1", "accumulator_latency_cycles = 1025")];
     assert_refused(&design("edge-16x16", &late), "array.accumulator_latency_cycles");
     assert!(refused(&design("edge-16x16", &[]), Dataflow::Os).starts_with("`array.dataflows`"));

@@ -33,11 +33,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     note(&format!("{}: {} files, dataflow {}", arguments.out.display(), files.len(), generated.dataflow()));
     note(&format!("not generated: {}", generated.left_out().join(", ")));
     note(&format!(
-        "there, a random layer of {} plays and says PASS or FAIL (the exit code is 0):",
+        "there, a random layer of {} plays and says PASS or FAIL (the exit code is 0), under Icarus Verilog of small arrays:",
         example.pair
     ));
+    let verilator = "verilator --hierarchical --cc --exe --build --timing --top-module systolab_testbench";
+    note(&format!("  {verilator} *.v main.cpp && obj_dir/Vsystolab_testbench"));
     note("  iverilog -g2005 -s systolab_testbench -o simulation *.v && vvp simulation");
-    note("  verilator --binary --timing --top-module systolab_testbench *.v && obj_dir/Vsystolab_testbench");
     note("other layers, with +stimulus=, +sums= and +stored=: systolab rtl check --keep DIR");
     Ok(())
 }

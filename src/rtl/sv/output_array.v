@@ -1,4 +1,4 @@
-// R × C output-stationary PEs. A step's activations and weights enter unskewed, in one cycle; row r and column c
+// C columns of R output-stationary PEs. A step's activations and weights enter unskewed, in one cycle; row r and column c
 // get theirs r and c cycles later. The drain pulse reaches all rows of a column at once, with OVERLAPPED drain c
 // cycles later in column c. Sums leave through a register below the bottom row.
 module systolab_output_array #(
@@ -14,37 +14,30 @@ module systolab_output_array #(
     localparam SUM = FIELD*FIELDS;
     wire [ROWS*(COLS+1)-1:0] valid, begins, ends;
     wire [STREAM*ROWS*(COLS+1)-1:0] streams;
-    wire [FIELDS*(ROWS+1)*COLS-1:0] used, moved;
-    wire [HELD*(ROWS+1)*COLS-1:0] helds;
-    wire [SUM*(ROWS+1)*COLS-1:0] outs;
-    wire [COLS-1:0] pulses;
-    assign moved[FIELDS*COLS-1:0] = 0;
-    assign outs[SUM*COLS-1:0] = 0;
+    wire [FIELDS*COLS-1:0] moved;
+    wire [SUM*COLS-1:0] outs;
     genvar r, c;
     generate
-        for (r = 0; r < ROWS; r = r + 1) begin : skew_row
+        for (r = 0; r < ROWS; r = r + 1) begin : row
             systolab_delay #(3+STREAM, r) skew (clk,
                 {rows_used[r], first_step, last_step, stream[STREAM*r +: STREAM]},
-                {valid[r*(COLS+1)], begins[r*(COLS+1)], ends[r*(COLS+1)], streams[STREAM*r*(COLS+1) +: STREAM]});
+                {valid[r], begins[r], ends[r], streams[STREAM*r +: STREAM]});
         end
-        for (c = 0; c < COLS; c = c + 1) begin : column
+        for (c = 0; c < COLS; c = c + 1) begin : columns
+            wire [FIELDS-1:0] skewed_used;
+            wire [HELD-1:0] skewed_held;
+            wire skewed_pulse;
             systolab_delay #(FIELDS+HELD, c) skew (clk, {outputs_used[FIELDS*c +: FIELDS], held[HELD*c +: HELD]},
-                {used[FIELDS*c +: FIELDS], helds[HELD*c +: HELD]});
-            systolab_delay #(1, OVERLAPPED != 0 ? c : 0) skew_pulse (clk, pulse, pulses[c]);
-            for (r = 0; r < ROWS; r = r + 1) begin : row
-                systolab_output_pe pe (clk, pair,
-                    valid[r*(COLS+1) + c], begins[r*(COLS+1) + c], ends[r*(COLS+1) + c],
-                    streams[STREAM*(r*(COLS+1) + c) +: STREAM],
-                    valid[r*(COLS+1) + c+1], begins[r*(COLS+1) + c+1], ends[r*(COLS+1) + c+1],
-                    streams[STREAM*(r*(COLS+1) + c+1) +: STREAM],
-                    used[FIELDS*(r*COLS + c) +: FIELDS], helds[HELD*(r*COLS + c) +: HELD],
-                    used[FIELDS*((r+1)*COLS + c) +: FIELDS], helds[HELD*((r+1)*COLS + c) +: HELD],
-                    pulses[c],
-                    moved[FIELDS*(r*COLS + c) +: FIELDS], outs[SUM*(r*COLS + c) +: SUM],
-                    moved[FIELDS*((r+1)*COLS + c) +: FIELDS], outs[SUM*((r+1)*COLS + c) +: SUM]);
-            end
+                {skewed_used, skewed_held});
+            systolab_delay #(1, OVERLAPPED != 0 ? c : 0) skew_pulse (clk, pulse, skewed_pulse);
+            systolab_output_column #(.HEIGHT(ROWS)) column (clk, pair,
+                valid[ROWS*c +: ROWS], begins[ROWS*c +: ROWS], ends[ROWS*c +: ROWS],
+                streams[STREAM*ROWS*c +: STREAM*ROWS],
+                valid[ROWS*(c+1) +: ROWS], begins[ROWS*(c+1) +: ROWS], ends[ROWS*(c+1) +: ROWS],
+                streams[STREAM*ROWS*(c+1) +: STREAM*ROWS],
+                skewed_used, skewed_held, skewed_pulse,
+                moved[FIELDS*c +: FIELDS], outs[SUM*c +: SUM]);
         end
     endgenerate
-    systolab_delay #((FIELDS+SUM)*COLS, 1) below (clk,
-        {moved[FIELDS*ROWS*COLS +: FIELDS*COLS], outs[SUM*ROWS*COLS +: SUM*COLS]}, {leaving, bottom});
+    systolab_delay #((FIELDS+SUM)*COLS, 1) below (clk, {moved, outs}, {leaving, bottom});
 endmodule

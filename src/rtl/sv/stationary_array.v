@@ -1,4 +1,4 @@
-// R × C PEs. A vector and a row of stationary operands enter unskewed, in one cycle; row r and column c get
+// C columns of R PEs. A vector and a row of stationary operands enter unskewed, in one cycle; row r and column c get
 // theirs r and c cycles later. Partial sums leave the bottom row R + c cycles after their vector entered,
 // together with their accumulator's address, which travels beside the array.
 module systolab_stationary_array #(
@@ -12,31 +12,22 @@ module systolab_stationary_array #(
     output wire [FIELDS*COLS-1:0] leaving, output wire [COLS-1:0] starting,
     output wire [ADDRESS*COLS-1:0] place, output wire [FIELD*FIELDS*COLS-1:0] bottom
 );
-    localparam SUM = FIELD*FIELDS;
     wire [ROWS*(COLS+1)-1:0] valid, swaps;
     wire [STREAM*ROWS*(COLS+1)-1:0] streams;
-    wire [(ROWS+1)*COLS-1:0] loads;
-    wire [HELD*(ROWS+1)*COLS-1:0] helds;
-    wire [SUM*(ROWS+1)*COLS-1:0] sums;
-    assign sums[SUM*COLS-1:0] = 0;
-    assign bottom = sums[SUM*ROWS*COLS +: SUM*COLS];
     genvar r, c;
     generate
-        for (r = 0; r < ROWS; r = r + 1) begin : skew_row
+        for (r = 0; r < ROWS; r = r + 1) begin : row
             systolab_delay #(2+STREAM, r) skew (clk, {rows_used[r], swap, stream[STREAM*r +: STREAM]},
-                {valid[r*(COLS+1)], swaps[r*(COLS+1)], streams[STREAM*r*(COLS+1) +: STREAM]});
+                {valid[r], swaps[r], streams[STREAM*r +: STREAM]});
         end
-        for (c = 0; c < COLS; c = c + 1) begin : column
-            systolab_delay #(1+HELD, c) skew (clk, {load, held[HELD*c +: HELD]},
-                {loads[c], helds[HELD*c +: HELD]});
-            for (r = 0; r < ROWS; r = r + 1) begin : row
-                systolab_stationary_pe pe (clk, pair,
-                    loads[r*COLS + c], helds[HELD*(r*COLS + c) +: HELD],
-                    loads[(r+1)*COLS + c], helds[HELD*((r+1)*COLS + c) +: HELD],
-                    valid[r*(COLS+1) + c], swaps[r*(COLS+1) + c], streams[STREAM*(r*(COLS+1) + c) +: STREAM],
-                    valid[r*(COLS+1) + c+1], swaps[r*(COLS+1) + c+1], streams[STREAM*(r*(COLS+1) + c+1) +: STREAM],
-                    sums[SUM*(r*COLS + c) +: SUM], sums[SUM*((r+1)*COLS + c) +: SUM]);
-            end
+        for (c = 0; c < COLS; c = c + 1) begin : columns
+            wire skewed_load;
+            wire [HELD-1:0] skewed_held;
+            systolab_delay #(1+HELD, c) skew (clk, {load, held[HELD*c +: HELD]}, {skewed_load, skewed_held});
+            systolab_stationary_column #(.HEIGHT(ROWS)) column (clk, pair, skewed_load, skewed_held,
+                valid[ROWS*c +: ROWS], swaps[ROWS*c +: ROWS], streams[STREAM*ROWS*c +: STREAM*ROWS],
+                valid[ROWS*(c+1) +: ROWS], swaps[ROWS*(c+1) +: ROWS], streams[STREAM*ROWS*(c+1) +: STREAM*ROWS],
+                bottom[FIELD*FIELDS*c +: FIELD*FIELDS]);
             systolab_delay #(FIELDS+1+ADDRESS, ROWS+c) beside (clk,
                 {outputs_used[FIELDS*c +: FIELDS], first, address},
                 {leaving[FIELDS*c +: FIELDS], starting[c], place[ADDRESS*c +: ADDRESS]});
