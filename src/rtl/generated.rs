@@ -14,8 +14,8 @@ const ADDRESS_BITS: u32 = 12;
 /// PEs that are generated at most: what Verilator compiles in minutes.
 const MAX_PES: u64 = 256 * 256;
 
-/// Rows and columns that are generated at most: every column has an output stage.
-const MAX_SIDE: u64 = 1024;
+/// Bits of what enters the array at one side in one cycle: what Verilator's `$fscanf` reads at most.
+const MAX_BITS_PER_SIDE: u64 = 8192;
 
 /// Cycles of an accumulator that are generated at most: registers of every column.
 const MAX_LATENCY: u64 = 1024;
@@ -46,11 +46,10 @@ impl Generated {
         if array.count() > 1 {
             return refuse("array.count", "several arrays are not generated in this version; expected 1");
         }
-        let (rows, cols) = (array.rows(), array.cols());
-        if rows > MAX_SIDE || cols > MAX_SIDE || rows * cols > MAX_PES {
-            let most =
-                format!("at most {MAX_PES}, and {MAX_SIDE} a side, which Verilator compiles in minutes");
-            return refuse("array.rows", format!("{rows} × {cols} PEs; expected {most}"));
+        let (rows, columns) = (array.rows(), array.cols());
+        if rows * columns > MAX_PES {
+            let most = format!("expected at most {MAX_PES}, which Verilator compiles in minutes");
+            return refuse("array.rows", format!("{rows} × {columns} PEs; {most}"));
         }
         if array.accumulator_latency_cycles() > MAX_LATENCY {
             let reason = format!(
@@ -62,9 +61,9 @@ impl Generated {
         if !array.dataflows().contains(&dataflow) {
             return refuse("array.dataflows", format!("`{dataflow}` is not among them"));
         }
-        Ok(Self {
+        let generated = Self {
             rows,
-            columns: cols,
+            columns,
             dataflow,
             control: Control {
                 accumulator_latency: array.accumulator_latency_cycles(),
@@ -77,7 +76,15 @@ impl Generated {
                 .enumerate()
                 .map(|(index, unit)| Datapath::of(unit, dataflow).map_err(|refused| refused.of_unit(index)))
                 .collect::<Result<_, _>>()?,
-        })
+        };
+        let (stream, held, ..) = generated.widths();
+        for (key, count, word) in [("array.rows", rows, stream), ("array.cols", columns, held)] {
+            if count * word > MAX_BITS_PER_SIDE {
+                let most = format!("expected at most {}", MAX_BITS_PER_SIDE / word);
+                return refuse(key, format!("{count}, of which each takes {word} bits in a cycle; {most}"));
+            }
+        }
+        Ok(generated)
     }
 
     /// What stays in the PEs.

@@ -1,5 +1,6 @@
 //! Cells and area of MACs, PEs and whole arrays by Yosys, with somebody's Liberty file. Area only: nothing is timed.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -10,9 +11,6 @@ use super::generated::Generated;
 use super::tool::{ToolError, run, write_files};
 use super::version::Tool;
 
-/// Modules that are not synthesized: the accumulator, whose entries are a memory, what is behind it, and the testbench.
-const LEFT_OUT: [&str; 5] = ["accumulator.v", "requantize.v", "output_stage.v", "top.v", "testbench.v"];
-
 /// What of an array is synthesized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -22,19 +20,6 @@ pub enum Part {
     Pe,
     /// All PEs and the skew registers.
     Array,
-}
-
-impl Part {
-    /// Whether a file has something of it. Files that have not would change names in the netlist, and with them
-    /// what ABC finds.
-    fn needs(self, file: &str) -> bool {
-        let of = |level: &str| file.ends_with(level);
-        match self {
-            Self::Macs => !of("_pe.v") && !of("_column.v") && !of("_array.v"),
-            Self::Pe => !of("_column.v") && !of("_array.v"),
-            Self::Array => true,
-        }
-    }
 }
 
 /// Cells of the library and their area.
@@ -74,21 +59,21 @@ impl Generated {
     /// # Errors
     /// When Yosys is missing or fails.
     pub fn synthesize(&self, part: Part, liberty: &Path, folder: &Path) -> Result<Synthesized, ToolError> {
-        let mut files = self.files();
-        files.retain(|(name, _)| !LEFT_OUT.contains(&name.as_str()) && part.needs(name));
-        let sources: Vec<_> =
-            files.iter().map(|(name, _)| name.as_str()).filter(|name| name.ends_with(".v")).collect();
         let is_os = self.dataflow == Dataflow::Os;
         let (pe, array) = match is_os {
             true => ("systolab_output_pe", "systolab_output_array"),
             false => ("systolab_stationary_pe", "systolab_stationary_array"),
         };
-        // An array is PEs that are synthesized once.
+        // An array is PEs that are synthesized once. Accumulators are in none of them: their entries are a memory.
         let (top, kept) = match part {
             Part::Macs => ("systolab_macs", String::new()),
             Part::Pe => (pe, String::new()),
             Part::Array => (array, format!("setattr -mod -set keep_hierarchy 1 {pe}\n")),
         };
+        let mut files = self.files();
+        let needed = modules_below(top, &files);
+        files.retain(|(name, _)| needed.contains(name) || name.ends_with(".vh"));
+        let sources = needed.into_iter().collect::<Vec<_>>();
         let script = format!(
             "read_verilog {}\n{kept}synth -flatten -noalumacc -top {top}\ndfflibmap -liberty library.lib\nabc -liberty library.lib\n\
              opt_clean\ntee -o area.txt stat -top {top} -liberty library.lib\n",
@@ -105,6 +90,23 @@ impl Generated {
     }
 }
 
+/// The files of a module and of all that it instantiates. No other one is read: it would change names in the
+/// netlist, and with them what ABC finds.
+fn modules_below(top: &str, files: &[(String, String)]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![format!("module {top} ")];
+    while let Some(wanted) = open.pop() {
+        for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".v")) {
+            if text.contains(&wanted) && found.insert(name.clone()) {
+                let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+                let instantiated = words.filter(|word| word.starts_with("systolab_"));
+                open.extend(instantiated.map(|module| format!("module {module} ")));
+            }
+        }
+    }
+    found
+}
+
 /// The last count and area: of the whole hierarchy where there is one.
 fn parse(text: &str) -> Option<Synthesized> {
     let last = |key: &str| text.lines().rev().find(|line| line.contains(key))?.rsplit(':').next();
@@ -117,6 +119,18 @@ fn parse(text: &str) -> Option<Synthesized> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn modules_of_a_part_are_what_it_instantiates() {
+        let files = super::super::MODULES.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let below = |top: &str| modules_below(top, &files).into_iter().collect::<Vec<_>>().join(" ");
+        let macs = "bf16_mac.v bf16_product.v clip.v float_add.v integer_mac.v macs.v product.v";
+        assert_eq!(below("systolab_macs"), macs);
+        assert_eq!(below("systolab_stationary_pe"), format!("{macs} stationary_pe.v"));
+        let array = "bf16_mac.v bf16_product.v clip.v delay.v float_add.v integer_mac.v macs.v output_array.v \
+                     output_column.v output_pe.v product.v";
+        assert_eq!(below("systolab_output_array"), array);
+    }
 
     #[test]
     fn the_last_count_and_area_are_the_hierarchys() {

@@ -39,7 +39,7 @@ fn a_written_testbench_plays_its_layer_and_says_pass_or_fail() {
         let emitted = emitted.args(emit).arg(&design).arg("--out").arg(&out).output().unwrap();
         assert!(emitted.status.success(), "{}", String::from_utf8_lossy(&emitted.stderr));
         let said = String::from_utf8(emitted.stderr).unwrap();
-        // Verilator's warnings are errors unless it is told otherwise; as one module, as well.
+        // Verilator's warnings are errors unless it is told otherwise. Without --hierarchical it sees other ones.
         let flat = "verilator --lint-only --timing --top-module systolab_testbench *.v && echo PASS";
         let wall = "iverilog -g2005 -Wall -s systolab_testbench -o simulation *.v && vvp simulation";
         let printed: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("  ")).collect();

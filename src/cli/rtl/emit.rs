@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     note(&format!("{}: {} files, dataflow {}", arguments.out.display(), files.len(), generated.dataflow()));
     note(&format!("not generated: {}", generated.left_out().join(", ")));
     note(&format!(
-        "there, a random layer of {} plays and says PASS or FAIL (the exit code is 0), under Icarus Verilog of small arrays:",
+        "there, a random layer of {} plays and says PASS or FAIL (the exit code is 0; the second command is for small arrays):",
         example.pair
     ));
     let verilator = "verilator --hierarchical --cc --exe --build --timing --top-module systolab_testbench";

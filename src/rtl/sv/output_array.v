@@ -1,6 +1,6 @@
-// C columns of R output-stationary PEs. A step's activations and weights enter unskewed, in one cycle; row r and column c
-// get theirs r and c cycles later. The drain pulse reaches all rows of a column at once, with OVERLAPPED drain c
-// cycles later in column c. Sums leave through a register below the bottom row.
+// COLS columns of ROWS output-stationary PEs. A step's activations and weights enter unskewed, in one cycle; row r
+// and column c get theirs r and c cycles later. The drain pulse reaches all rows of a column at once, with OVERLAPPED
+// drain c cycles later in column c. Sums leave through a register below the bottom row.
 module systolab_output_array #(
 `include "parameters.vh"
 ) (

@@ -2,7 +2,7 @@
 // drain pulse reaches all of them at once.
 module systolab_output_column #(
 `include "parameters.vh"
-    , parameter HEIGHT = 1
+    , parameter HEIGHT = 0
 ) (
     input wire clk,
     input wire [7:0] pair,
@@ -14,7 +14,8 @@ module systolab_output_column #(
     input wire pulse,
     output wire [FIELDS-1:0] leaving, output wire [FIELD*FIELDS-1:0] bottom
 );
-    // Compiled once for all columns with --hierarchical: Verilator 5.006 knows it by a HEIGHT that is not the default.
+    // Compiled once for all columns with --hierarchical: Verilator 5.006 knows it by a HEIGHT other than the default,
+    // which therefore is none that an array has.
     /* verilator hier_block */
     localparam SUM = FIELD*FIELDS;
     wire [FIELDS*(HEIGHT+1)-1:0] useds, moved;

@@ -1,5 +1,5 @@
-// C columns of R PEs. A vector and a row of stationary operands enter unskewed, in one cycle; row r and column c get
-// theirs r and c cycles later. Partial sums leave the bottom row R + c cycles after their vector entered,
+// COLS columns of ROWS PEs. A vector and a row of stationary operands enter unskewed, in one cycle; row r and column c
+// get theirs r and c cycles later. Partial sums leave the bottom row ROWS + c cycles after their vector entered,
 // together with their accumulator's address, which travels beside the array.
 module systolab_stationary_array #(
 `include "parameters.vh"

@@ -1,7 +1,7 @@
 // A column of HEIGHT PEs whose one operand stays: it and partial sums go down, streamed words pass to the next column.
 module systolab_stationary_column #(
 `include "parameters.vh"
-    , parameter HEIGHT = 1
+    , parameter HEIGHT = 0
 ) (
     input wire clk,
     input wire [7:0] pair,
@@ -10,7 +10,8 @@ module systolab_stationary_column #(
     output wire [HEIGHT-1:0] valid_out, output wire [HEIGHT-1:0] swap_out, output wire [STREAM*HEIGHT-1:0] stream_out,
     output wire [FIELD*FIELDS-1:0] bottom
 );
-    // Compiled once for all columns with --hierarchical: Verilator 5.006 knows it by a HEIGHT that is not the default.
+    // Compiled once for all columns with --hierarchical: Verilator 5.006 knows it by a HEIGHT other than the default,
+    // which therefore is none that an array has.
     /* verilator hier_block */
     localparam SUM = FIELD*FIELDS;
     wire [HEIGHT:0] loads;
