@@ -14,7 +14,7 @@ use systolab::hardware::{Accelerator, SHIPPED};
 use systolab::inputs;
 use systolab::source::SourceFile;
 use systolab::tensor::{Data, Tensor, TensorFile};
-use systolab::workload::{EdgeId, Network, ParameterSource, Params, Samples, Workload};
+use systolab::workload::{ParameterSource, Params, Samples, Workload};
 
 const COMMITTED: &str = "tests/oracles/cases";
 
@@ -284,44 +284,30 @@ fn compare_with(
     compared
 }
 
-/// Follows differences through the network, layer by layer, as far as other tensors are not equal again.
+/// Follows differences through an imported network, layer by layer, until a tensor is the oracle's again.
 fn mark_behind_differences(workload: &Workload, compared: &mut [Compared]) {
-    let network = workload.network();
-    let edges: Vec<Option<EdgeId>> =
-        compared.iter().map(|compared| edge_of(workload, &compared.tensor)).collect();
-    let differs = |edge: EdgeId| {
-        let of_edge = edges.iter().zip(&*compared).filter(|(of, _)| **of == Some(edge));
-        of_edge.map(|(_, compared)| compared.difference != Some((0, 0))).reduce(|a, b| a || b)
-    };
-    let behind = behind_differences(network, differs);
-    for (compared, edge) in compared.iter_mut().zip(&edges) {
-        compared.behind_a_difference = edge.is_some_and(|edge| behind[edge.index()]);
-    }
-}
-
-/// The edge whose values a tensor has; None of accumulators.
-fn edge_of(workload: &Workload, tensor: &str) -> Option<EdgeId> {
-    match workload.model() {
-        Some(model) => model.tensors().iter().find(|known| known.name == tensor).map(|known| known.edge),
-        None => {
-            let mut outputs = workload.network().layers().iter().map(|layer| layer.output);
-            outputs.find(|&output| workload.network().edge(output).name == tensor)
+    let Some(model) = workload.model() else { return };
+    let mut differs: BTreeMap<usize, bool> = BTreeMap::new();
+    for tensor in &*compared {
+        if let Some(known) = model.tensors().iter().find(|known| known.name == tensor.tensor) {
+            *differs.entry(known.edge.index()).or_default() |= tensor.difference != Some((0, 0));
         }
     }
-}
-
-/// Per edge, whether the layer that stores it read other values than the oracle's. `differs` says of an edge
-/// whether its values do, None where nobody compared them.
-fn behind_differences(network: &Network, differs: impl Fn(EdgeId) -> Option<bool>) -> Vec<bool> {
-    let mut behind = vec![false; network.edges().len()];
-    let mut other = behind.clone();
+    let network = workload.network();
+    // Per edge: what its layer read, and what it stores, is other than the oracle's, as far as anybody knows.
+    let mut reads_other = vec![false; network.edges().len()];
+    let mut is_other: Vec<bool> =
+        (0..reads_other.len()).map(|edge| differs.get(&edge) == Some(&true)).collect();
     for layer in network.layers() {
-        let mut read = std::iter::once(layer.input).chain(layer.operation.second_input());
         let output = layer.output.index();
-        behind[output] = read.any(|edge| other[edge.index()] || differs(edge) == Some(true));
-        other[output] = differs(layer.output).unwrap_or(behind[output]);
+        let mut inputs = std::iter::once(layer.input).chain(layer.operation.second_input());
+        reads_other[output] = inputs.any(|edge| is_other[edge.index()]);
+        is_other[output] = differs.get(&output).copied().unwrap_or(reads_other[output]);
     }
-    behind
+    for tensor in compared {
+        let known = model.tensors().iter().find(|known| known.name == tensor.tensor);
+        tensor.behind_a_difference = known.is_some_and(|known| reads_other[known.edge.index()]);
+    }
 }
 
 fn run(folder: &Path, tallies: &mut Tallies) {
