@@ -12,6 +12,7 @@ mod held;
 mod output_stationary;
 mod part;
 mod payload;
+mod port;
 mod registers;
 mod tag;
 mod violation;
@@ -28,6 +29,7 @@ pub use payload::{Bf16Payload, IntegerPayload, LanePayload, Operands, Payload, P
 pub use violation::{Conflict, Violation};
 pub use watch::{PeState, Watch};
 
+use accumulator::{Accumulators, Observe};
 use output_stationary::output_stationary;
 use part::Part;
 use payload::Swapped;
@@ -44,10 +46,9 @@ pub struct Run<S> {
     pub weight_writes: WeightWrites,
 }
 
-/// What one array did; None where another array has the output.
-struct ArrayRun<S> {
+/// What one array did.
+struct ArrayRun {
     cycles: u64,
-    outputs: Vec<Option<S>>,
     weight_writes: WeightWrites,
 }
 
@@ -56,7 +57,7 @@ struct ArrayRun<S> {
 /// lockstep, each with its part of every fold.
 ///
 /// # Errors
-/// When these starts make two values meet, overwrite a register that is needed or read too early.
+/// When these starts are not in order, make two values meet, overwrite a register that is needed or read too early.
 ///
 /// # Panics
 /// When there is not one start per fold, or the payload has fewer output channels per PE than the
@@ -67,7 +68,7 @@ pub fn run<P: Payload>(
     starts: &[Start],
     payload: &P,
 ) -> Result<Run<P::Output>, Violation> {
-    run_observed(schedule, control, starts, payload, &mut |_| {})
+    drive(schedule, control, starts, payload, None, None)
 }
 
 /// The same, and tells of every sum that becomes readable, array by array in the order of cycles.
@@ -84,7 +85,7 @@ pub fn run_observed<P: Payload>(
     payload: &P,
     observe: &mut impl FnMut(Arrival<P::Output>),
 ) -> Result<Run<P::Output>, Violation> {
-    run_watched(schedule, control, starts, payload, observe, None)
+    drive(schedule, control, starts, payload, Some(observe), None)
 }
 
 /// The same, and tells of the registers of every PE after every cycle.
@@ -100,38 +101,48 @@ pub fn run_watched<P: Payload>(
     starts: &[Start],
     payload: &P,
     observe: &mut impl FnMut(Arrival<P::Output>),
+    watch: Option<&mut Watch<'_, P::Output>>,
+) -> Result<Run<P::Output>, Violation> {
+    drive(schedule, control, starts, payload, Some(observe), watch)
+}
+
+fn drive<'a, P: Payload>(
+    schedule: &Schedule,
+    control: &Control,
+    starts: &[Start],
+    payload: &P,
+    observe: Option<&'a mut Observe<'a, P::Output>>,
     mut watch: Option<&mut Watch<'_, P::Output>>,
 ) -> Result<Run<P::Output>, Violation> {
+    let mut neighbors = starts.iter().zip(starts.iter().skip(1));
+    let is_earlier =
+        |(before, start): &(&Start, &Start)| start.load < before.load || start.vector < before.vector;
+    if let Some((_, start)) = neighbors.find(is_earlier) {
+        return Err(Violation { cycle: start.load.min(start.vector), conflict: Conflict::OutOfOrder });
+    }
+    let (outputs, empty) = (schedule.gemm.outputs() as usize, payload.lane(payload.zero(), 0));
+    let mut accumulators = Accumulators::new(outputs, control.accumulator_latency, empty, observe);
     let mut cycles = 0;
-    let mut outputs = vec![None; schedule.gemm.outputs() as usize];
     let mut weight_writes = WeightWrites::default();
     for array in 0..schedule.arrays {
         let parts = Part::of(schedule, array);
         assert_eq!(starts.len(), parts.len(), "one start per fold");
+        let (accumulators, watch) = (&mut accumulators, watch.as_deref_mut());
         let run = match schedule.dataflow {
             Dataflow::Ws => {
-                weight_stationary(schedule, control, starts, &parts, payload, observe, watch.as_deref_mut())?
+                weight_stationary(schedule, control, starts, &parts, payload, accumulators, watch)?
             }
-            Dataflow::Is => weight_stationary(
-                schedule,
-                control,
-                starts,
-                &parts,
-                &Swapped(payload),
-                observe,
-                watch.as_deref_mut(),
-            )?,
+            Dataflow::Is => {
+                weight_stationary(schedule, control, starts, &parts, &Swapped(payload), accumulators, watch)?
+            }
             Dataflow::Os => {
-                output_stationary(schedule, control, starts, &parts, payload, observe, watch.as_deref_mut())?
+                output_stationary(schedule, control, starts, &parts, payload, accumulators, watch)?
             }
         };
         cycles = cycles.max(run.cycles);
         weight_writes += run.weight_writes;
-        for (output, found) in outputs.iter_mut().zip(run.outputs) {
-            *output = output.or(found);
-        }
     }
-    Ok(Run { cycles, outputs: outputs.into_iter().flatten().collect(), weight_writes })
+    Ok(Run { cycles, outputs: accumulators.into_sums(), weight_writes })
 }
 
 /// Cycles that the array is busy with a layer, from the first operand to the last accumulator update,

@@ -558,3 +558,24 @@ fn an_output_fold_one_cycle_earlier_breaks_the_array() {
         assert!(found.contains(&conflict), "no case trips on: {conflict}");
     }
 }
+
+/// The machine once waited without end for sums of a fold that had begun before its turn.
+#[test]
+fn a_fold_before_its_turn_is_a_violation() {
+    let mut random = Random(12);
+    let mut cases = 0;
+    while cases < 100 {
+        let dataflow = random.pick(&[Dataflow::Ws, Dataflow::Is, Dataflow::Os]);
+        let (schedule, control) = random_case(&mut random, dataflow);
+        let mut starts = control.starts(&schedule, Loading::Latest);
+        if starts.len() < 2 {
+            continue;
+        }
+        cases += 1;
+        let fold = random.within(1, starts.len() as u64 - 1) as usize;
+        starts.swap(fold - 1, fold);
+        let violation = run(&schedule, &control, &starts, &()).unwrap_err();
+        assert_eq!(violation.conflict, Conflict::OutOfOrder);
+        assert_eq!(violation.cycle, starts[fold].load.min(starts[fold].vector));
+    }
+}

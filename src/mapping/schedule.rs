@@ -224,20 +224,6 @@ impl Schedule {
         self.tiles().flat_map(move |tile| schedule.tile_folds(tile))
     }
 
-    /// The blocks of all tiles in execution order, each as one fold over all k: equal neighbors together, as the first of
-    /// them and their number.
-    pub fn block_runs(&self) -> impl Iterator<Item = (Fold, u64)> + use<> {
-        let (schedule, across, depth) = (*self, self.channels_per_fold(), self.gemm.k);
-        self.tiles().flat_map(move |tile| {
-            pieces(tile.m, tile.m + tile.pixels, schedule.pixels_per_fold()).flat_map(move |(m, pixels)| {
-                let (count, rest) = (tile.channels / across, tile.channels % across);
-                let whole = Fold { group: tile.group, m, n: tile.n, k: 0, pixels, channels: across, depth };
-                let ragged = Fold { n: tile.n + count * across, channels: rest, ..whole };
-                [(whole, count), (ragged, u64::from(rest > 0))].into_iter().filter(|&(_, count)| count > 0)
-            })
-        })
-    }
-
     /// What each array does of a fold, the first at least as much as the others.
     pub fn views(&self, fold: Fold) -> impl Iterator<Item = View> + use<> {
         let schedule = *self;

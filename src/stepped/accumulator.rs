@@ -1,7 +1,5 @@
 //! Accumulators behind the bottom row: a sum enters, and is readable some cycles later.
 
-use std::collections::VecDeque;
-
 use super::payload::Payload;
 use super::violation::Conflict;
 
@@ -19,55 +17,61 @@ pub struct Arrival<S> {
 /// One accumulator of the layer: its newest sum, and from which cycle on it is readable.
 #[derive(Clone, Copy)]
 struct Entry<S> {
-    sum: Option<S>,
+    sum: S,
     readable: u64,
 }
 
-/// All accumulators of a layer behind one pipeline.
-pub(super) struct Accumulators<S> {
+/// Of an accumulator without a sum.
+const NEVER: u64 = u64::MAX;
+
+/// Is told of every sum that enters an accumulator, in that order.
+pub(super) type Observe<'a, S> = dyn FnMut(Arrival<S>) + 'a;
+
+/// All accumulators of a layer.
+pub(super) struct Accumulators<'a, S> {
     entries: Vec<Entry<S>>,
-    /// Sums that enter in this cycle, and those that entered in the cycles before; the oldest first.
-    entering: Vec<(usize, S)>,
-    pipeline: VecDeque<Vec<(usize, S)>>,
     latency: u64,
     cycle: u64,
-    retired: u64,
+    /// When what enters in this cycle is readable.
+    arrival: u64,
+    entered: u64,
     last_readable: u64,
+    observe: Option<&'a mut Observe<'a, S>>,
 }
 
-impl<S: Copy> Accumulators<S> {
-    pub(super) fn new(entries: usize, latency: u64) -> Self {
-        Self {
-            entries: vec![Entry { sum: None, readable: 0 }; entries],
-            entering: Vec::new(),
-            pipeline: (1..latency).map(|_| Vec::new()).collect(),
-            latency,
-            cycle: 0,
-            retired: 0,
-            last_readable: 0,
-        }
+impl<'a, S: Copy> Accumulators<'a, S> {
+    /// `empty`: any value.
+    pub(super) fn new(
+        entries: usize,
+        latency: u64,
+        empty: S,
+        observe: Option<&'a mut Observe<'a, S>>,
+    ) -> Self {
+        let entries = vec![Entry { sum: empty, readable: NEVER }; entries];
+        Self { entries, latency, cycle: 0, arrival: latency, entered: 0, last_readable: 0, observe }
     }
 
-    /// Begins a cycle: what entered `latency` cycles ago is readable.
-    pub(super) fn begin(&mut self, cycle: u64, observe: &mut impl FnMut(Arrival<S>)) {
+    /// Another array begins, with outputs of its own.
+    pub(super) fn begin_array(&mut self) {
+        (self.entered, self.last_readable) = (0, 0);
+    }
+
+    /// Begins a cycle.
+    pub(super) fn begin(&mut self, cycle: u64) {
         self.cycle = cycle;
-        self.pipeline.push_back(std::mem::take(&mut self.entering));
-        let mut stage = self.pipeline.pop_front().unwrap_or_default();
-        if !stage.is_empty() {
-            self.retired += stage.len() as u64;
-            self.last_readable = cycle;
-        }
-        for (output, sum) in stage.drain(..) {
-            observe(Arrival { cycle, output, sum });
-        }
-        self.entering = stage;
+        self.arrival = cycle + self.latency;
+    }
+
+    /// Whether so many sums have entered, and all are readable.
+    pub(super) fn have(&self, sums: u64) -> bool {
+        self.entered == sums && self.last_readable <= self.cycle
     }
 
     /// The value of an accumulator that enters a column. None while it is not readable.
     #[inline]
     pub(super) fn read(&self, address: usize) -> Option<S> {
         let entry = &self.entries[address];
-        entry.sum.filter(|_| entry.readable <= self.cycle)
+        (entry.readable <= self.cycle).then_some(entry.sum)
     }
 
     /// A chain's sum leaves the bottom register and replaces the accumulator.
@@ -95,18 +99,23 @@ impl<S: Copy> Accumulators<S> {
 
     /// A sum that becomes readable `latency` cycles from now.
     #[inline]
-    fn send(&mut self, address: usize, sum: S) {
-        self.entries[address] = Entry { sum: Some(sum), readable: self.cycle + self.latency };
-        self.entering.push((address, sum));
+    fn send(&mut self, output: usize, sum: S) {
+        let cycle = self.arrival;
+        self.entries[output] = Entry { sum, readable: cycle };
+        self.entered += 1;
+        self.last_readable = cycle;
+        if let Some(observe) = &mut self.observe {
+            observe(Arrival { cycle, output, sum });
+        }
     }
 
-    /// Sums that became readable.
-    pub(super) fn retired(&self) -> u64 {
-        self.retired
+    /// The cycle in which the last sum of this array became readable.
+    pub(super) fn last_readable(&self) -> u64 {
+        self.last_readable
     }
 
-    /// The cycle in which the last one did, and all accumulators; None where no sum came.
-    pub(super) fn finish(self) -> (u64, Vec<Option<S>>) {
-        (self.last_readable, self.entries.into_iter().map(|entry| entry.sum).collect())
+    /// Every accumulator that a sum entered.
+    pub(super) fn into_sums(self) -> Vec<S> {
+        self.entries.into_iter().filter(|entry| entry.readable != NEVER).map(|entry| entry.sum).collect()
     }
 }

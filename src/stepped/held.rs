@@ -11,11 +11,13 @@
 //! finds on its way there. The signals between them do nothing else than to keep the sets moving. Behind them a fold's
 //! first vector goes the same way, and makes the shadow register the active one.
 
-use std::collections::VecDeque;
 use std::ops::AddAssign;
 
-use super::registers::{Moving, Registers};
-use super::tag::Tag;
+use super::part::Part;
+use super::payload::Payload;
+use super::port::{Addresses, Stream};
+use super::registers::Moving;
+use super::tag::{FoldTag, Tag};
 use super::violation::Conflict;
 use super::wave::Wave;
 
@@ -51,22 +53,36 @@ struct Chain<W> {
     count: u64,
 }
 
+/// Operands that are in their rows, one per PE, and the folds that they belong to.
+pub(super) struct Resting<W> {
+    pub(super) folds: Vec<FoldTag>,
+    pub(super) words: Vec<W>,
+}
+
+impl<W: Copy> Resting<W> {
+    fn new(count: usize, word: W) -> Self {
+        Self { folds: vec![FoldTag::NOTHING; count], words: vec![word; count] }
+    }
+}
+
 /// All of them.
 pub(super) struct Held<W> {
     double_buffer: bool,
     rows: usize,
     columns: usize,
-    /// Operands in their rows; without double buffering none.
-    shadow: Vec<(Tag, W)>,
+    /// In shadows; without double buffering none.
+    shadow: Resting<W>,
     /// What is multiplied with.
-    pub(super) active: Registers<W>,
+    pub(super) active: Resting<W>,
     /// What is on its way: in shadows in this cycle, and in links.
     shadows: Chain<W>,
     links: Chain<W>,
+    /// At the top of every column, and how many channels it has.
+    ports: Vec<(Stream, Addresses, usize)>,
     /// The oldest first.
-    loads: VecDeque<Load>,
+    loads: Vec<Load>,
     /// Where the first vectors of folds are; the oldest first.
-    swaps: VecDeque<Wave>,
+    swaps: Vec<Wave>,
     cycle: u64,
     pub(super) writes: WeightWrites,
 }
@@ -78,12 +94,13 @@ impl<W: Copy> Held<W> {
             double_buffer,
             rows,
             columns,
-            shadow: vec![(Tag::NOTHING, word); rows * columns],
-            active: Registers::new(rows * columns, word),
+            shadow: Resting::new(rows * columns, word),
+            active: Resting::new(rows * columns, word),
             shadows: chain(),
             links: chain(),
-            loads: VecDeque::new(),
-            swaps: VecDeque::new(),
+            ports: vec![Default::default(); columns],
+            loads: Vec::new(),
+            swaps: Vec::new(),
             cycle: 0,
             writes: WeightWrites::default(),
         }
@@ -93,11 +110,11 @@ impl<W: Copy> Held<W> {
     pub(super) fn shift(&mut self) {
         self.cycle += 1;
         let (cycle, rows) = (self.cycle, self.rows as u64);
-        while self.loads.front().is_some_and(|load| Wave { rows, ..load.last }.is_over(cycle)) {
-            self.loads.pop_front();
+        while self.loads.first().is_some_and(|load| Wave { rows, ..load.last }.is_over(cycle)) {
+            self.loads.remove(0);
         }
-        while self.swaps.front().is_some_and(|swap| swap.is_over(self.cycle)) {
-            self.swaps.pop_front();
+        while self.swaps.first().is_some_and(|swap| swap.is_over(self.cycle)) {
+            self.swaps.remove(0);
         }
         if !self.loads.is_empty() {
             std::mem::swap(&mut self.shadows, &mut self.links);
@@ -105,81 +122,83 @@ impl<W: Copy> Held<W> {
         }
     }
 
-    /// The operands that a fold of `rows` rows and `columns` columns has at the top of some columns: column, row, words.
-    #[inline]
-    pub(super) fn feed(
-        &mut self,
-        fold: usize,
-        (rows, columns): (u64, u64),
-        operands: impl Iterator<Item = (usize, u64, W)>,
-    ) -> Result<(), Conflict> {
-        if self.loads.back().is_none_or(|load| load.fold < fold) {
-            let first = Wave { entered: self.cycle, rows: self.rows as u64, columns };
-            let last = Wave { entered: self.cycle + rows - 1, rows, columns };
-            self.loads.push_back(Load { fold, first, last });
+    /// A fold's operands begin to enter at the top of a column.
+    pub(super) fn begin(&mut self, column: u64, part: &Part, fold: usize) -> Result<(), Conflict> {
+        if column == 0 {
+            let (entered, columns) = (self.cycle, part.columns);
+            let first = Wave { entered, rows: self.rows as u64, columns };
+            let last = Wave { entered: entered + part.rows - 1, rows: part.rows, columns };
+            self.loads.push(Load { fold, first, last });
         }
-        let mut count = 0;
-        let operands = operands.map(|(column, row, word)| {
-            count += 1;
-            Ok((column, Tag::new(fold, row), word))
-        });
-        self.shadows.registers.fill(Conflict::WeightPort, operands)?;
-        self.shadows.count += count;
+        let (stream, addresses, channels) = &mut self.ports[column as usize];
+        stream.begin(Stream::new(part.rows, Tag::new(fold, part.rows - 1), false), Conflict::WeightPort)?;
+        (*addresses, *channels) = part.addresses_of_column(column);
         Ok(())
+    }
+
+    /// What is at the ports enters.
+    pub(super) fn feed<P: Payload<Weight = W>>(&mut self, payload: &P) {
+        if self.loads.is_empty() {
+            return;
+        }
+        let (tags, words) = self.shadows.registers.both_mut();
+        let registers = tags.iter_mut().zip(words);
+        for ((stream, addresses, channels), (tag, word)) in self.ports.iter_mut().zip(registers) {
+            if let Some(next) = stream.next() {
+                (*tag, *word) = (next, payload.weight(addresses.next(), *channels));
+                self.shadows.count += 1;
+            }
+        }
     }
 
     /// The first vector of a fold of `rows` rows and `columns` columns enters in this cycle.
     pub(super) fn begin_swap(&mut self, (rows, columns): (u64, u64)) {
         if self.double_buffer {
-            self.swaps.push_back(Wave { entered: self.cycle, rows, columns });
+            self.swaps.push(Wave { entered: self.cycle, rows, columns });
         }
     }
 
     /// Where a fold's first vector is, the shadow register becomes the active one.
     pub(super) fn swap(&mut self) {
-        let Self { shadow, active: Registers { tags, words }, .. } = self;
-        let (shadow, tags, words) = (&mut shadow[..], &mut tags[..], &mut words[..]);
+        let (from, to) = (&mut self.shadow.folds[..], &mut self.active.folds[..]);
+        let (words_from, words_to) = (&self.shadow.words[..], &mut self.active.words[..]);
         for swap in &self.swaps {
             let pes = swap.pes(self.cycle, self.columns);
             self.writes.active += pes.len() as u64;
             for (at, _) in pes {
-                let (tag, word) = &mut shadow[at];
-                (tags[at], words[at]) = (std::mem::take(tag), *word);
+                to[at] = std::mem::take(&mut from[at]);
+                words_to[at] = words_from[at];
             }
         }
     }
 
     /// The newest fold that is loaded in this cycle.
     pub(super) fn newest_load(&self) -> Option<usize> {
-        self.loads.back().map(|load| load.fold)
+        self.loads.last().map(|load| load.fold)
     }
 
     /// First load signals overwrite what is in shadows, last ones leave there what is on its way.
     #[inline(never)]
     pub(super) fn load(&mut self) -> Result<(), Conflict> {
-        let (tags, words) = self.shadows.registers.both_mut();
-        let shadow = &mut self.shadow[..];
+        let resting = if self.double_buffer { &mut self.shadow } else { &mut self.active };
+        let (folds, words) = (&mut resting.folds[..], &mut resting.words[..]);
+        let (moving, moving_words) = self.shadows.registers.both_mut();
         self.writes.link += self.links.count;
         self.writes.shadow += self.shadows.count;
         let mut landed = 0;
         for load in &self.loads {
             for (at, _) in load.first.pes(self.cycle, self.columns) {
-                if !self.double_buffer {
-                    self.active.tags[at] = Tag::NOTHING;
-                } else if shadow[at].0.is_valid() {
+                if self.double_buffer && folds[at].is_valid() {
                     return Err(Conflict::WeightLost);
                 }
+                folds[at] = FoldTag::NOTHING;
             }
+            let fold = FoldTag::new(load.fold);
             for (at, row) in load.last.pes(self.cycle, self.columns) {
-                if std::mem::take(&mut tags[at]) != Tag::new(load.fold, row as u64) {
-                    continue;
-                }
-                landed += 1;
-                let (tag, word) = (Tag::new(load.fold, 0), words[at]);
-                if self.double_buffer {
-                    shadow[at] = (tag, word);
-                } else {
-                    (self.active.tags[at], self.active.words[at]) = (tag, word);
+                let tag = std::mem::take(&mut moving[at]);
+                if (tag.fold, tag.number) == (fold, row as u32) {
+                    landed += 1;
+                    (folds[at], words[at]) = (fold, moving_words[at]);
                 }
             }
         }
@@ -189,10 +208,10 @@ impl<W: Copy> Held<W> {
 
     /// The folds whose operands a PE has in its active and its shadow register.
     pub(super) fn folds(&self, at: usize) -> (Option<usize>, Option<usize>) {
-        let fold = |tag: Tag| tag.get().map(|(fold, _)| fold);
-        let (active, passing) = (fold(self.active.tags[at]), fold(self.shadows.registers.tags()[at]));
+        let passing = self.shadows.registers.both().0[at].fold.get();
+        let active = self.active.folds[at].get();
         if self.double_buffer {
-            (active, fold(self.shadow[at].0).or(passing))
+            (active, self.shadow.folds[at].get().or(passing))
         } else {
             (active.or(passing), None)
         }

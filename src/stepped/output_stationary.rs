@@ -7,7 +7,7 @@
 use crate::mapping::{OutputDrain, Schedule};
 
 use super::ArrayRun;
-use super::accumulator::{Accumulators, Arrival};
+use super::accumulator::Accumulators;
 use super::control::{Control, Start};
 use super::held::WeightWrites;
 use super::part::Part;
@@ -207,9 +207,9 @@ pub(super) fn output_stationary<P: Payload>(
     starts: &[Start],
     parts: &[Part],
     payload: &P,
-    observe: &mut impl FnMut(Arrival<P::Output>),
+    accumulators: &mut Accumulators<'_, P::Output>,
     mut watch: Option<&mut Watch<'_, P::Output>>,
-) -> Result<ArrayRun<P::Output>, Violation> {
+) -> Result<ArrayRun, Violation> {
     let (rows, columns) = (schedule.rows as usize, schedule.columns as usize);
     let mut machine = Machine {
         payload,
@@ -224,12 +224,12 @@ pub(super) fn output_stationary<P: Payload>(
         weights: vec![None; columns],
         pulses: vec![false; columns],
     };
-    let mut accumulators = Accumulators::new(schedule.gemm.outputs() as usize, control.accumulator_latency);
+    accumulators.begin_array();
     let expected: u64 = parts.iter().map(|part| part.outputs(part.rows)).sum();
     let (mut cycle, mut first) = (0, 0);
     loop {
-        accumulators.begin(cycle, observe);
-        if accumulators.retired() == expected {
+        accumulators.begin(cycle);
+        if accumulators.have(expected) {
             break;
         }
         for (column, out) in machine.bottom.iter().enumerate() {
@@ -256,6 +256,5 @@ pub(super) fn output_stationary<P: Payload>(
         }
         cycle += 1;
     }
-    let (cycles, outputs) = accumulators.finish();
-    Ok(ArrayRun { cycles, outputs, weight_writes: WeightWrites::default() })
+    Ok(ArrayRun { cycles: accumulators.last_readable(), weight_writes: WeightWrites::default() })
 }

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::mapping::{Dataflow, Fold, Schedule, Split};
 
+use super::port::{Addresses, Landing, Stream};
+use super::tag::Tag;
+
 /// A part of a fold. Pixels are vectors and channels lie along the columns, or the other way round for
 /// an input-stationary array. Empty where an array has nothing to do.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +119,47 @@ impl Part {
         let lanes = self.lanes_of(column);
         let (stride, first) = (self.across_stride, self.output + vector * self.vector_stride);
         lanes.map(move |lane| (first + lane * stride) as usize)
+    }
+
+    /// What goes through a row or down a column, vector by vector, where the fold uses it and where it does not.
+    #[inline]
+    pub(super) fn vectors_of(&self, fold: usize, is_used: bool) -> Stream {
+        let first = if is_used { Tag::new(fold, 0) } else { Tag::passing(fold, 0) };
+        Stream::new(self.vectors, first, true)
+    }
+
+    /// What a row takes of the vectors; none where the fold does not use it.
+    #[inline]
+    pub(super) fn addresses_of_row(&self, row: u64) -> Addresses {
+        if row >= self.rows {
+            return Addresses::default();
+        }
+        let Range { start, end } = self.moving(0, row);
+        let count = end - start;
+        Addresses { start, count, count_behind: count, step: self.operand_stride as usize }
+    }
+
+    /// What a column takes of stationary operands, the last row's first; and how many channels it has (see
+    /// [`Self::held`]).
+    #[inline]
+    pub(super) fn addresses_of_column(&self, column: u64) -> (Addresses, usize) {
+        let (Range { start, end }, channels) = self.held(column, self.rows - 1);
+        let lanes = self.lanes_k as usize;
+        let step = lanes.wrapping_neg();
+        (Addresses { start, count: end - start, count_behind: lanes, step }, channels)
+    }
+
+    /// Where a vector's sum goes that leaves a column.
+    #[inline]
+    pub(super) fn landing(&self, vector: u64, column: u64) -> Landing {
+        let lanes = self.lanes_of(column);
+        Landing {
+            first: (self.output + vector * self.vector_stride + lanes.start * self.across_stride) as usize,
+            vector_stride: self.vector_stride as usize,
+            lane_stride: self.across_stride as usize,
+            lanes: (lanes.end - lanes.start) as usize,
+            starts_anew: self.first_of_outputs,
+        }
     }
 
     /// Outputs that it adds to, `vectors` of them per column.

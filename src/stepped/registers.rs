@@ -3,24 +3,12 @@
 use std::ops::Range;
 
 use super::tag::Tag;
-use super::violation::Conflict;
-
-/// Values that stay, with whose they are.
-pub(super) struct Registers<W> {
-    pub(super) tags: Vec<Tag>,
-    pub(super) words: Vec<W>,
-}
-
-impl<W: Copy> Registers<W> {
-    pub(super) fn new(count: usize, word: W) -> Self {
-        Self { tags: vec![Tag::NOTHING; count], words: vec![word; count] }
-    }
-}
 
 /// Registers that all move together, by as many PEs every cycle: they lie at the end of a longer piece of memory and move
 /// by beginning earlier, until they are copied to the end again.
 pub(super) struct Moving<W> {
-    registers: Registers<W>,
+    tags: Vec<Tag>,
+    words: Vec<W>,
     count: usize,
     by: usize,
     start: usize,
@@ -28,74 +16,46 @@ pub(super) struct Moving<W> {
 
 impl<W: Copy> Moving<W> {
     pub(super) fn new(count: usize, by: usize, word: W) -> Self {
-        let spare = (count / 2).max(4 * by);
-        Self { registers: Registers::new(count + spare, word), count, by, start: spare }
+        let spare = count.max(4 * by);
+        let all = count + spare;
+        Self { tags: vec![Tag::NOTHING; all], words: vec![word; all], count, by, start: spare }
     }
 
     /// All values move; the first registers are empty then.
     pub(super) fn shift(&mut self) {
-        let Self { registers: Registers { tags, words }, count, by, start } = self;
+        let Self { tags, words, count, by, start } = self;
         if *start < *by {
-            let end = tags.len() - *count;
-            tags.copy_within(*start..*start + *count, end);
-            words.copy_within(*start..*start + *count, end);
+            let (now, end) = (*start..*start + *count, tags.len() - *count);
+            tags.copy_within(now.clone(), end);
+            words.copy_within(now, end);
             *start = end;
         }
         *start -= *by;
         tags[*start..*start + *by].fill(Tag::NOTHING);
     }
 
+    #[inline]
     fn all(&self) -> Range<usize> {
         self.start..self.start + self.count
     }
 
-    pub(super) fn tags(&self) -> &[Tag] {
-        &self.registers.tags[self.all()]
-    }
-
-    pub(super) fn words(&self) -> &[W] {
-        &self.registers.words[self.all()]
-    }
-
-    pub(super) fn tags_mut(&mut self) -> &mut [Tag] {
-        let all = self.all();
-        &mut self.registers.tags[all]
-    }
-
-    pub(super) fn words_mut(&mut self) -> &mut [W] {
-        let all = self.all();
-        &mut self.registers.words[all]
-    }
-
     /// Tags, and their words.
+    #[inline]
+    pub(super) fn both(&self) -> (&[Tag], &[W]) {
+        let all = self.all();
+        (&self.tags[all.clone()], &self.words[all])
+    }
+
+    /// The same, to be changed.
+    #[inline]
     pub(super) fn both_mut(&mut self) -> (&mut [Tag], &mut [W]) {
         let all = self.all();
-        (&mut self.registers.tags[all.clone()], &mut self.registers.words[all])
-    }
-
-    /// Fills registers that must be free.
-    #[inline]
-    pub(super) fn fill(
-        &mut self,
-        conflict: Conflict,
-        values: impl Iterator<Item = Result<(usize, Tag, W), Conflict>>,
-    ) -> Result<(), Conflict> {
-        let (tags, words) = self.both_mut();
-        for value in values {
-            let (at, tag, word) = value?;
-            if tags[at].is_valid() {
-                return Err(conflict);
-            }
-            (tags[at], words[at]) = (tag, word);
-        }
-        Ok(())
+        (&mut self.tags[all.clone()], &mut self.words[all])
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::iter;
-
     use super::*;
 
     #[test]
@@ -103,14 +63,14 @@ mod tests {
         let mut moving = Moving::new(6, 2, 0);
         for cycle in 0..20 {
             moving.shift();
+            let (tags, words) = moving.both_mut();
             for at in 0..2 {
-                let mut put =
-                    |word| moving.fill(Conflict::ColumnTop, iter::once(Ok((at, Tag::new(0, cycle), word))));
-                assert_eq!(put(cycle), Ok(()));
-                assert_eq!(put(99), Err(Conflict::ColumnTop));
+                assert_eq!(tags[at], Tag::NOTHING);
+                (tags[at], words[at]) = (Tag::new(0, cycle), cycle);
             }
             let expected = |at: usize| cycle.checked_sub(at as u64 / 2).map(|then| (0, then));
-            for (at, (tag, &word)) in moving.tags().iter().zip(moving.words()).enumerate() {
+            let (tags, words) = moving.both();
+            for (at, (tag, &word)) in tags.iter().zip(words).enumerate() {
                 assert_eq!(tag.get(), expected(at));
                 assert!(tag.get().is_none_or(|(_, then)| then == word));
             }

@@ -3,6 +3,9 @@
 /// A register or port used twice, or read too early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum Conflict {
+    /// A fold begins before one that the schedule has before it.
+    #[error("a fold begins before the one before it")]
+    OutOfOrder,
     /// Two weights at the top of a column.
     #[error("two weights at one port")]
     WeightPort,

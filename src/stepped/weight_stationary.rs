@@ -4,18 +4,17 @@
 //! Registers of a kind lie side by side, row by row: all of them move at once, and all PEs multiply in one loop. The
 //! phases of a cycle are functions of their own for the compiler too: together they need more registers than there are.
 
-use std::ops::Range;
-
 use crate::mapping::{Join, Schedule};
 
 use super::ArrayRun;
-use super::accumulator::{Accumulators, Arrival};
+use super::accumulator::Accumulators;
 use super::control::{Control, Start};
 use super::held::Held;
 use super::part::Part;
 use super::payload::Payload;
+use super::port::{Addresses, Landing, Stream};
 use super::registers::Moving;
-use super::tag::Tag;
+use super::tag::{FoldTag, Tag};
 use super::violation::{Conflict, Violation};
 use super::watch::{PeState, Watch};
 
@@ -24,37 +23,27 @@ struct Machine<'a, P: Payload> {
     double_buffer: bool,
     join: Join,
     parts: &'a [Part],
-    rows: u64,
     columns: usize,
-    /// What no PE multiplies with.
-    idle: P::Activation,
     held: Held<P::Weight>,
     moving: Moving<P::Activation>,
     sums: Moving<P::Sum>,
+    /// At the left of every row, and at the top of every column.
+    moving_ports: Vec<(Stream, Addresses)>,
+    sum_ports: Vec<Stream>,
+    /// Of the next sum that leaves a column, if it is of the same fold as the one before: whose it is and where it goes.
+    landings: Vec<(Tag, Landing)>,
     /// All bits where a vector meets a sum in this cycle.
     meets: Vec<u32>,
 }
 
-/// Where on an edge a fold is that enters its first position `elapsed` cycles ago, one position further every cycle, for
-/// `length` cycles each.
-#[inline]
-fn entering(elapsed: u64, length: u64, extent: u64) -> Range<u64> {
-    let end = extent.min(elapsed + 1);
-    (elapsed + 1).saturating_sub(length).min(end)..end
-}
-
-/// What enters at the top of a column: nothing, or what is preloaded, or the sum of the folds before.
-fn top<P: Payload>(
+/// What enters at the top of a column where folds are chained: what is preloaded, or the sum of the folds before.
+fn resumed<P: Payload>(
     payload: &P,
-    join: Join,
     part: &Part,
     vector: u64,
     column: u64,
-    accumulators: &Accumulators<P::Output>,
+    accumulators: &Accumulators<'_, P::Output>,
 ) -> Result<P::Sum, Conflict> {
-    if join == Join::PerFold {
-        return Ok(payload.zero());
-    }
     let addresses = part.accumulators(vector, column);
     if part.first_of_outputs {
         let preloaded = addresses.map(|address| payload.preload(address)).collect::<Option<Vec<_>>>();
@@ -65,97 +54,116 @@ fn top<P: Payload>(
     Ok(payload.resume(before.into_iter()))
 }
 
+/// Sets all bits of `meets` where a vector is multiplied for a sum, none elsewhere. Zero if nothing is wrong in any PE: a
+/// loop without branches, so which one is wrong has to be searched for.
+fn meet(moving: &[Tag], sums: &[Tag], held: &[FoldTag], meets: &mut [u32]) -> u32 {
+    let mut wrong = 0;
+    for (((moving, &sum), &held), meets) in moving.iter().zip(sums).zip(held).zip(meets) {
+        *meets = moving.fold.multiplies(sum.fold);
+        wrong |= moving.differs(sum) | *meets & moving.fold.misses(held);
+    }
+    wrong
+}
+
 impl<P: Payload> Machine<'_, P> {
     /// Everything that moves moves by one PE.
     #[inline(never)]
     fn shift(&mut self) {
-        let Self { columns, .. } = *self;
         self.moving.shift();
-        for tag in self.moving.tags_mut().iter_mut().step_by(columns) {
-            *tag = Tag::NOTHING; // What left the row above.
-        }
         self.sums.shift();
         self.held.shift();
     }
 
-    /// What the parts `first..` put on the edges in `cycle`.
+    /// What the folds from `first` on begin with at the edges in `cycle`: one port of each edge, a position further every
+    /// cycle.
     #[inline(never)]
-    fn feed(
-        &mut self,
-        cycle: u64,
-        first: usize,
-        starts: &[Start],
-        accumulators: &Accumulators<P::Output>,
-    ) -> Result<(), Conflict> {
-        let Self { payload, join, columns, .. } = *self;
-        for (index, (part, start)) in self.parts.iter().zip(starts).enumerate().skip(first) {
+    fn begin(&mut self, cycle: u64, first: usize, starts: &[Start]) -> Result<(), Conflict> {
+        let parts = self.parts;
+        for fold in first..parts.len() {
+            let (part, start) = (&parts[fold], starts[fold]);
             if start.load > cycle && start.vector > cycle {
                 break;
             }
-            if let Some(elapsed) = cycle.checked_sub(start.load) {
-                let loading = entering(elapsed, part.rows, part.columns);
-                if !loading.is_empty() {
-                    // The last row's operand is the first one.
-                    let rows = part.rows + loading.start - 1 - elapsed..;
-                    let operands = loading.zip(rows).map(|(column, row)| {
-                        let (first, channels) = part.held(column, row);
-                        (column as usize, row, payload.weight(first, channels))
-                    });
-                    self.held.feed(index, (part.rows, part.columns), operands)?;
-                }
+            if part.vectors == 0 {
+                continue; // Another array's alone.
             }
-            let Some(elapsed) = cycle.checked_sub(start.vector) else { continue };
-            let activations = entering(elapsed, part.vectors, self.rows).map(|row| {
-                let (vector, at) = (elapsed - row, row as usize * columns);
-                if row < part.rows {
-                    let word = payload.activation(part.moving(vector, row));
-                    Ok((at, Tag::new(index, vector), word))
-                } else {
-                    Ok((at, Tag::passing(index, vector), self.idle))
-                }
-            });
-            self.moving.fill(Conflict::ActivationPort, activations)?;
-            if elapsed == 0 {
+            if let Some(column) = cycle.checked_sub(start.load).filter(|&column| column < part.columns) {
+                self.held.begin(column, part, fold)?;
+            }
+            let Some(position) = cycle.checked_sub(start.vector) else { continue };
+            if position == 0 {
                 self.held.begin_swap((part.rows, part.columns));
             }
-            let sums = entering(elapsed, part.vectors, columns as u64).map(|column| {
-                let (vector, at) = (elapsed - column, column as usize);
-                if column < part.columns {
-                    let sum = top(payload, join, part, vector, column, accumulators)?;
-                    Ok((at, Tag::new(index, vector), sum))
-                } else {
-                    Ok((at, Tag::passing(index, vector), payload.zero()))
+            if let Some((vectors, addresses)) = self.moving_ports.get_mut(position as usize) {
+                vectors.begin(part.vectors_of(fold, position < part.rows), Conflict::ActivationPort)?;
+                *addresses = part.addresses_of_row(position);
+            }
+            if let Some(vectors) = self.sum_ports.get_mut(position as usize) {
+                vectors.begin(part.vectors_of(fold, position < part.columns), Conflict::ColumnTop)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is at the ports enters.
+    #[inline(never)]
+    fn feed(&mut self, accumulators: &Accumulators<'_, P::Output>) -> Result<(), Conflict> {
+        let Self { payload, columns, .. } = *self;
+        self.held.feed(payload);
+        let (tags, words) = self.moving.both_mut();
+        let mut at = 0;
+        for (vectors, addresses) in &mut self.moving_ports {
+            // Where there is nothing, not what left the row above.
+            tags[at] = Tag::NOTHING;
+            if let Some(tag) = vectors.next() {
+                (tags[at], words[at]) = (tag, payload.activation(addresses.next()));
+            }
+            at += columns;
+        }
+        let (tags, words) = self.sums.both_mut();
+        for (vectors, (tag, word)) in self.sum_ports.iter_mut().zip(tags.iter_mut().zip(words.iter_mut())) {
+            (*tag, *word) = (vectors.next().unwrap_or_default(), payload.zero());
+        }
+        if self.join == Join::Chained {
+            for (column, (tag, word)) in tags[..columns].iter().zip(words).enumerate() {
+                if let Some((fold, vector)) = tag.get() {
+                    *word = resumed(payload, &self.parts[fold], vector, column as u64, accumulators)?;
                 }
-            });
-            self.sums.fill(Conflict::ColumnTop, sums)?;
+            }
         }
         Ok(())
     }
 
     /// What left the bottom registers enters the accumulators.
     #[inline(never)]
-    fn retire(&self, accumulators: &mut Accumulators<P::Output>) -> Result<(), Conflict> {
-        let bottom = self.sums.tags().len() - self.columns..;
-        let bottom = self.sums.tags()[bottom.clone()].iter().zip(&self.sums.words()[bottom]);
-        for ((tag, &sum), column) in bottom.zip(0..) {
-            let Some((fold, vector)) = tag.get() else { continue };
-            let part = &self.parts[fold];
-            for (lane, address) in part.accumulators(vector, column).enumerate() {
-                let lane = self.payload.lane(sum, lane);
-                match self.join {
-                    Join::PerFold => {
-                        accumulators.enter(self.payload, address, part.first_of_outputs, lane)?
-                    }
-                    Join::Chained => accumulators.replace(self.payload, address, lane),
-                }
+    fn retire(&mut self, accumulators: &mut Accumulators<'_, P::Output>) -> Result<(), Conflict> {
+        let (tags, sums) = self.sums.both();
+        let bottom = tags.len() - self.columns..;
+        let (tags, sums) = (&tags[bottom.clone()], &sums[bottom]);
+        for (column, (expected, landing)) in self.landings.iter_mut().enumerate() {
+            let Some((fold, vector)) = tags[column].get() else { continue };
+            if *expected != tags[column] {
+                *landing = self.parts[fold].landing(vector, column as u64);
             }
+            let mut address = landing.first;
+            for lane in 0..landing.lanes {
+                let sum = self.payload.lane(sums[column], lane);
+                match self.join {
+                    Join::PerFold => accumulators.enter(self.payload, address, landing.starts_anew, sum)?,
+                    Join::Chained => accumulators.replace(self.payload, address, sum),
+                }
+                address += landing.lane_stride;
+            }
+            *expected = tags[column].after();
+            landing.advance();
         }
         Ok(())
     }
 
     /// The registers of every PE.
     fn show(&self, cycle: u64, watch: &mut Watch<'_, P::Output>) {
-        for (at, (moving, sum)) in self.moving.tags().iter().zip(self.sums.tags()).enumerate() {
+        let ((moving, _), (tags, sums)) = (self.moving.both(), self.sums.both());
+        for (at, (moving, (tag, &sum))) in moving.iter().zip(tags.iter().zip(sums)).enumerate() {
             let (held, shadow) = self.held.folds(at);
             watch(PeState {
                 cycle,
@@ -164,7 +172,7 @@ impl<P: Payload> Machine<'_, P> {
                 moving: moving.get(),
                 held,
                 shadow,
-                sum: sum.is_used().then(|| self.payload.lane(self.sums.words()[at], 0)),
+                sum: tag.get().map(|_| self.payload.lane(sum, 0)),
                 out: None,
             });
         }
@@ -174,30 +182,25 @@ impl<P: Payload> Machine<'_, P> {
     #[inline(never)]
     fn multiply(&mut self) -> Result<(), Conflict> {
         self.held.swap();
-        // A loop without branches over all PEs; which of them is wrong is searched for where one is.
-        let mut wrong = 0;
-        let tags = self.moving.tags().iter().zip(self.sums.tags()).zip(&self.held.active.tags);
-        for (((moving, &sum), &active), meets) in tags.zip(&mut self.meets) {
-            let met = moving.multiplies(sum);
-            wrong |= moving.differs(sum) | met & moving.misses(active);
-            *meets = met as u32;
-        }
-        if wrong != 0 {
+        let (moving, activations) = self.moving.both();
+        let (tags, sums) = self.sums.both_mut();
+        let held = &self.held.active;
+        if meet(moving, tags, &held.folds, &mut self.meets) != 0 {
             return Err(self.conflict());
         }
-        let (moving, held) = (self.moving.words(), &self.held.active.words);
-        self.payload.step_all(self.sums.words_mut(), moving, held, &self.meets);
+        self.payload.step_all(sums, activations, &held.words, &self.meets);
         Ok(())
     }
 
     /// What is wrong in the last PE that something is wrong in.
     fn conflict(&self) -> Conflict {
-        let tags = self.moving.tags().iter().zip(self.sums.tags()).zip(&self.held.active.tags);
-        let conflict = |((moving, &sum), &active): ((&Tag, &Tag), &Tag)| {
+        let tags = self.moving.both().0.iter().zip(self.sums.both().0).zip(&self.held.active.folds);
+        let conflict = |((moving, &sum), &held): ((&Tag, &Tag), &FoldTag)| {
             if moving.differs(sum) != 0 {
                 return Some(Conflict::Misaligned);
             }
-            (moving.multiplies(sum) & moving.misses(active) != 0).then_some(Conflict::WeightMissing)
+            (moving.fold.multiplies(sum.fold) & moving.fold.misses(held) != 0)
+                .then_some(Conflict::WeightMissing)
         };
         tags.rev().find_map(conflict).unwrap_or(Conflict::Misaligned)
     }
@@ -209,7 +212,7 @@ impl<P: Payload> Machine<'_, P> {
         if self.double_buffer {
             return Ok(());
         }
-        let oldest_sum = self.sums.tags().iter().filter_map(|sum| sum.get()).map(|(fold, _)| fold).min();
+        let oldest_sum = self.sums.both().0.iter().filter_map(|tag| tag.fold.get()).min();
         match (self.held.newest_load(), oldest_sum) {
             (Some(load), Some(sum)) if load > sum => Err(Conflict::NotDrained),
             _ => Ok(()),
@@ -227,9 +230,9 @@ pub(super) fn weight_stationary<P: Payload>(
     starts: &[Start],
     parts: &[Part],
     payload: &P,
-    observe: &mut impl FnMut(Arrival<P::Output>),
+    accumulators: &mut Accumulators<'_, P::Output>,
     mut watch: Option<&mut Watch<'_, P::Output>>,
-) -> Result<ArrayRun<P::Output>, Violation> {
+) -> Result<ArrayRun, Violation> {
     let (rows, columns) = (schedule.rows as usize, schedule.columns as usize);
     let idle = payload.activation(0..0);
     let mut machine = Machine {
@@ -237,38 +240,37 @@ pub(super) fn weight_stationary<P: Payload>(
         double_buffer: control.double_buffer,
         join: schedule.join,
         parts,
-        rows: schedule.rows,
         columns,
-        idle,
         held: Held::new(rows, columns, control.double_buffer, payload.weight(0..0, 0)),
         moving: Moving::new(rows * columns, 1, idle),
         sums: Moving::new(rows * columns, columns, payload.zero()),
+        moving_ports: vec![Default::default(); rows],
+        sum_ports: vec![Stream::default(); columns],
+        landings: vec![Default::default(); columns],
         meets: vec![0; rows * columns],
     };
-    let mut accumulators = Accumulators::new(schedule.gemm.outputs() as usize, control.accumulator_latency);
+    accumulators.begin_array();
     let expected: u64 = parts.iter().map(|part| part.outputs(part.vectors)).sum();
     let edge = schedule.rows.max(schedule.columns);
     let (mut cycle, mut first) = (0, 0);
     loop {
-        accumulators.begin(cycle, observe);
-        if accumulators.retired() == expected {
+        accumulators.begin(cycle);
+        if accumulators.have(expected) {
             break;
         }
         let at = |conflict| Violation { cycle, conflict };
-        machine.retire(&mut accumulators).map_err(at)?;
-        while starts.get(first).zip(parts.get(first)).is_some_and(|(start, part)| {
-            (start.vector + part.vectors).max(start.load + part.rows) + edge <= cycle + 1
-        }) {
+        machine.retire(accumulators).map_err(at)?;
+        while starts.get(first).is_some_and(|start| start.load.max(start.vector) + edge <= cycle) {
             first += 1;
         }
         machine.shift();
-        machine.feed(cycle, first, starts, &accumulators).map_err(at)?;
+        machine.begin(cycle, first, starts).map_err(at)?;
+        machine.feed(accumulators).map_err(at)?;
         machine.clock().map_err(at)?;
         if let Some(watch) = watch.as_deref_mut() {
             machine.show(cycle, watch);
         }
         cycle += 1;
     }
-    let (cycles, outputs) = accumulators.finish();
-    Ok(ArrayRun { cycles, outputs, weight_writes: machine.held.writes })
+    Ok(ArrayRun { cycles: accumulators.last_readable(), weight_writes: machine.held.writes })
 }

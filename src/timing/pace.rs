@@ -190,8 +190,49 @@ impl<'a, T: Terms> Pace<'a, T> {
         }
     }
 
+    /// All folds of the layer, as [`Schedule::folds`] has them; when the last of them is finished.
+    fn enter_layer(&mut self) -> u64 {
+        let Schedule { gemm, m_tile, n_tile, .. } = *self.schedule;
+        let (pixels_per_fold, channels_per_fold) =
+            (self.schedule.pixels_per_fold(), self.schedule.channels_per_fold());
+        self.enter_pieces(gemm.m, m_tile, |pace, tile_pixels| {
+            pace.enter_equal(gemm.groups, |pace| {
+                pace.enter_pieces(gemm.n, n_tile, |pace, tile_channels| {
+                    pace.enter_pieces(tile_pixels, pixels_per_fold, |pace, pixels| {
+                        pace.enter_pieces(tile_channels, channels_per_fold, |pace, channels| {
+                            pace.enter_block(pixels, channels)
+                        })
+                    })
+                })
+            })
+        })
+    }
+
+    /// Pieces of an extent, all but the last `step` long; when all are finished.
+    fn enter_pieces(&mut self, extent: u64, step: u64, enter: impl Fn(&mut Self, u64) -> u64) -> u64 {
+        let (count, rest) = (extent / step, extent % step);
+        let whole = self.enter_equal(count, |pace| enter(pace, step));
+        if rest == 0 { whole } else { whole.max(enter(self, rest)) }
+    }
+
+    /// Equal sequences of folds, each of which ends outputs and begins others: from the second on, they keep the same
+    /// distance. When all are finished.
+    fn enter_equal(&mut self, count: u64, enter: impl Fn(&mut Self) -> u64) -> u64 {
+        if count == 0 {
+            return 0;
+        }
+        let first = enter(self);
+        let Some(before) = self.previous.filter(|_| count > 1) else { return first };
+        let second = enter(self);
+        let Some(previous) = self.previous else { return second };
+        let delay = (count - 2) * (previous.start - before.start);
+        self.previous = Some(previous.delayed(delay));
+        first.max(second + delay)
+    }
+
     /// The folds of the next block of outputs; when the last of them is finished.
-    fn enter_block(&mut self, block: Fold) -> u64 {
+    fn enter_block(&mut self, pixels: u64, channels: u64) -> u64 {
+        let block = Fold { group: 0, m: 0, n: 0, k: 0, pixels, channels, depth: self.schedule.gemm.k };
         let runs = block.runs(self.schedule.k_per_fold());
         let finish = |run| {
             let RunEntry { first, last, .. } = self.enter_run(run);
@@ -270,27 +311,7 @@ pub fn array_cycles(schedule: &Schedule, array: &Array) -> Cycles {
 
 /// The same with other terms.
 pub fn array_cycles_with<T: Terms>(schedule: &Schedule, array: &Array) -> Cycles {
-    let mut pace = Pace::<T>::with_terms(schedule, array);
-    let (mut extents, mut distance, mut finish, mut latest) = (None, None, 0, 0);
-    for (block, mut count) in schedule.block_runs() {
-        while count > 0 {
-            let equal = extents == Some((block.pixels, block.channels));
-            if let (true, Some(distance), Some(previous)) = (equal, distance, pace.previous) {
-                // Equal blocks behind each other keep the same distance.
-                pace.previous = Some(previous.delayed(count * distance));
-                finish += count * distance;
-                count = 0;
-            } else {
-                let before = pace.previous.filter(|_| equal).map(|previous| previous.start);
-                finish = pace.enter_block(block);
-                distance = before.and_then(|before| Some(pace.previous?.start - before));
-                extents = Some((block.pixels, block.channels));
-                count -= 1;
-            }
-            latest = finish.max(latest);
-        }
-    }
-    Cycles(latest)
+    Cycles(Pace::<T>::with_terms(schedule, array).enter_layer())
 }
 
 #[cfg(test)]
