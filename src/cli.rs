@@ -14,6 +14,7 @@ mod output_file;
 mod output_folder;
 mod pareto;
 mod plot_files;
+mod progress_bar;
 mod rtl;
 mod scalesim;
 mod schema;

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use crate::explore::{self, DesignPoint, Engine, Evaluation, Execution, Outcome, Point, Progress, Regime};
 use crate::report::{self, Rows, Table};
 use crate::study;
 
 use super::output_folder::{self, Replace};
 use super::plot_files::{file_name, plot_files};
+use super::progress_bar::progress_bar;
 use super::verification::verify;
 use super::{Answer, Failure, Format, html_report, inputs, mapping, note, print};
 
@@ -63,9 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
         html_report::check(&designs, &subjects)?;
     }
     let evaluation = {
-        let style =
-            ProgressStyle::with_template("{bar:30} {pos} of {len} images executed, {per_sec}, {eta} left");
-        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let bar = progress_bar(0, "{pos} of {len} images executed");
         let evaluation = explore::evaluate_by(&designs, &subjects, policy, |progress| match progress {
             Progress::Planned(images) => bar.set_length(images as u64),
             Progress::Executed => bar.inc(1),

@@ -121,14 +121,19 @@ impl<'a> Compiled<'a> {
         })
     }
 
-    /// Runs them all.
+    /// Runs them all; `progress` is called after each.
     ///
     /// # Errors
     /// As [`Self::check`].
-    pub fn check_all(&self, layers: impl IntoIterator<Item = Layer>) -> Result<Consistency, CheckError> {
+    pub fn check_all(
+        &self,
+        layers: impl IntoIterator<Item = Layer>,
+        progress: impl Fn(),
+    ) -> Result<Consistency, CheckError> {
         let mut found = Consistency::default();
         for layer in layers {
             found += self.check(&layer)?;
+            progress();
         }
         Ok(found)
     }

@@ -16,7 +16,7 @@ fn assert_consistent(design: &Accelerator, dataflow: Dataflow, simulator: Simula
     let generated = Generated::new(design, dataflow).unwrap();
     let folders = Folders { builds: &builds(), plays: plays.path() };
     let compiled = compile(&generated, design, simulator, folders);
-    let found = compiled.check_all(generated.random_layers(cases, 1)).unwrap();
+    let found = compiled.check_all(generated.random_layers(cases, 1), || ()).unwrap();
     assert_eq!((found.differences, found.total_differences), (0, 0), "{found:?}");
     assert_eq!(found.cases, cases);
     assert!(found.outputs > 10 * cases, "{found:?}");

@@ -82,7 +82,7 @@ fn assert_same(
     let folders = Folders { builds: &builds(), plays: plays.path() };
     let compiled = compile(&generated, design, simulator, folders);
     assert!(layers.iter().all(|layer| layer.sums.is_some()));
-    let found = compiled.check_all(layers).unwrap();
+    let found = compiled.check_all(layers, || ()).unwrap();
     assert_eq!((found.cases, found.differences, found.total_differences), (count, 0, 0), "{found:?}");
     // Sums that are wrong by one bit must not pass.
     let mut wrong = generated.random_layers(1, 1).next().unwrap();

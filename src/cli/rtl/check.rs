@@ -9,6 +9,7 @@ use crate::rtl::{
 };
 
 use super::super::execution_inputs::Inputs;
+use super::super::progress_bar::progress_bar;
 use super::super::words::OneOf;
 use super::super::work_folder::WorkFolder;
 use super::super::{Answer, Failure, note, print};
@@ -61,7 +62,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     }
     for (array, compiled) in arrays.iter().zip(&compiled) {
         note(&format!("{} random layers on {}…", arguments.cases, array.dataflow()));
-        found += compiled.check_all(array.random_layers(arguments.cases, arguments.seed))?;
+        let bar = progress_bar(arguments.cases, "{pos} of {len} layers");
+        bar.tick();
+        let checked = compiled.check_all(array.random_layers(arguments.cases, arguments.seed), || bar.inc(1));
+        bar.finish_and_clear();
+        found += checked?;
     }
     for (workload, inputs) in arguments.workload.iter().zip(&inputs) {
         found += layers_of(workload, inputs, arguments.seed, &compiled)?;

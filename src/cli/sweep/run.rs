@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use tabled::builder::Builder;
 use tabled::settings::Style;
 
 use crate::explore::{Objective, Sweep, Workbench};
 use crate::sweep::{Failed, Front, PointFormats, Run, Summary};
 
+use super::super::progress_bar::progress_bar;
 use super::{Answer, Failure, note, print};
 
 pub(super) fn run(
@@ -21,10 +21,7 @@ pub(super) fn run(
 ) -> Result<Answer, Failure> {
     let mut run = Run::open(sweep, workbench, out, failed)?;
     run.warnings().iter().for_each(|warning| note(warning));
-    let bar = ProgressBar::new(run.sweep().points()).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} points, {per_sec}, {eta} left")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
+    let bar = progress_bar(run.sweep().points(), "{pos} of {len} points");
     let computed = run.compute(|| bar.inc(1));
     bar.finish_and_clear();
     computed?;
