@@ -1,8 +1,8 @@
 //! The array as registers, PE by PE and cycle by cycle: values and cycles.
 //!
 //! Control only says when a fold's first operands enter. Everything else follows from registers that
-//! move by one PE per cycle; a register overwritten while needed, two values at one port or a sum read
-//! before it is there is a [`Violation`]. The cycle count is the cycle in which the last sum becomes
+//! move by one PE per cycle; a fold that begins before its turn, a register overwritten while needed, two values at
+//! one port or a sum read before it is there is a [`Violation`]. The cycle count is the cycle in which the last sum becomes
 //! readable. Generic over the [`Payload`] that the registers carry, so that cycles cannot depend on
 //! values. Knows mapping and numerics; must not know the closed forms or the engines that it checks.
 
@@ -57,11 +57,11 @@ struct ArrayRun {
 /// lockstep, each with its part of every fold.
 ///
 /// # Errors
-/// When these starts are not in order, make two values meet, overwrite a register that is needed or read too early.
+/// When these starts are not in order, make two values meet, overwrite a register that is needed or read one too early.
 ///
 /// # Panics
-/// When there is not one start per fold, or the payload has fewer output channels per PE than the
-/// schedule.
+/// When there is not one start per fold, a fold has 2^32 vectors, or the payload has fewer output channels per PE than
+/// the schedule.
 pub fn run<P: Payload>(
     schedule: &Schedule,
     control: &Control,
@@ -71,7 +71,8 @@ pub fn run<P: Payload>(
     drive(schedule, control, starts, payload, None, None)
 }
 
-/// The same, and tells of every sum that becomes readable, array by array in the order of cycles.
+/// The same, and tells of every sum when it enters its accumulator, array by array in the order of cycles. It becomes
+/// readable `accumulator_latency` cycles later, which a violation may prevent.
 ///
 /// # Errors
 /// As [`run`].
@@ -106,6 +107,20 @@ pub fn run_watched<P: Payload>(
     drive(schedule, control, starts, payload, Some(observe), watch)
 }
 
+/// Whether no fold begins before an earlier one.
+fn in_order(dataflow: Dataflow, starts: &[Start]) -> Result<(), Violation> {
+    for pair in starts.windows(2) {
+        let (before, start) = (pair[0], pair[1]);
+        let early = [(before.vector, start.vector), (before.load, start.load)];
+        // Output-stationary, nothing is loaded.
+        let early = if dataflow == Dataflow::Os { &early[..1] } else { &early };
+        if let Some(&(_, cycle)) = early.iter().find(|(before, start)| start < before) {
+            return Err(Violation { cycle, conflict: Conflict::OutOfOrder });
+        }
+    }
+    Ok(())
+}
+
 fn drive<'a, P: Payload>(
     schedule: &Schedule,
     control: &Control,
@@ -114,12 +129,7 @@ fn drive<'a, P: Payload>(
     observe: Option<&'a mut Observe<'a, P::Output>>,
     mut watch: Option<&mut Watch<'_, P::Output>>,
 ) -> Result<Run<P::Output>, Violation> {
-    let mut neighbors = starts.iter().zip(starts.iter().skip(1));
-    let is_earlier =
-        |(before, start): &(&Start, &Start)| start.load < before.load || start.vector < before.vector;
-    if let Some((_, start)) = neighbors.find(is_earlier) {
-        return Err(Violation { cycle: start.load.min(start.vector), conflict: Conflict::OutOfOrder });
-    }
+    in_order(schedule.dataflow, starts)?;
     let (outputs, empty) = (schedule.gemm.outputs() as usize, payload.lane(payload.zero(), 0));
     let mut accumulators = Accumulators::new(outputs, control.accumulator_latency, empty, observe);
     let mut cycles = 0;

@@ -6,7 +6,7 @@ use super::violation::Conflict;
 /// A sum that becomes readable in its accumulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival<S> {
-    /// The cycle.
+    /// The cycle from which on it is readable.
     pub cycle: u64,
     /// The accumulator, its position in `[group][m][n]`.
     pub output: usize,
@@ -24,6 +24,38 @@ struct Entry<S> {
 /// Of an accumulator without a sum.
 const NEVER: u64 = u64::MAX;
 
+/// The accumulators that a vector's sums go to when they leave a column.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Destination {
+    /// That of the first lane, how many there are and how far from each other.
+    pub(super) first: usize,
+    pub(super) lanes: usize,
+    pub(super) lane_stride: usize,
+    /// From one vector to the next, modulo 2^64.
+    pub(super) vector_stride: usize,
+    /// Whether they start anew.
+    pub(super) starts_anew: bool,
+}
+
+impl Destination {
+    /// The accumulator of one lane.
+    #[inline]
+    pub(super) fn address(&self, lane: usize) -> usize {
+        self.first + lane * self.lane_stride
+    }
+
+    /// Those of all lanes.
+    pub(super) fn addresses(self) -> impl Iterator<Item = usize> {
+        (0..self.lanes).map(move |lane| self.address(lane))
+    }
+
+    /// On to the next vector's.
+    #[inline]
+    pub(super) fn advance(&mut self) {
+        self.first = self.first.wrapping_add(self.vector_stride);
+    }
+}
+
 /// Is told of every sum that enters an accumulator, in that order.
 pub(super) type Observe<'a, S> = dyn FnMut(Arrival<S>) + 'a;
 
@@ -32,8 +64,6 @@ pub(super) struct Accumulators<'a, S> {
     entries: Vec<Entry<S>>,
     latency: u64,
     cycle: u64,
-    /// When what enters in this cycle is readable.
-    arrival: u64,
     entered: u64,
     last_readable: u64,
     observe: Option<&'a mut Observe<'a, S>>,
@@ -48,10 +78,10 @@ impl<'a, S: Copy> Accumulators<'a, S> {
         observe: Option<&'a mut Observe<'a, S>>,
     ) -> Self {
         let entries = vec![Entry { sum: empty, readable: NEVER }; entries];
-        Self { entries, latency, cycle: 0, arrival: latency, entered: 0, last_readable: 0, observe }
+        Self { entries, latency, cycle: 0, entered: 0, last_readable: 0, observe }
     }
 
-    /// Another array begins, with outputs of its own.
+    /// Another array begins. Its outputs are others than those of the arrays before, so they can share what holds them.
     pub(super) fn begin_array(&mut self) {
         (self.entered, self.last_readable) = (0, 0);
     }
@@ -59,7 +89,6 @@ impl<'a, S: Copy> Accumulators<'a, S> {
     /// Begins a cycle.
     pub(super) fn begin(&mut self, cycle: u64) {
         self.cycle = cycle;
-        self.arrival = cycle + self.latency;
     }
 
     /// Whether so many sums have entered, and all are readable.
@@ -100,7 +129,7 @@ impl<'a, S: Copy> Accumulators<'a, S> {
     /// A sum that becomes readable `latency` cycles from now.
     #[inline]
     fn send(&mut self, output: usize, sum: S) {
-        let cycle = self.arrival;
+        let cycle = self.cycle + self.latency;
         self.entries[output] = Entry { sum, readable: cycle };
         self.entered += 1;
         self.last_readable = cycle;

@@ -15,9 +15,9 @@ use std::ops::AddAssign;
 
 use super::part::Part;
 use super::payload::Payload;
-use super::port::{Addresses, Stream};
+use super::port::Port;
 use super::registers::Moving;
-use super::tag::{FoldTag, Tag};
+use super::tag::FoldTag;
 use super::violation::Conflict;
 use super::wave::Wave;
 
@@ -78,7 +78,7 @@ pub(super) struct Held<W> {
     shadows: Chain<W>,
     links: Chain<W>,
     /// At the top of every column, and how many channels it has.
-    ports: Vec<(Stream, Addresses, usize)>,
+    ports: Vec<(Port, usize)>,
     /// The oldest first.
     loads: Vec<Load>,
     /// Where the first vectors of folds are; the oldest first.
@@ -130,9 +130,10 @@ impl<W: Copy> Held<W> {
             let last = Wave { entered: entered + part.rows - 1, rows: part.rows, columns };
             self.loads.push(Load { fold, first, last });
         }
-        let (stream, addresses, channels) = &mut self.ports[column as usize];
-        stream.begin(Stream::new(part.rows, Tag::new(fold, part.rows - 1), false), Conflict::WeightPort)?;
-        (*addresses, *channels) = part.addresses_of_column(column);
+        let (next, next_channels) = part.column_port(fold, column);
+        let (port, channels) = &mut self.ports[column as usize];
+        port.begin(next, Conflict::WeightPort)?;
+        *channels = next_channels;
         Ok(())
     }
 
@@ -143,9 +144,9 @@ impl<W: Copy> Held<W> {
         }
         let (tags, words) = self.shadows.registers.both_mut();
         let registers = tags.iter_mut().zip(words);
-        for ((stream, addresses, channels), (tag, word)) in self.ports.iter_mut().zip(registers) {
-            if let Some(next) = stream.next() {
-                (*tag, *word) = (next, payload.weight(addresses.next(), *channels));
+        for ((port, channels), (tag, word)) in self.ports.iter_mut().zip(registers) {
+            if let Some((next, operands)) = port.next() {
+                (*tag, *word) = (next, payload.weight(operands, *channels));
                 self.shadows.count += 1;
             }
         }

@@ -234,8 +234,8 @@ pub(super) fn output_stationary<P: Payload>(
         }
         for (column, out) in machine.bottom.iter().enumerate() {
             let Some(out) = out else { continue };
-            let addresses = parts[out.fold].accumulators(out.row as u64, column as u64);
-            for (lane, address) in addresses.enumerate() {
+            let destination = parts[out.fold].destination(out.row as u64, column as u64);
+            for (lane, address) in destination.addresses().enumerate() {
                 let sum = payload.lane(out.sum, lane);
                 accumulators
                     .enter(payload, address, true, sum)

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use crate::mapping::{Dataflow, Fold, Schedule, Split};
 
-use super::port::{Addresses, Landing, Stream};
+use super::accumulator::Destination;
+use super::port::{Port, Stream};
 use super::tag::Tag;
 
 /// A part of a fold. Pixels are vectors and channels lie along the columns, or the other way round for
@@ -68,6 +69,7 @@ impl Part {
             vector_stride: gemm.n,
             across_stride: 1,
         };
+        assert!(part.vectors <= u32::MAX.into(), "tags number {} vectors", part.vectors);
         match schedule.dataflow {
             Dataflow::Ws | Dataflow::Os => part,
             Dataflow::Is => Self {
@@ -113,57 +115,115 @@ impl Part {
         start..start + self.lanes_k.min(self.depth - k) as usize
     }
 
-    /// The accumulators of one vector in one column, lane by lane.
+    /// The accumulators of one vector in one column.
     #[inline]
-    pub(super) fn accumulators(&self, vector: u64, column: u64) -> impl Iterator<Item = usize> + use<> {
+    pub(super) fn destination(&self, vector: u64, column: u64) -> Destination {
         let lanes = self.lanes_of(column);
-        let (stride, first) = (self.across_stride, self.output + vector * self.vector_stride);
-        lanes.map(move |lane| (first + lane * stride) as usize)
+        Destination {
+            first: (self.output + vector * self.vector_stride + lanes.start * self.across_stride) as usize,
+            lanes: (lanes.end - lanes.start) as usize,
+            lane_stride: self.across_stride as usize,
+            vector_stride: self.vector_stride as usize,
+            starts_anew: self.first_of_outputs,
+        }
     }
 
     /// What goes through a row or down a column, vector by vector, where the fold uses it and where it does not.
     #[inline]
     pub(super) fn vectors_of(&self, fold: usize, is_used: bool) -> Stream {
         let first = if is_used { Tag::new(fold, 0) } else { Tag::passing(fold, 0) };
-        Stream::new(self.vectors, first, true)
+        Stream::ascending(self.vectors, first)
     }
 
-    /// What a row takes of the vectors; none where the fold does not use it.
+    /// What enters at the left of a row: no operands where the fold does not use it.
     #[inline]
-    pub(super) fn addresses_of_row(&self, row: u64) -> Addresses {
+    pub(super) fn row_port(&self, fold: usize, row: u64) -> Port {
         if row >= self.rows {
-            return Addresses::default();
+            return Port { values: self.vectors_of(fold, false), ..Port::default() };
         }
-        let Range { start, end } = self.moving(0, row);
-        let count = end - start;
-        Addresses { start, count, count_behind: count, step: self.operand_stride as usize }
+        let operands = self.moving(0, row);
+        Port {
+            values: self.vectors_of(fold, true),
+            first: operands.start,
+            count: operands.len(),
+            count_behind: operands.len(),
+            step: self.operand_stride as usize,
+        }
     }
 
-    /// What a column takes of stationary operands, the last row's first; and how many channels it has (see
+    /// What enters at the top of a column to stay, the last row's first; and how many channels it has (see
     /// [`Self::held`]).
     #[inline]
-    pub(super) fn addresses_of_column(&self, column: u64) -> (Addresses, usize) {
-        let (Range { start, end }, channels) = self.held(column, self.rows - 1);
-        let lanes = self.lanes_k as usize;
-        let step = lanes.wrapping_neg();
-        (Addresses { start, count: end - start, count_behind: lanes, step }, channels)
-    }
-
-    /// Where a vector's sum goes that leaves a column.
-    #[inline]
-    pub(super) fn landing(&self, vector: u64, column: u64) -> Landing {
-        let lanes = self.lanes_of(column);
-        Landing {
-            first: (self.output + vector * self.vector_stride + lanes.start * self.across_stride) as usize,
-            vector_stride: self.vector_stride as usize,
-            lane_stride: self.across_stride as usize,
-            lanes: (lanes.end - lanes.start) as usize,
-            starts_anew: self.first_of_outputs,
-        }
+    pub(super) fn column_port(&self, fold: usize, column: u64) -> (Port, usize) {
+        let last = self.rows - 1;
+        let (operands, channels) = self.held(column, last);
+        let port = Port {
+            values: Stream::descending(self.rows, Tag::new(fold, last)),
+            first: operands.start,
+            count: operands.len(),
+            count_behind: self.lanes_k as usize,
+            step: (self.lanes_k as usize).wrapping_neg(),
+        };
+        (port, channels)
     }
 
     /// Outputs that it adds to, `vectors` of them per column.
     pub(super) fn outputs(&self, vectors: u64) -> u64 {
         vectors * self.width
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mapping::{Gemm, Join, LaneAxis, Lanes};
+
+    use super::*;
+
+    /// Ragged rows, columns, lanes and vectors.
+    fn parts(dataflow: Dataflow, axis: LaneAxis) -> Vec<Part> {
+        let lanes = Lanes { axis, count: 3 };
+        let schedule = Schedule {
+            gemm: Gemm { m: 7, n: 11, k: 17, groups: 2 },
+            dataflow,
+            rows: 3,
+            columns: 2,
+            lanes,
+            arrays: 1,
+            split: Split::Channels,
+            m_tile: 5,
+            n_tile: 11,
+            join: Join::PerFold,
+        };
+        Part::of(&schedule, 0)
+    }
+
+    #[test]
+    fn ports_count_what_is_calculated() {
+        let arrays = [(Dataflow::Ws, LaneAxis::K), (Dataflow::Ws, LaneAxis::N), (Dataflow::Is, LaneAxis::K)];
+        for part in arrays.into_iter().flat_map(|(dataflow, axis)| parts(dataflow, axis)) {
+            for row in 0..part.rows {
+                let mut port = part.row_port(4, row);
+                for vector in 0..part.vectors {
+                    assert_eq!(port.next(), Some((Tag::new(4, vector), part.moving(vector, row))));
+                }
+                assert_eq!(port.next(), None);
+            }
+            for column in 0..part.columns {
+                let (mut port, channels) = part.column_port(4, column);
+                for row in (0..part.rows).rev() {
+                    let (operands, of_row) = part.held(column, row);
+                    assert_eq!((port.next(), channels), (Some((Tag::new(4, row), operands)), of_row));
+                }
+                assert_eq!(port.next(), None);
+                let mut counted = part.destination(0, column);
+                for vector in 0..part.vectors {
+                    let calculated = part.destination(vector, column);
+                    assert!(counted.addresses().eq(calculated.addresses()));
+                    counted.advance();
+                }
+            }
+            let passing = part.row_port(4, part.rows).next();
+            assert_eq!(passing.map(|(tag, operands)| (tag, operands.len())), Some((Tag::passing(4, 0), 0)));
+        }
     }
 }

@@ -213,7 +213,7 @@ impl<const LANES: usize> Payload for LanePayload<'_, LANES> {
             Overflow::Wrap => {
                 for (((sum, &activation), &weight), &meets) in pes {
                     let stepped = self.mac.step_wrapping(*sum, activation, weight);
-                    *sum ^= (*sum ^ stepped) & meets.cast_signed();
+                    *sum = if meets != 0 { stepped } else { *sum };
                 }
             }
             Overflow::Saturate => {

@@ -21,13 +21,13 @@ impl<W: Copy> Moving<W> {
         Self { tags: vec![Tag::NOTHING; all], words: vec![word; all], count, by, start: spare }
     }
 
-    /// All values move; the first registers are empty then.
+    /// All values move; the first `by` registers are nobody's then.
     pub(super) fn shift(&mut self) {
         let Self { tags, words, count, by, start } = self;
         if *start < *by {
-            let (now, end) = (*start..*start + *count, tags.len() - *count);
-            tags.copy_within(now.clone(), end);
-            words.copy_within(now, end);
+            let (values, end) = (*start..*start + *count, tags.len() - *count);
+            tags.copy_within(values.clone(), end);
+            words.copy_within(values, end);
             *start = end;
         }
         *start -= *by;

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn tags_say_whose_a_value_is() {
-        let (vector, passing, none) = (Tag::new(3, 7), Tag::passing(3, 7), Tag::default());
+        let (vector, passing, none) = (Tag::new(3, 7), Tag::passing(3, 7), Tag::NOTHING);
         assert_eq!((vector.get(), passing.get(), none.get()), (Some((3, 7)), None, None));
         assert_eq!((vector.differs(vector), vector.differs(passing), none.differs(none)), (0, 0, 0));
         assert!(vector.differs(vector.after()) != 0 && passing.differs(vector.after()) != 0);

@@ -1,10 +1,10 @@
 //! What can go wrong in a cycle.
 
-/// A register or port used twice, or read too early.
+/// A fold that begins before its turn, or a register or port used twice, or read too early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum Conflict {
-    /// A fold begins before one that the schedule has before it.
-    #[error("a fold begins before the one before it")]
+    /// A fold begins before an earlier one of the schedule.
+    #[error("a fold begins before an earlier one of the schedule")]
     OutOfOrder,
     /// Two weights at the top of a column.
     #[error("two weights at one port")]

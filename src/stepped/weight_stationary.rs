@@ -7,12 +7,12 @@
 use crate::mapping::{Join, Schedule};
 
 use super::ArrayRun;
-use super::accumulator::Accumulators;
+use super::accumulator::{Accumulators, Destination};
 use super::control::{Control, Start};
 use super::held::Held;
 use super::part::Part;
 use super::payload::Payload;
-use super::port::{Addresses, Landing, Stream};
+use super::port::{Port, Stream};
 use super::registers::Moving;
 use super::tag::{FoldTag, Tag};
 use super::violation::{Conflict, Violation};
@@ -28,10 +28,10 @@ struct Machine<'a, P: Payload> {
     moving: Moving<P::Activation>,
     sums: Moving<P::Sum>,
     /// At the left of every row, and at the top of every column.
-    moving_ports: Vec<(Stream, Addresses)>,
+    moving_ports: Vec<Port>,
     sum_ports: Vec<Stream>,
     /// Of the next sum that leaves a column, if it is of the same fold as the one before: whose it is and where it goes.
-    landings: Vec<(Tag, Landing)>,
+    destinations: Vec<(Tag, Destination)>,
     /// All bits where a vector meets a sum in this cycle.
     meets: Vec<u32>,
 }
@@ -44,7 +44,7 @@ fn resumed<P: Payload>(
     column: u64,
     accumulators: &Accumulators<'_, P::Output>,
 ) -> Result<P::Sum, Conflict> {
-    let addresses = part.accumulators(vector, column);
+    let addresses = part.destination(vector, column).addresses();
     if part.first_of_outputs {
         let preloaded = addresses.map(|address| payload.preload(address)).collect::<Option<Vec<_>>>();
         return Ok(preloaded.map_or_else(|| payload.zero(), |sums| payload.resume(sums.into_iter())));
@@ -94,12 +94,11 @@ impl<P: Payload> Machine<'_, P> {
             if position == 0 {
                 self.held.begin_swap((part.rows, part.columns));
             }
-            if let Some((vectors, addresses)) = self.moving_ports.get_mut(position as usize) {
-                vectors.begin(part.vectors_of(fold, position < part.rows), Conflict::ActivationPort)?;
-                *addresses = part.addresses_of_row(position);
+            if let Some(port) = self.moving_ports.get_mut(position as usize) {
+                port.begin(part.row_port(fold, position), Conflict::ActivationPort)?;
             }
-            if let Some(vectors) = self.sum_ports.get_mut(position as usize) {
-                vectors.begin(part.vectors_of(fold, position < part.columns), Conflict::ColumnTop)?;
+            if let Some(port) = self.sum_ports.get_mut(position as usize) {
+                port.begin(part.vectors_of(fold, position < part.columns), Conflict::ColumnTop)?;
             }
         }
         Ok(())
@@ -112,17 +111,17 @@ impl<P: Payload> Machine<'_, P> {
         self.held.feed(payload);
         let (tags, words) = self.moving.both_mut();
         let mut at = 0;
-        for (vectors, addresses) in &mut self.moving_ports {
+        for port in &mut self.moving_ports {
             // Where there is nothing, not what left the row above.
             tags[at] = Tag::NOTHING;
-            if let Some(tag) = vectors.next() {
-                (tags[at], words[at]) = (tag, payload.activation(addresses.next()));
+            if let Some((tag, operands)) = port.next() {
+                (tags[at], words[at]) = (tag, payload.activation(operands));
             }
             at += columns;
         }
         let (tags, words) = self.sums.both_mut();
-        for (vectors, (tag, word)) in self.sum_ports.iter_mut().zip(tags.iter_mut().zip(words.iter_mut())) {
-            (*tag, *word) = (vectors.next().unwrap_or_default(), payload.zero());
+        for (port, (tag, word)) in self.sum_ports.iter_mut().zip(tags.iter_mut().zip(words.iter_mut())) {
+            (*tag, *word) = (port.next().unwrap_or(Tag::NOTHING), payload.zero());
         }
         if self.join == Join::Chained {
             for (column, (tag, word)) in tags[..columns].iter().zip(words).enumerate() {
@@ -140,22 +139,23 @@ impl<P: Payload> Machine<'_, P> {
         let (tags, sums) = self.sums.both();
         let bottom = tags.len() - self.columns..;
         let (tags, sums) = (&tags[bottom.clone()], &sums[bottom]);
-        for (column, (expected, landing)) in self.landings.iter_mut().enumerate() {
-            let Some((fold, vector)) = tags[column].get() else { continue };
-            if *expected != tags[column] {
-                *landing = self.parts[fold].landing(vector, column as u64);
+        for (column, (expected, destination)) in self.destinations.iter_mut().enumerate() {
+            let tag = tags[column];
+            let Some((fold, vector)) = tag.get() else { continue };
+            if *expected != tag {
+                *destination = self.parts[fold].destination(vector, column as u64);
             }
-            let mut address = landing.first;
-            for lane in 0..landing.lanes {
-                let sum = self.payload.lane(sums[column], lane);
+            for lane in 0..destination.lanes {
+                let (address, sum) = (destination.address(lane), self.payload.lane(sums[column], lane));
                 match self.join {
-                    Join::PerFold => accumulators.enter(self.payload, address, landing.starts_anew, sum)?,
+                    Join::PerFold => {
+                        accumulators.enter(self.payload, address, destination.starts_anew, sum)?
+                    }
                     Join::Chained => accumulators.replace(self.payload, address, sum),
                 }
-                address += landing.lane_stride;
             }
-            *expected = tags[column].after();
-            landing.advance();
+            *expected = tag.after();
+            destination.advance();
         }
         Ok(())
     }
@@ -223,7 +223,7 @@ impl<P: Payload> Machine<'_, P> {
 /// Runs an array's parts of a layer. `starts` says when each enters, in order.
 ///
 /// # Errors
-/// When these starts make two values meet, overwrite a register that is needed or read too early.
+/// When these starts make two values meet, or overwrite a register that is needed or read one too early.
 pub(super) fn weight_stationary<P: Payload>(
     schedule: &Schedule,
     control: &Control,
@@ -244,9 +244,9 @@ pub(super) fn weight_stationary<P: Payload>(
         held: Held::new(rows, columns, control.double_buffer, payload.weight(0..0, 0)),
         moving: Moving::new(rows * columns, 1, idle),
         sums: Moving::new(rows * columns, columns, payload.zero()),
-        moving_ports: vec![Default::default(); rows],
+        moving_ports: vec![Port::default(); rows],
         sum_ports: vec![Stream::default(); columns],
-        landings: vec![Default::default(); columns],
+        destinations: vec![Default::default(); columns],
         meets: vec![0; rows * columns],
     };
     accumulators.begin_array();

@@ -190,7 +190,7 @@ impl<'a, T: Terms> Pace<'a, T> {
         }
     }
 
-    /// All folds of the layer, as [`Schedule::folds`] has them; when the last of them is finished.
+    /// All folds of the layer, in the order and of the extents of [`Schedule::folds`]; when the last of them is finished.
     fn enter_layer(&mut self) -> u64 {
         let Schedule { gemm, m_tile, n_tile, .. } = *self.schedule;
         let (pixels_per_fold, channels_per_fold) =
@@ -215,16 +215,19 @@ impl<'a, T: Terms> Pace<'a, T> {
         if rest == 0 { whole } else { whole.max(enter(self, rest)) }
     }
 
-    /// Equal sequences of folds, each of which ends outputs and begins others: from the second on, they keep the same
-    /// distance. When all are finished.
+    /// Equal sequences of folds, each of which ends outputs and begins others. From the second on, the same view precedes
+    /// each, so that they keep the same distance. When all are finished.
     fn enter_equal(&mut self, count: u64, enter: impl Fn(&mut Self) -> u64) -> u64 {
         if count == 0 {
             return 0;
         }
         let first = enter(self);
-        let Some(before) = self.previous.filter(|_| count > 1) else { return first };
+        if count == 1 {
+            return first;
+        }
+        let before = self.previous;
         let second = enter(self);
-        let Some(previous) = self.previous else { return second };
+        let (Some(before), Some(previous)) = (before, self.previous) else { return first.max(second) };
         let delay = (count - 2) * (previous.start - before.start);
         self.previous = Some(previous.delayed(delay));
         first.max(second + delay)
@@ -448,6 +451,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_equal_pieces_skip_is_what_fold_by_fold_takes(
+            dataflow in prop_oneof![Just(Dataflow::Ws), Just(Dataflow::Is), Just(Dataflow::Os)],
+            split in prop_oneof![Just(Split::Channels), Just(Split::Pixels)],
+            join in prop_oneof![Just(Join::PerFold), Just(Join::Chained)],
+            (rows, cols, arrays, lanes) in (1u64..6, 1u64..6, 1u64..4, 1u64..4),
+            late in 1u64..12, double_buffer: bool, overlapped: bool,
+            (m, n, k, groups) in (1u64..60, 1u64..60, 1u64..30, 1u64..6),
+            (m_tile, n_tile) in (1u64..60, 1u64..60),
+        ) {
+            let drain = if overlapped { "overlapped" } else { "blocking" };
+            let more = format!("{}\ndouble_buffer = {double_buffer}\nos_drain = \"{drain}\"", latency(late));
+            let array = array(rows, cols, &more);
+            let schedule = Schedule {
+                gemm: Gemm { m, n, k, groups }, arrays, split, join, m_tile, n_tile,
+                ..schedule(dataflow, &array, lanes, [m, n, k])
+            };
+            let mut pace = Pace::new(&schedule, &array);
+            let last = schedule.folds().map(|fold| pace.enter(fold).finish).max();
+            prop_assert_eq!(Some(array_cycles(&schedule, &array).0), last);
+        }
+
         #[test]
         fn no_schedule_beats_its_macs(
             dataflow in prop_oneof![Just(Dataflow::Ws), Just(Dataflow::Is), Just(Dataflow::Os)],
